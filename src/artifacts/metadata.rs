@@ -1,0 +1,57 @@
+//! `metadata` of a manifest.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::manifest::opt;
+
+/// Who wrote a manifest, when and for which warehouse.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Metadata<'a> {
+    /// The URL whose last segment is `v<N>.json`.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub dbt_schema_version: Option<Cow<'a, str>>,
+    /// `1.11.16`, or `2.…` for dbt's second engine.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub dbt_version: Option<Cow<'a, str>>,
+    /// RFC 3339 time of writing.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub generated_at: Option<Cow<'a, str>>,
+    /// The root project.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub project_name: Option<Cow<'a, str>>,
+    /// The warehouse: `duckdb`, `postgres`, `snowflake`, … The only place where a manifest names it.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub adapter_type: Option<Cow<'a, str>>,
+    /// The project's quoting defaults.
+    pub quoting: Quoting,
+}
+
+/// Which parts of a relation name dbt quotes; `None` leaves it to the adapter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Quoting {
+    /// Quote the database.
+    pub database: Option<bool>,
+    /// Quote the schema.
+    pub schema: Option<bool>,
+    /// Quote the identifier.
+    pub identifier: Option<bool>,
+}
+
+impl Metadata<'_> {
+    /// `N` of `…/manifest/v<N>.json`.
+    #[must_use]
+    pub fn schema_number(&self) -> Option<u32> {
+        let url = self.dbt_schema_version.as_deref()?;
+        url.rsplit('/').next()?.strip_prefix('v')?.strip_suffix(".json")?.parse().ok()
+    }
+
+    /// dbt's major version: 1, or 2 for the Rust engine.
+    #[must_use]
+    pub fn dbt_major(&self) -> Option<u32> {
+        self.dbt_version.as_deref()?.split('.').next()?.parse().ok()
+    }
+}

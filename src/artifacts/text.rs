@@ -1,0 +1,60 @@
+//! Long strings of a manifest, decoded only when somebody reads them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A JSON string as it stands in the file.
+///
+/// Bodies of models and macros are most of a manifest and are mostly only compared; equal source text
+/// means equal strings, so most comparisons never decode.
+#[derive(Clone, Copy)]
+pub struct Text<'a>(Option<&'a RawValue>);
+
+impl<'a> Text<'a> {
+    /// The decoded string; empty when the field is absent or null.
+    #[must_use]
+    pub fn get(&self) -> Cow<'a, str> {
+        let Some(raw) = self.0 else { return Cow::Borrowed("") };
+        let source = raw.get();
+        let inner = source.strip_prefix('"').and_then(|s| s.strip_suffix('"'));
+        match inner {
+            Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+            _ => Cow::Owned(serde_json::from_str(source).unwrap_or_default()),
+        }
+    }
+
+    /// Whether the field is absent, null or the empty string.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none_or(|raw| matches!(raw.get(), "\"\"" | "null"))
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) if a.get() == b.get() => true,
+            _ => self.get() == other.get(),
+        }
+    }
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl std::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.get(), f)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::<&'a RawValue>::deserialize(deserializer)?))
+    }
+}

@@ -1,0 +1,94 @@
+//! Nodes and edges, with dense ids.
+
+use std::collections::HashMap;
+
+use crate::artifacts::{Manifest, ResourceType};
+
+/// A node's place in its [`Graph`]; meaningless in any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+/// What a manifest's resources depend on: `nodes`, sources, exposures, metrics, semantic models, saved
+/// queries, unit tests and functions, with an edge from parent to child for each `depends_on.nodes`
+/// entry. Macros are not in it.
+#[derive(Debug)]
+pub struct Graph<'m> {
+    ids: Vec<&'m str>,
+    types: Vec<ResourceType>,
+    index: HashMap<&'m str, NodeId>,
+    parents: Vec<Vec<NodeId>>,
+    children: Vec<Vec<NodeId>>,
+}
+
+impl<'m> Graph<'m> {
+    /// Every resource of `manifest` that can have edges. Ids follow the order of unique_ids, so every
+    /// walk below is deterministic. Parents that the manifest does not hold are left out.
+    #[must_use]
+    pub fn new(manifest: &'m Manifest<'_>) -> Self {
+        let mut members: Vec<(&'m str, ResourceType, &'m [std::borrow::Cow<'_, str>])> = Vec::new();
+        for (id, node) in manifest.nodes.iter().chain(&manifest.functions) {
+            members.push((id.as_ref(), node.resource_type, &node.depends_on.nodes));
+        }
+        members.extend(manifest.sources.keys().map(|id| (id.as_ref(), ResourceType::Source, [].as_slice())));
+        for (id, exposure) in &manifest.exposures {
+            members.push((id.as_ref(), ResourceType::Exposure, &exposure.depends_on.nodes));
+        }
+        for (id, test) in &manifest.unit_tests {
+            members.push((id.as_ref(), ResourceType::UnitTest, &test.depends_on.nodes));
+        }
+        members.sort_unstable_by_key(|member| member.0);
+        members.dedup_by_key(|member| member.0);
+
+        let ids: Vec<&'m str> = members.iter().map(|member| member.0).collect();
+        let types = members.iter().map(|member| member.1).collect();
+        let index: HashMap<&'m str, NodeId> = ids.iter().zip(0_u32..).map(|(id, place)| (*id, NodeId(place))).collect();
+        let mut parents = vec![Vec::new(); ids.len()];
+        let mut children = vec![Vec::new(); ids.len()];
+        for ((_, _, depends_on), (own, parents)) in members.iter().zip((0_u32..).zip(&mut parents)) {
+            parents.extend(depends_on.iter().filter_map(|parent| index.get(parent.as_ref()).copied()));
+            parents.sort_unstable();
+            parents.dedup();
+            for parent in parents.iter() {
+                if let Some(list) = children.get_mut(parent.0 as usize) {
+                    list.push(NodeId(own));
+                }
+            }
+        }
+        Self { ids, types, index, parents, children }
+    }
+
+    /// The node called `unique_id`.
+    #[must_use]
+    pub fn id(&self, unique_id: &str) -> Option<NodeId> {
+        self.index.get(unique_id).copied()
+    }
+
+    /// The unique_id of a node.
+    #[must_use]
+    pub fn unique_id(&self, id: NodeId) -> &'m str {
+        self.ids.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// What a node is.
+    #[must_use]
+    pub fn resource_type(&self, id: NodeId) -> ResourceType {
+        self.types.get(id.0 as usize).copied().unwrap_or(ResourceType::Other)
+    }
+
+    /// Direct parents, in id order.
+    #[must_use]
+    pub fn parents(&self, id: NodeId) -> &[NodeId] {
+        self.parents.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Direct children, in id order.
+    #[must_use]
+    pub fn children(&self, id: NodeId) -> &[NodeId] {
+        self.children.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// All nodes, in id order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.ids.len()).unwrap_or(u32::MAX)).map(NodeId)
+    }
+}

@@ -1,0 +1,132 @@
+//! What differs between the SQL of the warehouses, as data.
+
+use std::fmt::Write as _;
+
+/// A warehouse's SQL, named as dbt names the adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// DuckDB.
+    DuckDb,
+    /// PostgreSQL.
+    Postgres,
+    /// Amazon Redshift.
+    Redshift,
+    /// Snowflake.
+    Snowflake,
+    /// Google BigQuery.
+    BigQuery,
+    /// Databricks and Spark.
+    Databricks,
+}
+
+/// How a warehouse compares unquoted identifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentifierCase {
+    /// Folded to lower case.
+    Lower,
+    /// Folded to upper case.
+    Upper,
+    /// Kept, and compared without regard to case, quoted or not.
+    Insensitive,
+    /// Kept, and compared exactly (BigQuery's tables).
+    Sensitive,
+}
+
+impl Dialect {
+    /// The dialect of `metadata.adapter_type`; `None` for an adapter that premerge does not know.
+    #[must_use]
+    pub fn from_adapter(adapter_type: &str) -> Option<Self> {
+        Some(match adapter_type {
+            "duckdb" => Self::DuckDb,
+            "postgres" => Self::Postgres,
+            "redshift" => Self::Redshift,
+            "snowflake" => Self::Snowflake,
+            "bigquery" => Self::BigQuery,
+            "databricks" | "spark" => Self::Databricks,
+            _ => return None,
+        })
+    }
+
+    /// dbt's name of the adapter.
+    #[must_use]
+    pub fn adapter(self) -> &'static str {
+        match self {
+            Self::DuckDb => "duckdb",
+            Self::Postgres => "postgres",
+            Self::Redshift => "redshift",
+            Self::Snowflake => "snowflake",
+            Self::BigQuery => "bigquery",
+            Self::Databricks => "databricks",
+        }
+    }
+
+    /// The character that quotes identifiers.
+    #[must_use]
+    pub fn quote_char(self) -> char {
+        match self {
+            Self::BigQuery | Self::Databricks => '`',
+            _ => '"',
+        }
+    }
+
+    /// Longest identifier, in bytes.
+    #[must_use]
+    pub fn max_identifier(self) -> usize {
+        match self {
+            Self::Postgres => 63,
+            Self::Redshift => 127,
+            Self::Snowflake | Self::Databricks => 255,
+            Self::BigQuery => 1024,
+            Self::DuckDb => 1024,
+        }
+    }
+
+    /// How unquoted identifiers compare.
+    #[must_use]
+    pub fn identifier_case(self) -> IdentifierCase {
+        match self {
+            Self::Postgres | Self::Redshift => IdentifierCase::Lower,
+            Self::Snowflake => IdentifierCase::Upper,
+            Self::DuckDb | Self::Databricks => IdentifierCase::Insensitive,
+            Self::BigQuery => IdentifierCase::Sensitive,
+        }
+    }
+
+    /// `identifier` quoted, quotes inside doubled (escaped with a backslash on BigQuery).
+    #[must_use]
+    pub fn quote(self, identifier: &str) -> String {
+        let quote = self.quote_char();
+        let mut out = String::with_capacity(identifier.len() + 2);
+        out.push(quote);
+        for c in identifier.chars() {
+            if c == quote {
+                out.push(if self == Self::BigQuery { '\\' } else { quote });
+            } else if c == '\\' && self == Self::BigQuery {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out.push(quote);
+        out
+    }
+
+    /// `text` as a string literal.
+    #[must_use]
+    pub fn literal(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len() + 2);
+        out.push('\'');
+        for c in text.chars() {
+            match (self, c) {
+                (Self::BigQuery | Self::Databricks, '\'') => out.push_str("\\'"),
+                (Self::BigQuery | Self::Databricks | Self::Snowflake, '\\') => out.push_str("\\\\"),
+                (_, '\'') => out.push_str("''"),
+                (Self::BigQuery, c) if c.is_control() => {
+                    let _ = write!(out, "\\u{:04x}", u32::from(c));
+                }
+                (_, c) => out.push(c),
+            }
+        }
+        out.push('\'');
+        out
+    }
+}
