@@ -1,1 +1,22 @@
-//! report
+//! The report: the one value that holds a run's result, and its renderings.
+//!
+//! In: what the earlier stages found, gathered in a [`Draft`]. Out: a [`Report`], whose verdict is
+//! computed here and nowhere else. A rendering is a pure function of a report and a writer: no
+//! network, no clock, no environment. Text from the pull request or the warehouse is data; each
+//! rendering escapes it for its target.
+
+mod check;
+mod draft;
+mod facts;
+mod finding;
+mod impact;
+mod outcome;
+mod verdict;
+
+pub use check::{Check, CheckState, Scoreboard};
+pub use draft::{Draft, Report, SCHEMA_VERSION};
+pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, StateFacts, TemporarySchema, Timings};
+pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
+pub use impact::{DownstreamModel, ExposedUse, Impact, RemovedNode};
+pub use outcome::{NodeOutcome, NodeStatus, TestKind, TestOutcome, TestStatus, Why};
+pub use verdict::Verdict;

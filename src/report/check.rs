@@ -1,0 +1,175 @@
+//! The scoreboard: which checks ran, and how far.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// It ran, and there is nothing to say.
+    Passed,
+    /// It ran, and a person should look.
+    Warned,
+    /// It ran, and shuts the gate.
+    Failed,
+    /// It should have run and did not, or not to its end.
+    NotChecked,
+    /// This version or this configuration has no such check.
+    Absent,
+}
+
+/// One check of the scoreboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// How it ended.
+    pub state: CheckState,
+    /// Whether the verdict `passed` needs it. A check that is not required can still fail the gate.
+    #[serde(default)]
+    pub required: bool,
+    /// How many things it looked at.
+    #[serde(default)]
+    pub done: u64,
+    /// How many it should have looked at.
+    #[serde(default)]
+    pub total: u64,
+    /// How many of them fail.
+    #[serde(default)]
+    pub failed: u64,
+    /// How many of them warn.
+    #[serde(default)]
+    pub warned: u64,
+    /// The cell's words where counts do not say it ("1 breaking, 2 added").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// Why it was not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Check {
+    /// A check that ran on `done` of `total` things.
+    #[must_use]
+    pub fn ran(done: u64, total: u64, failed: u64, warned: u64) -> Self {
+        let state = match (failed, warned) {
+            (1.., _) => CheckState::Failed,
+            (0, 1..) => CheckState::Warned,
+            (0, 0) if done < total => CheckState::NotChecked,
+            (0, 0) => CheckState::Passed,
+        };
+        let reason = (done < total).then(|| format!("{done} of {total} were looked at"));
+        Self { state, required: true, done, total, failed, warned, summary: None, reason }
+    }
+
+    /// A check that should have been made and was not.
+    #[must_use]
+    pub fn not_checked(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::blank(CheckState::NotChecked, true) }
+    }
+
+    /// A check that nobody asked for, or that this version does not have.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::blank(CheckState::Absent, false)
+    }
+
+    /// The check `Build`, counted from the nodes that were to be built.
+    #[must_use]
+    pub fn of_nodes(nodes: &[NodeOutcome]) -> Self {
+        let count = |status: NodeStatus| count(nodes.iter().filter(|node| node.status == status));
+        let (built, failed) = (count(NodeStatus::Built), count(NodeStatus::Failed));
+        Self::ran(built + failed, count_all(nodes), failed, 0)
+    }
+
+    /// The check `Tests`, counted from the tests that were to be run.
+    #[must_use]
+    pub fn of_tests(tests: &[TestOutcome]) -> Self {
+        let done = count(tests.iter().filter(|test| test.status.ran()));
+        let failed = count(tests.iter().filter(|test| matches!(test.status, TestStatus::Fail | TestStatus::Error)));
+        let warned = count(tests.iter().filter(|test| test.status == TestStatus::Warn));
+        Self::ran(done, count_all(tests), failed, warned)
+    }
+
+    /// Says it in words instead of counts.
+    #[must_use]
+    pub fn with_summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+
+    /// Makes the verdict `passed` independent of this check having run.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+
+    /// Whether it ran to its end.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let ran = !matches!(self.state, CheckState::NotChecked | CheckState::Absent);
+        ran && self.done >= self.total
+    }
+
+    fn blank(state: CheckState, required: bool) -> Self {
+        Self { state, required, done: 0, total: 0, failed: 0, warned: 0, summary: None, reason: None }
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+    items.fold(0, |sum, _| sum + 1)
+}
+
+fn count_all<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).unwrap_or(u64::MAX)
+}
+
+/// The six checks, always in this order.
+///
+/// A scoreboard starts with nothing checked: build and tests are required, so a run that forgets to fill
+/// them in ends as `incomplete`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scoreboard {
+    /// Models, seeds and snapshots built.
+    pub build: Check,
+    /// Data and unit tests.
+    pub tests: Check,
+    /// Style and project rules.
+    pub lint: Check,
+    /// Columns and contracts against production.
+    pub schema: Check,
+    /// Rows against production.
+    pub data: Check,
+    /// What is downstream.
+    pub impact: Check,
+}
+
+impl Scoreboard {
+    /// Every check with its name, in order.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, &Check); 6] {
+        [
+            ("Build", &self.build),
+            ("Tests", &self.tests),
+            ("Lint", &self.lint),
+            ("Schema", &self.schema),
+            ("Data", &self.data),
+            ("Impact", &self.impact),
+        ]
+    }
+}
+
+impl Default for Scoreboard {
+    fn default() -> Self {
+        Self {
+            build: Check::not_checked("nothing was built"),
+            tests: Check::not_checked("no test was run"),
+            lint: Check::absent(),
+            schema: Check::absent(),
+            data: Check::absent(),
+            impact: Check::absent(),
+        }
+    }
+}

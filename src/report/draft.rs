@@ -1,0 +1,123 @@
+//! The report while it is being gathered, and when it is done.
+
+use std::ops::Deref;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, Scoreboard};
+use super::facts::{Facts, Interruption, LeftOut, NotChecked, StateFacts, TemporarySchema, Timings};
+use super::finding::Finding;
+use super::impact::{Impact, RemovedNode};
+use super::outcome::{NodeOutcome, TestOutcome};
+use super::verdict::{Verdict, conclude};
+
+/// Version of the JSON document. A reader that knows it can read every document that carries it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything a run found, before the verdict.
+///
+/// A fresh draft holds nothing checked, so concluding it gives `incomplete`, not `passed`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Draft {
+    /// Which pull request, commit and run.
+    #[serde(default)]
+    pub facts: Facts,
+    /// The production manifest it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateFacts>,
+    /// The temporary schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporary_schema: Option<TemporarySchema>,
+    /// Where the time went.
+    #[serde(default)]
+    pub timings: Timings,
+    /// Which checks ran, and how far.
+    #[serde(default)]
+    pub checks: Scoreboard,
+    /// Why the run ended before its end, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interruption: Option<Interruption>,
+    /// Everything wrong or worth saying. Failed nodes and tests need no finding of their own to count.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Models, seeds and snapshots that were to be built, in the order of the plan.
+    #[serde(default)]
+    pub nodes: Vec<NodeOutcome>,
+    /// Tests that were to be run, in the order of the plan.
+    #[serde(default)]
+    pub tests: Vec<TestOutcome>,
+    /// How many proxy views were made.
+    #[serde(default)]
+    pub proxies: u64,
+    /// Who is downstream.
+    #[serde(default)]
+    pub impact: Impact,
+    /// What state has and the pull request has not.
+    #[serde(default)]
+    pub removed: Vec<RemovedNode>,
+    /// What should have been checked and was not.
+    #[serde(default)]
+    pub not_checked: Vec<NotChecked>,
+    /// What dbt would have run and premerge leaves out on purpose.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Draft {
+    /// Fills the checks `Build` and `Tests` of the scoreboard from the nodes and tests.
+    ///
+    /// To be called when building is over, also when it was cut short: nodes and tests that were not reached
+    /// stand in the draft as `not_checked` and `not_run`.
+    pub fn tally(&mut self) {
+        self.checks.build = Check::of_nodes(&self.nodes);
+        self.checks.tests = Check::of_tests(&self.tests);
+    }
+}
+
+/// The one value that holds a run's result: a [`Draft`] and its verdict.
+///
+/// It reads like its draft (`report.nodes`) and cannot be changed, so that the verdict always fits the rest.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Report {
+    /// Version of this document.
+    schema_version: u32,
+    /// May this pull request be merged?
+    verdict: Verdict,
+    #[serde(flatten)]
+    draft: Draft,
+}
+
+impl Report {
+    /// The report of a run that is over.
+    #[must_use]
+    pub fn conclude(draft: Draft) -> Self {
+        Self { schema_version: SCHEMA_VERSION, verdict: conclude(&draft), draft }
+    }
+
+    /// The report of a run that is not over, for the comment while it runs.
+    #[must_use]
+    pub fn running(draft: Draft) -> Self {
+        Self { schema_version: SCHEMA_VERSION, verdict: Verdict::Running, draft }
+    }
+
+    /// May this pull request be merged?
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// The draft back, to change it and conclude again.
+    #[must_use]
+    pub fn into_draft(self) -> Draft {
+        self.draft
+    }
+}
+
+impl Deref for Report {
+    type Target = Draft;
+
+    fn deref(&self) -> &Draft {
+        &self.draft
+    }
+}

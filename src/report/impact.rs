@@ -1,0 +1,63 @@
+//! Who is downstream of the change.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything downstream of the changed nodes, whether it was built or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Impact {
+    /// Models, seeds and snapshots, sorted by name.
+    #[serde(default)]
+    pub models: Vec<DownstreamModel>,
+    /// Exposures, sorted by name.
+    #[serde(default)]
+    pub exposures: Vec<ExposedUse>,
+}
+
+/// A node downstream of the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DownstreamModel {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Name.
+    pub name: String,
+    /// Who owns it: its group's owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// An exposure downstream of the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExposedUse {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Its label, or its name.
+    pub name: String,
+    /// `dashboard`, `notebook`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A node that state has and the pull request has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RemovedNode {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Name.
+    pub name: String,
+    /// Names of what still refers to it.
+    #[serde(default)]
+    pub still_used_by: Vec<String>,
+    /// The node that probably took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_to: Option<String>,
+    /// Whether the pull request disables it rather than deletes it.
+    #[serde(default)]
+    pub disabled: bool,
+}

@@ -1,0 +1,190 @@
+//! What became of each node and each test.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Place, Severity};
+
+/// Why a node is in scope: one reason, in a word for programs and a phrase for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Why {
+    /// `new`, `body`, `configs`, `macros`, …; `downstream` for a node that did not change itself.
+    pub kind: String,
+    /// The same for people, in names only: "macro `cents_to_dollars`" without the backticks.
+    pub text: String,
+}
+
+/// What became of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeStatus {
+    /// It was built in the temporary schema.
+    Built,
+    /// The warehouse refused it, or its contract does not hold.
+    Failed,
+    /// Something it needs failed.
+    Skipped,
+    /// premerge cannot or was not allowed to build it.
+    NotChecked,
+}
+
+/// A model, seed or snapshot that was to be built, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeOutcome {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Name, with `.v2` and the like for a version.
+    pub name: String,
+    /// `model`, `seed` or `snapshot`.
+    pub resource_type: String,
+    /// Its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Why it is in scope. Never empty in a report that premerge wrote.
+    #[serde(default)]
+    pub why: Vec<Why>,
+    /// Whether it changed itself; otherwise it is downstream of something that did.
+    #[serde(default)]
+    pub changed: bool,
+    /// What became of it.
+    pub status: NodeStatus,
+    /// Rows of the built relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Rows of the same relation in production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_rows: Option<u64>,
+    /// What went wrong or why it was left, in names and counts; never in the warehouse's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The warehouse's own words, for the terminal and for no document.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub detail: Option<String>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Who owns it: its group's owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// How many nodes are downstream of it.
+    #[serde(default)]
+    pub downstream: u64,
+}
+
+impl NodeOutcome {
+    /// A node with the facts that every node has.
+    #[must_use]
+    pub fn new(unique_id: impl Into<String>, name: impl Into<String>, status: NodeStatus) -> Self {
+        let unique_id = unique_id.into();
+        let resource_type = unique_id.split('.').next().unwrap_or_default().to_owned();
+        Self {
+            unique_id,
+            name: name.into(),
+            resource_type,
+            place: None,
+            why: Vec::new(),
+            changed: false,
+            status,
+            rows: None,
+            production_rows: None,
+            message: None,
+            detail: None,
+            duration_ms: None,
+            owner: None,
+            downstream: 0,
+        }
+    }
+}
+
+/// Whether dbt runs a test on the built relation or on given rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestKind {
+    /// Generic and singular data tests.
+    #[default]
+    Data,
+    /// Unit tests.
+    Unit,
+}
+
+/// How a test ended. The first four are dbt's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestStatus {
+    /// Fewer failures than it allows.
+    Pass,
+    /// Failures, and its severity is `warn`.
+    Warn,
+    /// Failures, and its severity is `error`.
+    Fail,
+    /// The warehouse refused its SQL.
+    Error,
+    /// Something it needs failed.
+    Skipped,
+    /// premerge cannot or was not allowed to run it.
+    NotRun,
+}
+
+impl TestStatus {
+    /// Whether it was run at all.
+    #[must_use]
+    pub fn ran(self) -> bool {
+        !matches!(self, Self::Skipped | Self::NotRun)
+    }
+}
+
+/// A data or unit test that was to be run, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TestOutcome {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Name.
+    pub name: String,
+    /// Data or unit test.
+    #[serde(default)]
+    pub kind: TestKind,
+    /// unique_id of the node it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached_node: Option<String>,
+    /// How it ended.
+    pub status: TestStatus,
+    /// dbt's failure count (`fail_calc`), where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u64>,
+    /// Whether failures shut the gate.
+    pub severity: Severity,
+    /// The file that declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What went wrong or why it was left, in names and counts; never in the warehouse's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The warehouse's own words, for the terminal and for no document.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub detail: Option<String>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+impl TestOutcome {
+    /// A test with the facts that every test has; severity `error`, dbt's default.
+    #[must_use]
+    pub fn new(unique_id: impl Into<String>, name: impl Into<String>, status: TestStatus) -> Self {
+        Self {
+            unique_id: unique_id.into(),
+            name: name.into(),
+            kind: TestKind::Data,
+            attached_node: None,
+            status,
+            failures: None,
+            severity: Severity::Error,
+            place: None,
+            message: None,
+            detail: None,
+            duration_ms: None,
+        }
+    }
+}
