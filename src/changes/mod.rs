@@ -1,16 +1,40 @@
 //! What the pull request changes.
 //!
-//! In: production's manifest and the pull request's. Out: [`Changes`], each with its reasons.
+//! In: production's manifest and the pull request's. Out: [`Changes`], each with its reasons, and the
+//! answers to dbt's `state:` selectors. Equal to dbt 1.11 (`tests/state_corpus.rs` proves it).
+
+mod compare;
+mod config;
+mod contract;
+mod json;
+mod macros;
+mod node;
+mod notice;
+mod reason;
+mod state;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use compare::{CompareOptions, compare};
+pub use notice::{Notice, NoticeKind};
+pub use reason::Reason;
+use state::StateChecks;
+
 /// All differences between state and the pull request.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Changes {
     /// By unique_id, in its order. Unchanged nodes are absent.
+    ///
+    /// New sources, exposures, metrics, semantic models and saved queries are here as [`ChangeKind::Added`],
+    /// though dbt's `state:modified` leaves them out; [`Changes::is_modified`] is dbt's answer.
     pub nodes: BTreeMap<String, Change>,
+    /// What dbt warns of, or fails on, while it compares.
+    pub notices: Vec<Notice>,
+    /// dbt's answers for every node whose answers are not simply "old and unmodified".
+    #[serde(skip)]
+    checks: BTreeMap<String, StateChecks>,
 }
 
 /// One node that differs from state, with its reasons.
@@ -34,42 +58,4 @@ pub enum ChangeKind {
     Removed,
     /// State has it; the pull request disables it.
     Disabled,
-}
-
-/// Why a node counts as changed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case", tag = "reason")]
-pub enum Reason {
-    /// State does not have the node.
-    New,
-    /// `state:modified.body`: the file's text, a seed's checksum.
-    Body,
-    /// `state:modified.configs`: these keys of the unrendered configuration.
-    Configs {
-        /// The keys, sorted.
-        keys: Vec<String>,
-    },
-    /// `state:modified.relation`: database, schema or alias.
-    Relation,
-    /// `state:modified.persisted_descriptions`.
-    PersistedDescriptions,
-    /// `state:modified.macros`: these macros differ and the node reaches them.
-    Macros {
-        /// unique_ids, sorted.
-        macros: Vec<String>,
-    },
-    /// `state:modified.contract`.
-    Contract {
-        /// Whether dbt calls the difference breaking.
-        breaking: bool,
-    },
-    /// The folder or the name below it.
-    Fqn,
-    /// `access`, `latest_version`, `deprecation_date`, and the fields that only other resource types have.
-    Field {
-        /// The manifest's name of the field.
-        field: String,
-    },
-    /// State has the node and the pull request does not.
-    Removed,
 }

@@ -8,6 +8,14 @@ use crate::artifacts::{Manifest, ResourceType};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
+impl NodeId {
+    /// The position in tables that run parallel to [`Graph::nodes`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a manifest's resources depend on: `nodes`, sources, exposures, metrics, semantic models, saved
 /// queries, unit tests and functions, with an edge from parent to child for each `depends_on.nodes`
 /// entry. Macros are not in it.
@@ -85,6 +93,18 @@ impl<'m> Graph<'m> {
     #[must_use]
     pub fn children(&self, id: NodeId) -> &[NodeId] {
         self.children.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether the manifest holds no node at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 
     /// All nodes, in id order.

@@ -1,0 +1,76 @@
+//! Why a node counts as changed.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Why a node counts as changed. `Display` is the phrase that a table cell holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Reason {
+    /// State does not have the node.
+    New,
+    /// `state:modified.body`: the file's text, a seed's checksum.
+    Body,
+    /// `state:modified.configs`: these keys of the unrendered configuration.
+    Configs {
+        /// The keys, sorted.
+        keys: Vec<String>,
+    },
+    /// `state:modified.relation`: database, schema or alias.
+    Relation,
+    /// `state:modified.persisted_descriptions`.
+    PersistedDescriptions,
+    /// `state:modified.macros`: these macros differ and the node reaches them.
+    Macros {
+        /// unique_ids, sorted.
+        macros: Vec<String>,
+    },
+    /// `state:modified.contract`.
+    Contract {
+        /// Whether dbt calls the difference breaking.
+        breaking: bool,
+    },
+    /// The folder or the name below it.
+    Fqn,
+    /// `access`, `latest_version`, `deprecation_date`, and the fields that only other resource types have.
+    Field {
+        /// The manifest's name of the field.
+        field: String,
+    },
+    /// State has the node and the pull request does not.
+    Removed,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("new"),
+            Self::Body => f.write_str("SQL body"),
+            Self::Configs { keys } => list(f, "config", keys.iter().map(String::as_str)),
+            Self::Relation => f.write_str("database, schema or alias"),
+            Self::PersistedDescriptions => f.write_str("persisted description"),
+            Self::Macros { macros } => list(f, "macro", macros.iter().map(|id| id.splitn(3, '.').nth(2).unwrap_or(id))),
+            Self::Contract { breaking: true } => f.write_str("contract broken"),
+            Self::Contract { breaking: false } => f.write_str("contract"),
+            Self::Fqn => f.write_str("file moved"),
+            Self::Field { field } => write!(f, "`{field}`"),
+            Self::Removed => f.write_str("removed"),
+        }
+    }
+}
+
+/// `config `a``, `configs `a`, `b``, `configs `a`, `b` and 3 more`.
+fn list<'t>(f: &mut fmt::Formatter<'_>, noun: &str, names: impl ExactSizeIterator<Item = &'t str>) -> fmt::Result {
+    const SHOWN: usize = 2;
+    let total = names.len();
+    f.write_str(noun)?;
+    if total > 1 {
+        f.write_str("s")?;
+    }
+    for (place, name) in names.take(SHOWN).enumerate() {
+        f.write_str(if place == 0 { " " } else { ", " })?;
+        write!(f, "`{name}`")?;
+    }
+    if total > SHOWN { write!(f, " and {} more", total - SHOWN) } else { Ok(()) }
+}
