@@ -1,1 +1,92 @@
-//! config
+//! Settings: flags, environment, `premerge.yml` and `profiles.yml`, resolved once.
+//!
+//! Precedence: flag, environment, file, default. After this stage nobody looks at flags again.
+
+mod dbt_project;
+mod env;
+mod file;
+mod profile;
+mod secret;
+
+use std::path::PathBuf;
+
+pub use dbt_project::DbtProject;
+pub use env::Env;
+pub use file::{ConfigFile, IndirectSelection};
+pub use profile::{ProfileQuery, Target};
+pub use secret::Secret;
+
+/// Why the settings cannot be used. Each message names the file, the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file is missing or unreadable.
+    #[error("could not read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file does not parse; the message holds line and column.
+    #[error("{path}: {message}")]
+    Yaml {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        message: String,
+    },
+    /// No profiles.yml in any of the places dbt looks.
+    #[error("no profiles.yml in {}; name its folder with --profiles-dir", places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
+    NoProfiles {
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
+    /// The profile is not in the file.
+    #[error("{path} has no profile `{profile}`; it has {}", list(known))]
+    NoProfile {
+        /// The file.
+        path: PathBuf,
+        /// The profile asked for.
+        profile: String,
+        /// Those in the file.
+        known: Vec<String>,
+    },
+    /// The target is not in the profile.
+    #[error("profile `{profile}` in {path} has no target `{target}`; it has {}", list(known))]
+    NoTarget {
+        /// The file.
+        path: PathBuf,
+        /// The profile.
+        profile: String,
+        /// The target asked for.
+        target: String,
+        /// Those in the profile.
+        known: Vec<String>,
+    },
+    /// A Jinja expression of the chosen target fails.
+    #[error("{path}, profile `{profile}`, target `{target}`, field `{field}`: {message}")]
+    Render {
+        /// The file.
+        path: PathBuf,
+        /// The profile.
+        profile: String,
+        /// The target.
+        target: String,
+        /// The field.
+        field: String,
+        /// What is wrong, such as a missing environment variable.
+        message: String,
+    },
+    /// A value that does not make sense.
+    #[error("{place}: {why}")]
+    Value {
+        /// File or flag.
+        place: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

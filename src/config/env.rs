@@ -1,0 +1,46 @@
+//! The environment, taken once, so that tests can give another.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Environment variables and the working directory of this run.
+#[derive(Clone, Default)]
+pub struct Env {
+    vars: BTreeMap<String, String>,
+    /// The working directory.
+    pub cwd: PathBuf,
+}
+
+impl Env {
+    /// This process's.
+    #[must_use]
+    pub fn of_process() -> Self {
+        // Variables that are no Unicode cannot be meant for us.
+        let vars = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        Self { vars, cwd: std::env::current_dir().unwrap_or_default() }
+    }
+
+    /// A given one.
+    pub fn new<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>, cwd: PathBuf) -> Self {
+        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), cwd }
+    }
+
+    /// The value of a variable; empty counts as unset, as in CI systems it mostly means that.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable, empty or not: what dbt's `env_var` sees.
+    #[must_use]
+    pub fn get_raw(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str)
+    }
+}
+
+impl std::fmt::Debug for Env {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Env").field("vars", &self.vars.keys()).field("cwd", &self.cwd).finish()
+    }
+}

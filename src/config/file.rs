@@ -1,0 +1,77 @@
+//! `premerge.yml`.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
+/// setting that is silently ignored is a check that silently does not run.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The temporary schema's name; `{pr}` stands for the pull request's number.
+    pub schema: Option<String>,
+    /// Schemas that must never be the temporary schema, beside those of production's manifest.
+    pub protected_schemas: Vec<String>,
+    /// Nodes worked on at once.
+    pub threads: Option<usize>,
+    /// Which tests of the built nodes run.
+    pub indirect_selection: Option<IndirectSelection>,
+    /// Stop at the first failure.
+    pub fail_fast: Option<bool>,
+    /// Count the rows of changed models on both sides.
+    pub row_counts: Option<bool>,
+    /// Hours until clean-up may drop the temporary schema.
+    pub expire_after_hours: Option<u32>,
+}
+
+/// dbt's `--indirect-selection`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum IndirectSelection {
+    /// Every test that touches a selected node.
+    #[default]
+    Eager,
+    /// Tests all of whose parents are selected.
+    Cautious,
+    /// Tests whose parents are selected or ancestors of selected nodes.
+    Buildable,
+    /// No tests but those selected themselves.
+    Empty,
+}
+
+impl ConfigFile {
+    /// Reads `path`; a missing file is an empty one unless it was asked for by name.
+    ///
+    /// # Errors
+    /// When the file does not parse or holds an unknown key.
+    pub fn read(path: &Path, asked_for: bool) -> Result<Self, ConfigError> {
+        if !asked_for && !path.exists() {
+            return Ok(Self::default());
+        }
+        let text =
+            fs_err::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(&text)
+            .map_err(|error| ConfigError::Yaml { path: path.to_owned(), message: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("premerge.yml");
+        fs_err::write(&path, "threads: 4\nfail_fsat: true\n").unwrap();
+        let error = ConfigFile::read(&path, true).unwrap_err().to_string();
+        assert!(error.contains("fail_fsat") && error.contains("premerge.yml"), "{error}");
+        assert!(error.contains('2'), "names the line: {error}");
+    }
+}

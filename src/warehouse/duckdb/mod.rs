@@ -1,0 +1,141 @@
+//! DuckDB, in this process.
+//!
+//! Production's file is attached read-only and the temporary schema lives in a file of its own, so
+//! production is neither written nor locked for writers of other schemas. Both stand in one in-memory
+//! instance that every session clones.
+
+mod fault;
+mod profile;
+mod session;
+mod statement;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::duckdb::{Config, Connection};
+use async_trait::async_trait;
+
+use super::{OpenError, Place, Session, Warehouse, WarehouseError};
+use crate::config::Target;
+use crate::sql::Dialect;
+use fault::classify;
+use profile::{Attach, Profile};
+use session::DuckDbSession;
+
+/// A dbt-duckdb target.
+pub(super) struct DuckDb {
+    profile: Profile,
+    /// Production's database: dbt derives it from the file's name.
+    production: Attach,
+    temp_file: PathBuf,
+    temp_database: String,
+    opened: Mutex<Option<Connection>>,
+    notices: Mutex<Vec<String>>,
+}
+
+impl DuckDb {
+    pub(super) fn new(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
+        let profile = Profile::read(target)?;
+        let production = profile.production(target, place.project_dir)?;
+        // Not the schema's bare name: DuckDB calls two-part names ambiguous when a database and a schema
+        // have the same name.
+        let temp_database = format!("{}_{}", production.alias, place.schema);
+        let temp_file = place.temp_dir.join(format!("{temp_database}.duckdb"));
+        Ok(Self {
+            profile,
+            production,
+            temp_file,
+            temp_database,
+            opened: Mutex::new(None),
+            notices: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The one instance that all sessions clone; opened by the first.
+    fn instance(&self) -> Result<Connection, WarehouseError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            *opened = Some(self.open().map_err(|error| classify(&error))?);
+        }
+        match opened.as_ref() {
+            Some(connection) => connection.try_clone().map_err(|error| classify(&error)),
+            None => Err(classify(&::duckdb::Error::InvalidPath(self.temp_file.clone()))),
+        }
+    }
+
+    fn open(&self) -> ::duckdb::Result<Connection> {
+        let mut config = Config::default();
+        for (key, value) in &self.profile.config_options {
+            config = config.with(key, value)?;
+        }
+        let connection = Connection::open_in_memory_with_flags(config)?;
+        self.load_icu(&connection);
+        for extension in &self.profile.extensions {
+            connection.execute_batch(&format!("load {}", statement::name(extension)))?;
+        }
+        for (key, value) in &self.profile.settings {
+            connection.execute_batch(&format!("set {} = {}", statement::name(key), Dialect::DuckDb.literal(value)))?;
+        }
+        for attach in std::iter::once(&self.production).chain(&self.profile.attach) {
+            connection.execute_batch(&attach.sql())?;
+        }
+        if let Some(folder) = self.temp_file.parent() {
+            fs_err::create_dir_all(folder).map_err(|_| ::duckdb::Error::InvalidPath(folder.to_owned()))?;
+        }
+        // The oldest storage format, so that any DuckDB client can open what was built.
+        connection.execute_batch(&format!(
+            "attach {} as {} (storage_version 'v1.0.0')",
+            Dialect::DuckDb.literal(&self.temp_file.to_string_lossy()),
+            statement::name(&self.temp_database)
+        ))?;
+        // dbt's connection stands in production's database: two-part names in the project's SQL mean that one.
+        connection.execute_batch(&format!("use {}", statement::name(&self.production.alias)))?;
+        Ok(connection)
+    }
+
+    /// The engine that is compiled into releases has no ICU, without which `now() - interval …` and time
+    /// zones fail; the prebuilt library has it. Loading works where the user's machine has the extension
+    /// or may fetch it.
+    fn load_icu(&self, connection: &Connection) {
+        let there = connection
+            .query_row("select loaded from duckdb_extensions() where extension_name = 'icu'", [], |row| {
+                row.get::<_, bool>(0)
+            })
+            .unwrap_or(false);
+        if !there && connection.execute_batch("load icu").is_err() {
+            self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(
+                "this build's DuckDB has no ICU extension: `now() - interval` and time zones fail; \
+                 run `install icu` once in a DuckDB shell of the same version"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Warehouse for DuckDb {
+    fn dialect(&self) -> Dialect {
+        Dialect::DuckDb
+    }
+
+    fn temp_database(&self) -> Option<&str> {
+        Some(&self.temp_database)
+    }
+
+    fn describe(&self) -> String {
+        format!("DuckDB {} (temporary schema in {})", self.production.path, self.temp_file.display())
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+        // Opening replays a write-ahead log at most; it is quick enough not to leave this thread.
+        let connection = self.instance()?;
+        connection
+            .execute_batch(&format!("use {}", statement::name(&self.production.alias)))
+            .map_err(|error| classify(&error))?;
+        Ok(Box::new(DuckDbSession::new(Arc::new(Mutex::new(connection)))))
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

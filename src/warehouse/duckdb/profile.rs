@@ -1,0 +1,115 @@
+//! dbt-duckdb's profile fields.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::statement;
+use crate::config::Target;
+use crate::sql::Dialect;
+use crate::warehouse::OpenError;
+
+/// The fields that premerge acts on; others (plugins, filesystems, retries) are dbt's own business.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Profile {
+    path: Option<String>,
+    database: Option<String>,
+    #[serde(deserialize_with = "texts")]
+    pub(super) config_options: IndexMap<String, String>,
+    #[serde(deserialize_with = "names")]
+    pub(super) extensions: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    pub(super) settings: IndexMap<String, String>,
+    pub(super) attach: Vec<Attach>,
+    is_ducklake: bool,
+    plugins: Vec<Value>,
+}
+
+/// One database to attach. Always read-only, whatever the profile says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Attach {
+    pub(super) path: String,
+    pub(super) alias: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    secret: Option<String>,
+}
+
+impl Attach {
+    pub(super) fn sql(&self) -> String {
+        let mut options = vec!["read_only".to_owned()];
+        options.extend(self.kind.as_deref().map(|kind| format!("type {}", statement::name(kind))));
+        options.extend(self.secret.as_deref().map(|secret| format!("secret {}", statement::name(secret))));
+        let alias = if self.alias.is_empty() { stem(&self.path) } else { self.alias.clone() };
+        format!(
+            "attach {} as {} ({})",
+            Dialect::DuckDb.literal(&self.path),
+            statement::name(&alias),
+            options.join(", ")
+        )
+    }
+}
+
+impl Profile {
+    pub(super) fn read(target: &Target) -> Result<Self, OpenError> {
+        serde_json::from_value(Value::Object(target.fields.clone())).map_err(|error| target_error(target, error))
+    }
+
+    /// Production's database file, from the profile's `path`.
+    pub(super) fn production(&self, target: &Target, project_dir: &Path) -> Result<Attach, OpenError> {
+        let path = self.path.as_deref().unwrap_or(":memory:");
+        if path == ":memory:" {
+            return Err(target_error(target, "`path` is `:memory:`, which holds no production; name a file"));
+        }
+        if path.contains("://") || path.starts_with("md:") || path.starts_with("motherduck:") || self.is_ducklake {
+            return Err(target_error(target, format_args!("`path: {path}` is not a local file, which is all that premerge supports on DuckDB")));
+        }
+        let file = project_dir.join(path);
+        if !file.is_file() {
+            return Err(OpenError::NoDatabase { path: file, profile: target.profile.clone() });
+        }
+        let alias = self.database.clone().unwrap_or_else(|| stem(path));
+        Ok(Attach { path: file.to_string_lossy().into_owned(), alias, ..Attach::default() })
+    }
+
+    /// What of the profile needs Python and is left out.
+    #[allow(dead_code)]
+    pub(super) fn left_out(&self) -> bool {
+        !self.plugins.is_empty()
+    }
+}
+
+fn target_error(target: &Target, why: impl std::fmt::Display) -> OpenError {
+    OpenError::Field { profile: target.profile.clone(), target: target.name.clone(), why: why.to_string() }
+}
+
+/// dbt-duckdb's database name: the file's name up to the first dot.
+fn stem(path: &str) -> String {
+    let file = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    file.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Values of settings may be numbers or booleans in YAML.
+fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, String>, D::Error> {
+    let map = Option::<IndexMap<String, Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(map.into_iter().map(|(key, value)| (key, text(&value))).collect())
+}
+
+/// Extensions are names, or `{name, repo}`.
+fn names<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let list = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(list
+        .iter()
+        .map(|entry| text(entry.get("name").unwrap_or(entry)))
+        // ICU is looked after separately.
+        .filter(|name| name != "icu")
+        .collect())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

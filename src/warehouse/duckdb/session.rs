@@ -1,0 +1,171 @@
+//! One DuckDB connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use duckdb::types::ValueRef;
+use duckdb::{Connection, InterruptHandle};
+
+use super::fault::classify;
+use super::statement::render;
+use crate::sql::Dialect;
+use crate::warehouse::{Canceller, ColumnType, FaultClass, Rows, Session, WarehouseError, Write, Written};
+
+/// The engine blocks, so every call runs on a thread of its own.
+pub(super) struct DuckDbSession {
+    connection: Arc<Mutex<Connection>>,
+    interrupt: Arc<InterruptHandle>,
+}
+
+impl DuckDbSession {
+    pub(super) fn new(connection: Arc<Mutex<Connection>>) -> Self {
+        let interrupt = connection.lock().unwrap_or_else(PoisonError::into_inner).interrupt_handle();
+        Self { connection, interrupt }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
+    ) -> Result<T, WarehouseError> {
+        let connection = Arc::clone(&self.connection);
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&connection).map_err(|error| classify(&error))
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(join) => Err(WarehouseError::new(FaultClass::Other, format!("the engine's thread ended: {join}"))),
+        }
+    }
+}
+
+struct Interrupt(Arc<InterruptHandle>);
+
+impl Canceller for Interrupt {
+    fn cancel(&self) {
+        self.0.interrupt();
+    }
+}
+
+#[async_trait]
+impl Session for DuckDbSession {
+    async fn read(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
+        let sql = sql.to_owned();
+        self.blocking(move |connection| read(connection, &sql)).await
+    }
+
+    async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
+        let described = self.read(&format!("describe (\n{query}\n)")).await?;
+        let column = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        Ok(described
+            .rows
+            .iter()
+            .map(|row| ColumnType { name: column(row, 0), data_type: column(row, 1) })
+            .collect())
+    }
+
+    async fn schema_exists(&mut self, database: Option<&str>, schema: &str) -> Result<bool, WarehouseError> {
+        let text = |value: &str| Dialect::DuckDb.literal(value);
+        let mut sql =
+            format!("select 1 from information_schema.schemata where lower(schema_name) = lower({})", text(schema));
+        if let Some(database) = database {
+            sql.push_str(&format!(" and lower(catalog_name) = lower({})", text(database)));
+        }
+        Ok(!self.read(&sql).await?.rows.is_empty())
+    }
+
+    async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
+        let mut written = Written::default();
+        // Kinds of what is to be dropped: DuckDB has no `drop` that takes either.
+        let mut statements = Vec::new();
+        for write in writes {
+            let kind = match write {
+                Write::Drop { at } => {
+                    written.statements += 1;
+                    let name = at.name();
+                    let text = |value: &str| Dialect::DuckDb.literal(value);
+                    let sql = format!(
+                        "select table_type from information_schema.tables \
+                         where table_catalog = {} and table_schema = {} and lower(table_name) = lower({})",
+                        text(name.database.as_deref().unwrap_or_default()),
+                        text(name.schema.as_deref().unwrap_or_default()),
+                        text(&name.identifier),
+                    );
+                    match self.read(&sql).await?.scalar() {
+                        None => continue,
+                        Some("VIEW") => "view",
+                        Some(_) => "table",
+                    }
+                }
+                Write::DropSchema { schema } => {
+                    written.statements += 1;
+                    let text = |value: &str| Dialect::DuckDb.literal(value);
+                    let sql = format!(
+                        "select 1 from information_schema.tables where table_catalog = {} and table_schema = {} limit 1",
+                        text(schema.database().unwrap_or_default()),
+                        text(schema.name()),
+                    );
+                    if !self.read(&sql).await?.rows.is_empty() {
+                        continue;
+                    }
+                    "schema"
+                }
+                _ => "",
+            };
+            statements.extend(render(write, kind));
+        }
+        written.statements += statements.len() as u64;
+        written.rows = self
+            .blocking(move |connection| {
+                let mut rows = None;
+                for statement in &statements {
+                    rows = Some(connection.execute(statement, [])? as u64);
+                }
+                Ok(rows)
+            })
+            .await?;
+        Ok(written)
+    }
+
+    fn canceller(&self) -> Arc<dyn Canceller> {
+        Arc::new(Interrupt(Arc::clone(&self.interrupt)))
+    }
+}
+
+fn read(connection: &Connection, sql: &str) -> duckdb::Result<Rows> {
+    let mut statement = connection.prepare(sql)?;
+    let mut result = statement.query([])?;
+    let mut rows = Vec::new();
+    let columns = result.as_ref().map(duckdb::Statement::column_names).unwrap_or_default();
+    while let Some(row) = result.next()? {
+        let mut values = Vec::with_capacity(columns.len());
+        for at in 0..columns.len() {
+            values.push(text(row.get_ref(at)?));
+        }
+        rows.push(values);
+    }
+    Ok(Rows { columns, rows })
+}
+
+/// A value as DuckDB prints it. Queries whose columns may have other types cast them to text themselves.
+fn text(value: ValueRef<'_>) -> Option<String> {
+    Some(match value {
+        ValueRef::Null => return None,
+        ValueRef::Boolean(value) => value.to_string(),
+        ValueRef::TinyInt(value) => value.to_string(),
+        ValueRef::SmallInt(value) => value.to_string(),
+        ValueRef::Int(value) => value.to_string(),
+        ValueRef::BigInt(value) => value.to_string(),
+        ValueRef::HugeInt(value) => value.to_string(),
+        ValueRef::UHugeInt(value) => value.to_string(),
+        ValueRef::UTinyInt(value) => value.to_string(),
+        ValueRef::USmallInt(value) => value.to_string(),
+        ValueRef::UInt(value) => value.to_string(),
+        ValueRef::UBigInt(value) => value.to_string(),
+        ValueRef::Float(value) => value.to_string(),
+        ValueRef::Double(value) => value.to_string(),
+        ValueRef::Decimal(value) => value.to_string(),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => format!("{:?}", other.to_owned()),
+    })
+}

@@ -1,0 +1,112 @@
+//! What a warehouse can answer instead of a result.
+
+use std::path::PathBuf;
+
+/// What kind of fault it was, so that the report can say it without the warehouse's own text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultClass {
+    /// The SQL does not parse.
+    Syntax,
+    /// A column or function that is not there, or types that do not fit.
+    Binding,
+    /// A relation, schema or database that is not there.
+    MissingRelation,
+    /// Running the query met a value it could not handle: cast, division, overflow, constraint.
+    Data,
+    /// The role may not.
+    Permission,
+    /// No connection, or it broke.
+    Connection,
+    /// Out of memory, disk or quota.
+    Resources,
+    /// Cancelled, by us or by somebody else.
+    Cancelled,
+    /// Two sessions changed the same thing; a repetition may succeed.
+    Conflict,
+    /// Something the engine of this build lacks; the message names it.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+impl FaultClass {
+    /// A phrase that may be published: it holds nothing of the warehouse's text.
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Syntax => "the warehouse could not parse the SQL",
+            Self::Binding => "the SQL names a column or function that does not exist, or types do not fit",
+            Self::MissingRelation => "the SQL reads a relation that does not exist",
+            Self::Data => "a value could not be processed (cast, overflow, division or constraint)",
+            Self::Permission => "the role lacks a permission",
+            Self::Connection => "the connection to the warehouse failed",
+            Self::Resources => "the warehouse ran out of memory, disk or quota",
+            Self::Cancelled => "the statement was cancelled",
+            Self::Conflict => "another session changed the same object",
+            Self::Unsupported => "the engine of this build lacks something that the SQL needs",
+            Self::Other => "the warehouse reported an error",
+        }
+    }
+
+    /// Whether the fault says nothing about the pull request, so that the run is incomplete rather
+    /// than failed.
+    #[must_use]
+    pub fn is_infrastructure(self) -> bool {
+        matches!(self, Self::Connection | Self::Resources | Self::Cancelled | Self::Conflict | Self::Permission)
+    }
+}
+
+/// A statement or connection that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct WarehouseError {
+    /// What kind of fault.
+    pub class: FaultClass,
+    /// The warehouse's own text. It may quote SQL and data: for the terminal, never for a comment.
+    pub message: String,
+    /// What the reader can do about it, if that is known.
+    pub remedy: Option<String>,
+}
+
+impl WarehouseError {
+    /// An error without a remedy.
+    #[must_use]
+    pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), remedy: None }
+    }
+}
+
+/// Why a target of profiles.yml gives no warehouse.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// premerge does not know the adapter.
+    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows duckdb")]
+    UnknownAdapter {
+        /// dbt's name of it.
+        adapter: String,
+    },
+    /// This build lacks the engine.
+    #[error("this build of premerge has no {adapter} engine; build it with `--features {adapter}`")]
+    NotCompiledIn {
+        /// dbt's name of it.
+        adapter: &'static str,
+    },
+    /// A field of the target does not fit.
+    #[error("profile `{profile}`, target `{target}`: {why}")]
+    Field {
+        /// The profile.
+        profile: String,
+        /// The target.
+        target: String,
+        /// Which field, what is wrong and what to do.
+        why: String,
+    },
+    /// Production's database file is not there.
+    #[error("production's database {path} does not exist (profile `{profile}`, field `path`)")]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+        /// The profile.
+        profile: String,
+    },
+}
