@@ -12,8 +12,6 @@ pub enum TestStatus {
     Warn,
     /// `error_if` holds and the severity is error.
     Fail,
-    /// The query failed or answered something that is no count.
-    Error,
 }
 
 /// dbt's test query: one row with `failures`, `should_warn`, `should_error`.

@@ -4,5 +4,14 @@
 
 pub mod contract;
 pub mod data_test;
+mod event;
+mod job;
+mod outcome;
+mod schedule;
 pub mod seed;
 pub mod snapshot;
+mod work;
+
+pub use event::{Event, Observer, Unobserved};
+pub use job::{Job, Select, TypedTable, Work};
+pub use outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};

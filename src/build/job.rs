@@ -1,0 +1,81 @@
+//! One thing to do, prepared before anything runs.
+
+use crate::artifacts::TestConfig;
+use crate::warehouse::{ColumnDef, SeedFile, TempRelation};
+
+use super::outcome::Failure;
+
+/// A node to build or a test to run, with all its text relocated.
+#[derive(Debug)]
+pub struct Job {
+    /// The node or test.
+    pub unique_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What to do.
+    pub work: Work,
+    /// Jobs that must end well before this one starts, by their place in the list.
+    pub after: Vec<usize>,
+}
+
+/// What a job does.
+#[derive(Debug)]
+pub enum Work {
+    /// A view.
+    View(Select),
+    /// A table made of a query: tables, incremental models as full builds, snapshots as first runs.
+    Table(Select),
+    /// A table or view with an enforced contract.
+    Contract {
+        /// The query.
+        select: Select,
+        /// The query whose column types are the declared ones.
+        declared: String,
+        /// `None` for a view, which only the comparison concerns.
+        table: Option<TypedTable>,
+    },
+    /// A seed.
+    Seed {
+        /// Its place.
+        at: TempRelation,
+        /// Its file.
+        seed: SeedFile,
+    },
+    /// A data test.
+    Test {
+        /// Its query, wrapped.
+        sql: String,
+        /// Its thresholds.
+        config: TestConfig,
+    },
+    /// It could not be prepared, so it fails without being sent.
+    Refused(Failure),
+}
+
+/// A query and where its result goes.
+#[derive(Debug)]
+pub struct Select {
+    /// The place.
+    pub at: TempRelation,
+    /// dbt's `sql_header`.
+    pub header: Option<String>,
+    /// The query, relocated.
+    pub sql: String,
+}
+
+/// Columns and constraints of a contracted table.
+#[derive(Debug)]
+pub struct TypedTable {
+    /// In the contract's order.
+    pub columns: Vec<ColumnDef>,
+    /// Model-level constraints.
+    pub constraints: Vec<String>,
+}
+
+impl Work {
+    /// Whether it is a test.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        matches!(self, Self::Test { .. })
+    }
+}

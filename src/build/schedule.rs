@@ -1,0 +1,189 @@
+//! Jobs in dependency order, as many at once as there are sessions.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::event::{Event, Observer};
+use super::job::Job;
+use super::outcome::{JobResult, JobStatus, Stop};
+use super::work::perform;
+use crate::warehouse::{Canceller, Session};
+
+/// What the schedule ended with.
+pub(super) struct Scheduled {
+    pub(super) results: Vec<JobResult>,
+    pub(super) sessions: Vec<Box<dyn Session>>,
+    pub(super) statements: u64,
+    pub(super) waited: Duration,
+    pub(super) stopped: Option<Stop>,
+}
+
+/// Runs `jobs`; jobs that become ready at the same time start in list order. A job whose predecessor did
+/// not end well is skipped, and so are its successors.
+pub(super) async fn run(
+    jobs: Arc<Vec<Job>>,
+    sessions: Vec<Box<dyn Session>>,
+    fail_fast: bool,
+    mut stop: watch::Receiver<bool>,
+    observer: &dyn Observer,
+) -> Scheduled {
+    let mut state = State::new(&jobs);
+    let mut idle = sessions;
+    let mut running: JoinSet<Ran> = JoinSet::new();
+    let mut cancellers: Vec<Option<Arc<dyn Canceller>>> = vec![None; jobs.len()];
+    let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
+    loop {
+        while stopped.is_none() && !idle.is_empty() {
+            let Some(at) = state.ready.pop_first() else { break };
+            let Some(job) = jobs.get(at) else { break };
+            if let Some(because) = state.blocked_by.get(at).cloned().flatten() {
+                let status = JobStatus::Skipped { because };
+                finish(&mut state, &jobs, at, status, None, Duration::ZERO, observer);
+                continue;
+            }
+            let Some(mut session) = idle.pop() else { break };
+            if let Some(slot) = cancellers.get_mut(at) {
+                *slot = Some(session.canceller());
+            }
+            observer.on(&Event::Started { name: &job.name, test: job.work.is_test() });
+            let jobs = Arc::clone(&jobs);
+            running.spawn(async move {
+                let started = Instant::now();
+                let (status, rows, statements) = match jobs.get(at) {
+                    Some(job) => perform(&job.work, session.as_mut()).await,
+                    None => (JobStatus::NotRun, None, 0),
+                };
+                Ran { at, session, status, rows, statements, duration: started.elapsed() }
+            });
+        }
+        if running.is_empty() {
+            break;
+        }
+        tokio::select! {
+            Some(ended) = running.join_next() => {
+                // A task that panicked took its session with it; its job stays "not run", and the run is incomplete.
+                let Ok(ran) = ended else { continue };
+                let Ran { at, session, status, rows, statements: sent, duration } = ran;
+                idle.push(session);
+                statements += sent;
+                waited += duration;
+                if let Some(slot) = cancellers.get_mut(at) {
+                    *slot = None;
+                }
+                let well = status.lets_descendants_run();
+                finish(&mut state, &jobs, at, status, rows, duration, observer);
+                if fail_fast && !well && stopped.is_none() {
+                    stopped = Some(Stop::FailFast);
+                    cancellers.iter().flatten().for_each(|canceller| canceller.cancel());
+                }
+            }
+            Ok(_) = stop.wait_for(|stop| *stop), if stopped.is_none() => {
+                stopped = Some(Stop::Signal);
+                cancellers.iter().flatten().for_each(|canceller| canceller.cancel());
+            }
+        }
+    }
+    let results = state
+        .results
+        .into_iter()
+        .zip(jobs.iter())
+        .map(|(result, job)| {
+            result.unwrap_or_else(|| JobResult {
+                unique_id: job.unique_id.clone(),
+                status: JobStatus::NotRun,
+                rows: None,
+                duration: Duration::ZERO,
+            })
+        })
+        .collect();
+    Scheduled { results, sessions: idle, statements, waited, stopped }
+}
+
+struct Ran {
+    at: usize,
+    session: Box<dyn Session>,
+    status: JobStatus,
+    rows: Option<u64>,
+    statements: u64,
+    duration: Duration,
+}
+
+struct State {
+    /// Predecessors that have not ended, for each job.
+    waiting: Vec<usize>,
+    successors: Vec<Vec<usize>>,
+    ready: BTreeSet<usize>,
+    /// The first failure upstream of each job.
+    blocked_by: Vec<Option<String>>,
+    results: Vec<Option<JobResult>>,
+    done: usize,
+}
+
+impl State {
+    fn new(jobs: &[Job]) -> Self {
+        let mut successors = vec![Vec::new(); jobs.len()];
+        let mut waiting = vec![0; jobs.len()];
+        for (at, (job, waiting)) in jobs.iter().zip(&mut waiting).enumerate() {
+            for before in &job.after {
+                if let Some(list) = successors.get_mut(*before) {
+                    list.push(at);
+                    *waiting += 1;
+                }
+            }
+        }
+        let ready = waiting.iter().enumerate().filter(|(_, waiting)| **waiting == 0).map(|(at, _)| at).collect();
+        Self {
+            waiting,
+            successors,
+            ready,
+            blocked_by: vec![None; jobs.len()],
+            results: jobs.iter().map(|_| None).collect(),
+            done: 0,
+        }
+    }
+}
+
+fn finish(
+    state: &mut State,
+    jobs: &[Job],
+    at: usize,
+    status: JobStatus,
+    rows: Option<u64>,
+    duration: Duration,
+    observer: &dyn Observer,
+) {
+    let Some(job) = jobs.get(at) else { return };
+    let blame = match &status {
+        JobStatus::Skipped { because } => Some(because.clone()),
+        status if status.lets_descendants_run() => None,
+        _ => Some(job.unique_id.clone()),
+    };
+    for successor in state.successors.get(at).cloned().unwrap_or_default() {
+        if let (Some(blame), Some(slot)) = (&blame, state.blocked_by.get_mut(successor)) {
+            slot.get_or_insert_with(|| blame.clone());
+        }
+        if let Some(waiting) = state.waiting.get_mut(successor) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                state.ready.insert(successor);
+            }
+        }
+    }
+    state.done += 1;
+    observer.on(&Event::Finished {
+        name: &job.name,
+        test: job.work.is_test(),
+        status: &status,
+        rows,
+        duration,
+        done: state.done,
+        jobs: jobs.len(),
+    });
+    if let Some(slot) = state.results.get_mut(at) {
+        *slot = Some(JobResult { unique_id: job.unique_id.clone(), status, rows, duration });
+    }
+}
