@@ -92,6 +92,29 @@ impl Dialect {
         }
     }
 
+    /// The identifier that the warehouse makes of a written one.
+    #[must_use]
+    pub fn folded(self, identifier: &str, quoted: bool) -> String {
+        match (self.identifier_case(), quoted) {
+            (IdentifierCase::Lower, false) => identifier.to_ascii_lowercase(),
+            (IdentifierCase::Upper, false) => identifier.to_ascii_uppercase(),
+            _ => identifier.to_owned(),
+        }
+    }
+
+    /// A written identifier in the form in which two are compared: equal forms are one name.
+    ///
+    /// Redshift folds quoted identifiers too, unless `enable_case_sensitive_identifier` is on; taking
+    /// two names for one there is the safe side.
+    #[must_use]
+    pub fn canonical(self, identifier: &str, quoted: bool) -> String {
+        match self.identifier_case() {
+            IdentifierCase::Insensitive => identifier.to_ascii_lowercase(),
+            IdentifierCase::Lower if self == Self::Redshift => identifier.to_ascii_lowercase(),
+            _ => self.folded(identifier, quoted),
+        }
+    }
+
     /// `identifier` quoted, quotes inside doubled (escaped with a backslash on BigQuery).
     #[must_use]
     pub fn quote(self, identifier: &str) -> String {

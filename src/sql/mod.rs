@@ -4,7 +4,14 @@
 //! prints a syntax tree, because printing and reparsing changes real models.
 
 mod dialect;
+mod foreign;
+mod names;
 mod relation;
+mod relocate;
+mod tokens;
 
 pub use dialect::{Dialect, IdentifierCase};
+pub use foreign::{ForeignRelation, Territory};
 pub use relation::RelationName;
+pub use relocate::{Relocated, Relocation, relocate};
+pub use tokens::{SqlError, trim_statement};

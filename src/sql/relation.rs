@@ -1,6 +1,8 @@
 //! The name of a relation, in parts.
 
 use super::dialect::Dialect;
+use super::names::Names;
+use super::tokens::Tokens;
 
 /// A relation's name as the warehouse knows it: unquoted parts, outermost first.
 ///
@@ -17,11 +19,41 @@ pub struct RelationName {
 }
 
 impl RelationName {
+    /// A manifest's `relation_name`: one to three parts, quoted or not, each folded as the warehouse
+    /// folds it (Snowflake's `analytics.orders` is `ANALYTICS` and `ORDERS`).
+    ///
+    /// `None` for text that is no name, such as the `'data/x.csv'` and `read_parquet(…)` of DuckDB's
+    /// external sources.
+    #[must_use]
+    pub fn parse(text: &str, dialect: Dialect) -> Option<Self> {
+        let text = text.trim();
+        let tokens = Tokens::of(text, dialect).ok()?;
+        let names = Names::of(&tokens);
+        let [name] = names.list.as_slice() else { return None };
+        let whole = name.parts.first()?.start == 0 && name.parts.last()?.end == text.len();
+        if !whole || name.more || name.parts.iter().any(|part| part.text.is_empty()) {
+            return None;
+        }
+        let mut parts = name.parts.iter().map(|part| dialect.folded(&part.text, part.quoted)).rev();
+        let (identifier, schema, database) = (parts.next()?, parts.next(), parts.next());
+        parts.next().is_none().then_some(Self { database, schema, identifier })
+    }
+
     /// The name with every part quoted.
     #[must_use]
     pub fn quoted(&self, dialect: Dialect) -> String {
-        let parts = [self.database.as_deref(), self.schema.as_deref(), Some(self.identifier.as_str())];
-        parts.into_iter().flatten().map(|part| dialect.quote(part)).collect::<Vec<_>>().join(".")
+        self.parts().map(|part| dialect.quote(part)).collect::<Vec<_>>().join(".")
+    }
+
+    /// Its parts, outermost first.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        [self.database.as_deref(), self.schema.as_deref(), Some(self.identifier.as_str())].into_iter().flatten()
+    }
+
+    /// Its parts as the dialect compares them: two names with equal keys are one relation.
+    #[must_use]
+    pub fn key(&self, dialect: Dialect) -> Vec<String> {
+        self.parts().map(|part| dialect.canonical(part, true)).collect()
     }
 }
 
@@ -32,5 +64,44 @@ impl std::fmt::Display for RelationName {
             write!(f, "{part}.")?;
         }
         f.write_str(&self.identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, dialect: Dialect) -> Option<String> {
+        RelationName::parse(text, dialect).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn manifest_names_are_read_as_each_warehouse_reads_them() {
+        let cases = [
+            (Dialect::DuckDb, r#""db"."Main"."t x""#, Some("db.Main.t x")),
+            (Dialect::DuckDb, "'data/x.csv'", None),
+            (Dialect::DuckDb, "read_parquet('x.parquet')", None),
+            (Dialect::DuckDb, r#""db"."s"."a""b""#, Some(r#"db.s.a"b"#)),
+            (Dialect::DuckDb, r#""db"."s"."#, None),
+            (Dialect::DuckDb, "", None),
+            (Dialect::Postgres, r#"DB.Core."Orders""#, Some("db.core.Orders")),
+            (Dialect::Snowflake, "analytics.core.orders", Some("ANALYTICS.CORE.ORDERS")),
+            (Dialect::Snowflake, r#"analytics."core".orders"#, Some("ANALYTICS.core.ORDERS")),
+            (Dialect::BigQuery, "`my-project.ds.t`", Some("my-project.ds.t")),
+            (Dialect::BigQuery, "`my-project`.`ds`.`t`", Some("my-project.ds.t")),
+            (Dialect::BigQuery, "my-project.ds.t", Some("my-project.ds.t")),
+            (Dialect::Databricks, "`core`.`orders`", Some("core.orders")),
+            (Dialect::Databricks, "`a.b`.`orders`", Some("a.b.orders")),
+        ];
+        for (dialect, text, expected) in cases {
+            assert_eq!(parse(text, dialect).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn redshift_folds_quoted_names_too() {
+        let a = RelationName::parse(r#""db"."Core"."T""#, Dialect::Redshift).unwrap();
+        let b = RelationName::parse("db.core.t", Dialect::Redshift).unwrap();
+        assert_eq!(a.key(Dialect::Redshift), b.key(Dialect::Redshift));
     }
 }

@@ -1,0 +1,224 @@
+//! The check that a statement stays in the temporary schema.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{ObjectName, visit_relations};
+use sqlparser::parser::Parser;
+
+use super::dialect::Dialect;
+use super::names::{Name, Names};
+use super::relation::RelationName;
+use super::tokens::{Kind, SqlError, Tokens, parser_grammar};
+
+/// What built statements must not name: the relations of both manifests, and the databases and
+/// schemas they lie in. Sources are allowed, and so is what lies in the temporary schema.
+#[derive(Debug, Clone)]
+pub struct Territory {
+    dialect: Dialect,
+    /// Key of a relation → its node.
+    relations: HashMap<Vec<String>, String>,
+    /// (database, schema) of a relation; the database is empty where its name has none.
+    schemas: HashSet<(String, String)>,
+    /// The schemas without their databases.
+    bare_schemas: HashSet<String>,
+    databases: HashSet<String>,
+    allowed: HashSet<Vec<String>>,
+    temporary: Option<RelationName>,
+}
+
+/// A relation that a statement names and may not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForeignRelation {
+    /// As written.
+    pub relation: String,
+    /// The node whose relation it is; `None` when only its schema is known.
+    pub unique_id: Option<String>,
+    /// The line, from 1; 0 when only the parser saw it.
+    pub line: usize,
+}
+
+impl Territory {
+    /// An empty one. `temporary` is any name in the temporary schema; its identifier means nothing.
+    #[must_use]
+    pub fn new(dialect: Dialect, temporary: Option<RelationName>) -> Self {
+        Self {
+            dialect,
+            relations: HashMap::new(),
+            schemas: HashSet::new(),
+            bare_schemas: HashSet::new(),
+            databases: HashSet::new(),
+            allowed: HashSet::new(),
+            temporary,
+        }
+    }
+
+    /// Forbids the relation of a node, and with it everything in its schema.
+    pub fn forbid(&mut self, name: &RelationName, unique_id: &str) {
+        let key = name.key(self.dialect);
+        if let [.., schema, _] = key.as_slice() {
+            let database = if key.len() > 2 { key.first().cloned().unwrap_or_default() } else { String::new() };
+            self.bare_schemas.insert(schema.clone());
+            self.databases.insert(database.clone());
+            self.schemas.insert((database, schema.clone()));
+        }
+        self.relations.entry(key).or_insert_with(|| unique_id.to_owned());
+    }
+
+    /// Allows a source.
+    pub fn allow(&mut self, name: &RelationName) {
+        let key = name.key(self.dialect);
+        if let [_, short @ ..] = key.as_slice()
+            && short.len() == 2
+        {
+            self.allowed.insert(short.to_vec());
+        }
+        self.allowed.insert(key);
+    }
+
+    /// The relations of `sql` that lie in forbidden territory, in the order of the text. None means
+    /// that the statement may run; a name without any period is not judged, because it means whatever
+    /// the session's search path says, and that is the temporary schema.
+    ///
+    /// A dotted name is found out when
+    /// - it stands where a table is named, and its database and schema, or, when it has two parts,
+    ///   its schema, are those of any node (`main` of a node's database, on DuckDB, included);
+    /// - it stands anywhere else, has three parts or more, and begins with a node's database and schema;
+    /// - it is the text of a function's only argument (`identifier('db.schema.t')`) and one of those.
+    ///
+    /// Not found out are names whose first part is an alias, a common table expression or a table
+    /// without qualifier of the same text (outside of a `FROM`; on BigQuery, whose `FROM` takes the
+    /// paths of arrays, also there), functions, sources, and the temporary schema.
+    ///
+    /// Where sqlparser can parse the text, the relations that its syntax tree holds are judged too, so
+    /// that no table is missed because the walk over tokens took it for a column.
+    ///
+    /// # Errors
+    /// When the text cannot be read.
+    pub fn foreign(&self, sql: &str) -> Result<Vec<ForeignRelation>, SqlError> {
+        let tokens = Tokens::of(sql, self.dialect)?;
+        let names = Names::of(&tokens);
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        for name in &names.list {
+            if !self.trespasses(name, &names.local) {
+                continue;
+            }
+            let (Some(first), Some(last)) = (name.parts.first(), name.parts.last()) else { continue };
+            let relation = sql.get(first.start..last.end).unwrap_or_default().to_owned();
+            seen.insert(name.key.clone());
+            found.push(ForeignRelation { relation, unique_id: self.node(&name.key), line: tokens.line(first.start) });
+        }
+        self.quoted_in_text(&tokens, &mut found);
+        self.parsed(sql, &names.local, &seen, &mut found);
+        Ok(found)
+    }
+
+    fn trespasses(&self, name: &Name<'_>, local: &HashSet<String>) -> bool {
+        let exact = self.relations.contains_key(&name.key);
+        if name.key.len() < 2 || (name.call && !exact) {
+            return false;
+        }
+        let paths = self.dialect == Dialect::BigQuery;
+        let is_local = name.key.first().is_some_and(|first| local.contains(first));
+        if is_local && (!name.table || paths) && !(exact && name.key.len() > 2) {
+            return false;
+        }
+        if name.table { self.table_is_forbidden(&name.key) } else { self.path_is_forbidden(&name.key) }
+    }
+
+    /// A name that is a table.
+    fn table_is_forbidden(&self, key: &[String]) -> bool {
+        if self.allowed.contains(key) || self.is_temporary(key) {
+            return false;
+        }
+        match key {
+            [] | [_] => false,
+            [schema, _] => {
+                self.bare_schemas.contains(schema)
+                    || (self.dialect == Dialect::DuckDb && self.schemas.contains(&(schema.clone(), "main".to_owned())))
+            }
+            _ => self.path_is_forbidden(key) || self.ends_in_a_forbidden_schema(key),
+        }
+    }
+
+    /// A name of which only the beginning is a relation, perhaps.
+    fn path_is_forbidden(&self, key: &[String]) -> bool {
+        let [database, schema, identifier, ..] = key else { return false };
+        let relation = [database.clone(), schema.clone(), identifier.clone()];
+        if self.allowed.contains(relation.as_slice()) || self.is_temporary(&relation) {
+            return false;
+        }
+        self.schemas.contains(&(database.clone(), schema.clone()))
+    }
+
+    /// `server.database.schema.table`; and `database.schema.table` where the manifests' names have no database.
+    fn ends_in_a_forbidden_schema(&self, key: &[String]) -> bool {
+        let [.., database, schema, _] = key else { return false };
+        self.schemas.contains(&(database.clone(), schema.clone()))
+            || self.schemas.contains(&(String::new(), schema.clone()))
+    }
+
+    fn is_temporary(&self, key: &[String]) -> bool {
+        let Some(temporary) = &self.temporary else { return false };
+        let home = temporary.key(self.dialect);
+        let (Some(home), Some(place)) = (home.split_last(), key.split_last()) else { return false };
+        place.1 == home.1 || (place.1.len() == 1 && home.1.last() == place.1.last())
+    }
+
+    fn node(&self, key: &[String]) -> Option<String> {
+        let whole = self.relations.get(key).or_else(|| self.relations.get(key.get(..3)?));
+        whole.cloned()
+    }
+
+    /// `identifier('db.schema.t')`, `table('…')`, `query_table('…')`.
+    fn quoted_in_text(&self, tokens: &Tokens<'_>, found: &mut Vec<ForeignRelation>) {
+        let solid: Vec<_> = tokens.list.iter().filter(|token| !token.kind.is_blank()).copied().collect();
+        for window in solid.windows(4) {
+            let [function, open, text, close] = window else { continue };
+            let call = function.kind == Kind::Word
+                && ["identifier", "table", "query_table"]
+                    .iter()
+                    .any(|name| tokens.text(*function).eq_ignore_ascii_case(name));
+            if !call || (open.kind, text.kind, close.kind) != (Kind::Open, Kind::Text, Kind::Close) {
+                continue;
+            }
+            let relation = tokens.text(*text);
+            let Some(name) = RelationName::parse(relation.trim_matches('\''), self.dialect) else { continue };
+            let key = name.key(self.dialect);
+            if self.table_is_forbidden(&key) {
+                let (relation, line) = (relation.to_owned(), tokens.line(text.start));
+                found.push(ForeignRelation { relation, unique_id: self.node(&key), line });
+            }
+        }
+    }
+
+    /// The second opinion: sqlparser's own relations.
+    fn parsed(
+        &self,
+        sql: &str,
+        local: &HashSet<String>,
+        seen: &BTreeSet<Vec<String>>,
+        found: &mut Vec<ForeignRelation>,
+    ) {
+        let grammar = parser_grammar(self.dialect);
+        let Ok(statements) = Parser::parse_sql(grammar.as_ref(), sql) else { return };
+        let _: ControlFlow<()> = visit_relations(&statements, |relation: &ObjectName| {
+            let mut key = Vec::new();
+            for part in &relation.0 {
+                let Some(ident) = part.as_ident() else { return ControlFlow::Continue(()) };
+                match ident.quote_style {
+                    Some(_) if self.dialect == Dialect::BigQuery => {
+                        key.extend(ident.value.split('.').map(str::to_owned));
+                    }
+                    quote => key.push(self.dialect.canonical(&ident.value, quote.is_some())),
+                }
+            }
+            let path = self.dialect == Dialect::BigQuery && key.first().is_some_and(|first| local.contains(first));
+            if !path && self.table_is_forbidden(&key) && !seen.contains(&key) {
+                found.push(ForeignRelation { relation: relation.to_string(), unique_id: self.node(&key), line: 0 });
+            }
+            ControlFlow::Continue(())
+        });
+    }
+}

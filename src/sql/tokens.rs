@@ -1,0 +1,376 @@
+//! SQL text cut into tokens that know their bytes.
+//!
+//! sqlparser's tokenizer does the cutting; its positions are lines and columns of characters, which
+//! are turned into byte offsets here, once. The text of all tokens, joined, is the input again.
+//!
+//! Whatever the tokenizer could read in another way than the warehouse is an error: a string or
+//! comment misread hides a relation name.
+
+use std::borrow::Cow;
+
+use sqlparser::dialect as grammar;
+use sqlparser::tokenizer::{Token as Parsed, Tokenizer, Whitespace};
+
+use super::dialect::Dialect;
+
+/// Why SQL text cannot be worked on. The node that it belongs to is then not built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SqlError {
+    /// A string, quoted name or comment that never ends, mostly.
+    #[error("could not read the SQL at line {line}, column {column}: {message}")]
+    Tokenize {
+        /// What is wrong.
+        message: String,
+        /// From 1.
+        line: u64,
+        /// From 1, in characters.
+        column: u64,
+    },
+    /// Legal text that premerge could misread.
+    #[error("{what} (line {line}): write it another way")]
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+        /// From 1.
+        line: usize,
+    },
+    /// More than one statement where dbt takes one.
+    #[error("the SQL has more than one statement (a `;` in line {line})")]
+    SeveralStatements {
+        /// Of the `;`, from 1.
+        line: usize,
+    },
+    /// No statement.
+    #[error("the SQL is empty")]
+    Empty,
+    /// A relation gets another identifier in the temporary schema, the text uses the old one as a
+    /// qualifier, and the place does not take an alias.
+    #[error("`{relation}` needs an alias here (line {line}): its name is different in the temporary schema")]
+    NeedsAlias {
+        /// As written.
+        relation: String,
+        /// From 1.
+        line: usize,
+    },
+    /// Two relations of one name in one `FROM`, and a column that says neither.
+    #[error("`{alias}` means two relations of one FROM (line {line}): give them aliases")]
+    AmbiguousAlias {
+        /// The name.
+        alias: String,
+        /// From 1.
+        line: usize,
+    },
+}
+
+/// What a token is, as far as names matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An unquoted identifier or a keyword.
+    Word,
+    /// A quoted identifier.
+    Quoted,
+    /// `.`
+    Period,
+    /// `,`
+    Comma,
+    /// `(`
+    Open,
+    /// `)`
+    Close,
+    /// `;`
+    Semicolon,
+    /// `:`, also a path of semi-structured data.
+    Colon,
+    /// A space, a tab, an end of line.
+    Space,
+    /// A comment up to the end of its line, without it.
+    LineComment,
+    /// `/* … */`.
+    BlockComment,
+    /// A string of any kind.
+    Text,
+    /// Everything else: numbers, operators, placeholders.
+    Other,
+}
+
+impl Kind {
+    /// Whether it stands for nothing: white space and comments.
+    pub(crate) fn is_blank(self) -> bool {
+        matches!(self, Self::Space | Self::LineComment | Self::BlockComment)
+    }
+}
+
+/// One token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    /// First byte.
+    pub(crate) start: usize,
+    /// The byte after the last.
+    pub(crate) end: usize,
+}
+
+/// A text and its tokens.
+#[derive(Debug)]
+pub(crate) struct Tokens<'s> {
+    pub(crate) sql: &'s str,
+    pub(crate) dialect: Dialect,
+    pub(crate) list: Vec<Token>,
+}
+
+impl<'s> Tokens<'s> {
+    /// Cuts `sql`.
+    pub(crate) fn of(sql: &'s str, dialect: Dialect) -> Result<Self, SqlError> {
+        let grammar = tokenizer_grammar(dialect);
+        // Without unescaping, which is work for nothing: text is taken from the source.
+        let parsed =
+            Tokenizer::new(grammar.as_ref(), sql).with_unescape(false).tokenize_with_location().map_err(|error| {
+                SqlError::Tokenize { message: error.message, line: error.location.line, column: error.location.column }
+            })?;
+        let mut list = Vec::with_capacity(parsed.len());
+        let mut cursor = Cursor::new(sql);
+        for token in &parsed {
+            let start = cursor.offset;
+            cursor.advance_to(token.span.end.line, token.span.end.column);
+            list.push(Token { kind: kind(&token.token), start, end: cursor.offset });
+        }
+        let tokens = Self { sql, dialect, list };
+        tokens.refuse_what_could_be_misread()?;
+        Ok(tokens)
+    }
+
+    /// The source text of a token.
+    pub(crate) fn text(&self, token: Token) -> &'s str {
+        self.sql.get(token.start..token.end).unwrap_or_default()
+    }
+
+    /// The token at `place`.
+    pub(crate) fn get(&self, place: usize) -> Option<Token> {
+        self.list.get(place).copied()
+    }
+
+    /// The place of the first token at or after `place` that is not blank.
+    pub(crate) fn next_solid(&self, place: usize) -> Option<usize> {
+        let rest = self.list.get(place..)?;
+        rest.iter().position(|token| !token.kind.is_blank()).map(|step| place + step)
+    }
+
+    /// The line of a byte, from 1.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        self.sql.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    /// The identifier that a word or quoted token spells, without its quotes.
+    pub(crate) fn identifier(&self, token: Token) -> Cow<'s, str> {
+        let text = self.text(token);
+        if token.kind != Kind::Quoted {
+            return Cow::Borrowed(text);
+        }
+        let quote = self.dialect.quote_char();
+        let inner = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)).unwrap_or(text);
+        if inner.contains(quote) {
+            let doubled = [quote, quote].iter().collect::<String>();
+            Cow::Owned(inner.replace(&doubled, &quote.to_string()))
+        } else {
+            Cow::Borrowed(inner)
+        }
+    }
+
+    /// Where sqlparser's tokenizer and a warehouse's differ, text after the difference could be read
+    /// as a string by one and as names by the other. Each known difference is refused.
+    fn refuse_what_could_be_misread(&self) -> Result<(), SqlError> {
+        let refuse = |what, token: &Token| Err(SqlError::Unsupported { what, line: self.line(token.start) });
+        let mut before: Option<Token> = None;
+        for token in &self.list {
+            let text = self.text(*token);
+            match token.kind {
+                // For some warehouses a comment ends at a lone carriage return; here it does for PostgreSQL and DuckDB only.
+                Kind::LineComment if text.trim_end_matches('\r').contains('\r') => {
+                    return refuse("a lone carriage return in a comment", token);
+                }
+                // Redshift's lexer nests comments, as PostgreSQL's does; sqlparser's Redshift does not.
+                Kind::BlockComment
+                    if self.dialect == Dialect::Redshift && text.get(2..).is_some_and(|t| t.contains("/*")) =>
+                {
+                    return refuse("a comment within a comment", token);
+                }
+                // A comment right behind an operator is taken for a part of the operator.
+                Kind::Other => {
+                    let next = self.sql.get(token.end..).unwrap_or_default();
+                    let glued = text.contains("--")
+                        || text.contains("/*")
+                        || (text.ends_with('/') && next.starts_with('*'))
+                        || (text.ends_with('-') && next.starts_with('-'));
+                    if glued {
+                        return refuse("a comment directly behind an operator", token);
+                    }
+                }
+                // `r'\'`: a raw string for Databricks and, spelled `rb'…'`, for BigQuery.
+                Kind::Text if text.contains('\\') => {
+                    let raw = before.is_some_and(|word| {
+                        word.kind == Kind::Word
+                            && ["r", "rb", "br"].iter().any(|prefix| self.text(word).eq_ignore_ascii_case(prefix))
+                    });
+                    if raw && matches!(self.dialect, Dialect::Databricks | Dialect::BigQuery) {
+                        return refuse("a raw string with a backslash", token);
+                    }
+                }
+                _ => {}
+            }
+            before = Some(*token);
+        }
+        Ok(())
+    }
+}
+
+/// One statement without what follows it: white space, comments and `;` at the end. It never ends in
+/// a comment, so a closing bracket may follow it on the same line.
+///
+/// # Errors
+/// [`SqlError::SeveralStatements`] when a `;` has more than blanks behind it, [`SqlError::Empty`] when
+/// there is no statement, and what the tokenizer cannot read.
+pub fn trim_statement(sql: &str, dialect: Dialect) -> Result<&str, SqlError> {
+    let tokens = Tokens::of(sql, dialect)?;
+    let solid = |token: &&Token| !token.kind.is_blank() && token.kind != Kind::Semicolon;
+    let last = tokens.list.iter().rfind(solid).ok_or(SqlError::Empty)?;
+    if let Some(inner) = tokens.list.iter().find(|token| token.kind == Kind::Semicolon && token.start < last.start) {
+        return Err(SqlError::SeveralStatements { line: tokens.line(inner.start) });
+    }
+    Ok(sql.get(..last.end).unwrap_or(sql).trim_start())
+}
+
+/// sqlparser's dialect whose *tokenizer* is nearest to the warehouse's.
+///
+/// DuckDB's lexer is PostgreSQL's (`e'\''`, nested comments, dollar quotes, `\r` ends a comment);
+/// sqlparser's DuckDB dialect has none of that.
+pub(crate) fn tokenizer_grammar(dialect: Dialect) -> Box<dyn grammar::Dialect> {
+    match dialect {
+        Dialect::DuckDb | Dialect::Postgres => Box::new(grammar::PostgreSqlDialect {}),
+        _ => parser_grammar(dialect),
+    }
+}
+
+/// sqlparser's dialect whose *grammar* is nearest to the warehouse's.
+pub(crate) fn parser_grammar(dialect: Dialect) -> Box<dyn grammar::Dialect> {
+    match dialect {
+        Dialect::DuckDb => Box::new(grammar::DuckDbDialect {}),
+        Dialect::Postgres => Box::new(grammar::PostgreSqlDialect {}),
+        Dialect::Redshift => Box::new(grammar::RedshiftSqlDialect {}),
+        Dialect::Snowflake => Box::new(grammar::SnowflakeDialect {}),
+        Dialect::BigQuery => Box::new(grammar::BigQueryDialect {}),
+        Dialect::Databricks => Box::new(grammar::DatabricksDialect {}),
+    }
+}
+
+fn kind(token: &Parsed) -> Kind {
+    match token {
+        Parsed::Word(word) => match word.quote_style {
+            // A bracket quotes in Redshift's JSON paths only, and then no relation.
+            Some('[') => Kind::Other,
+            Some(_) => Kind::Quoted,
+            None => Kind::Word,
+        },
+        Parsed::Period => Kind::Period,
+        Parsed::Comma => Kind::Comma,
+        Parsed::LParen => Kind::Open,
+        Parsed::RParen => Kind::Close,
+        Parsed::SemiColon => Kind::Semicolon,
+        Parsed::Colon => Kind::Colon,
+        Parsed::Whitespace(Whitespace::SingleLineComment { .. }) => Kind::LineComment,
+        Parsed::Whitespace(Whitespace::MultiLineComment(_)) => Kind::BlockComment,
+        Parsed::Whitespace(_) => Kind::Space,
+        Parsed::SingleQuotedString(_)
+        | Parsed::DoubleQuotedString(_)
+        | Parsed::TripleSingleQuotedString(_)
+        | Parsed::TripleDoubleQuotedString(_)
+        | Parsed::DollarQuotedString(_)
+        | Parsed::SingleQuotedByteStringLiteral(_)
+        | Parsed::DoubleQuotedByteStringLiteral(_)
+        | Parsed::TripleSingleQuotedByteStringLiteral(_)
+        | Parsed::TripleDoubleQuotedByteStringLiteral(_)
+        | Parsed::SingleQuotedRawStringLiteral(_)
+        | Parsed::DoubleQuotedRawStringLiteral(_)
+        | Parsed::TripleSingleQuotedRawStringLiteral(_)
+        | Parsed::TripleDoubleQuotedRawStringLiteral(_)
+        | Parsed::NationalStringLiteral(_)
+        | Parsed::QuoteDelimitedStringLiteral(_)
+        | Parsed::NationalQuoteDelimitedStringLiteral(_)
+        | Parsed::EscapedStringLiteral(_)
+        | Parsed::UnicodeStringLiteral(_)
+        | Parsed::HexStringLiteral(_) => Kind::Text,
+        _ => Kind::Other,
+    }
+}
+
+/// Walks a text once, counting lines and columns as sqlparser does: a line ends at `\n` and nowhere
+/// else, a column is a character.
+struct Cursor<'s> {
+    chars: std::str::Chars<'s>,
+    offset: usize,
+    line: u64,
+    column: u64,
+}
+
+impl<'s> Cursor<'s> {
+    fn new(sql: &'s str) -> Self {
+        Self { chars: sql.chars(), offset: 0, line: 1, column: 1 }
+    }
+
+    fn advance_to(&mut self, line: u64, column: u64) {
+        while (self.line, self.column) < (line, column) {
+            let Some(c) = self.chars.next() else { return };
+            self.offset += c.len_utf8();
+            if c == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_joined_are_the_text() {
+        let cases = [
+            "select 'ä', \"ö\"\r\n\tfrom\t\"ü\".\"t\" -- 日本\r\nwhere x = $$a;b$$ /* ; */",
+            "",
+            "\n\n  select 1.5e3, .5, 0x1F, a::text, b->>'c'",
+            "select e'it\\'s', 'it''s' from t",
+        ];
+        for sql in cases {
+            let tokens = Tokens::of(sql, Dialect::DuckDb).unwrap();
+            let joined: String = tokens.list.iter().map(|token| tokens.text(*token)).collect();
+            assert_eq!(joined, sql);
+        }
+    }
+
+    #[test]
+    fn a_statement_is_trimmed_to_its_last_token() {
+        let trim = |sql| trim_statement(sql, Dialect::DuckDb);
+        assert_eq!(trim("  select 1 ; -- done\n;"), Ok("select 1"));
+        assert_eq!(trim("select ';' -- x"), Ok("select ';'"));
+        assert_eq!(trim("select 1;\n\ndrop table t"), Err(SqlError::SeveralStatements { line: 1 }));
+        assert_eq!(trim(" -- nothing\n;"), Err(SqlError::Empty));
+    }
+
+    #[test]
+    fn text_that_could_be_misread_is_refused() {
+        let refused = [
+            (Dialect::Redshift, "select 1 -- a\rfrom t"),
+            (Dialect::Redshift, "select /* a /* b */ c' */ 1"),
+            (Dialect::Postgres, "select a ||-- it's\n b"),
+            (Dialect::Databricks, r"select r'\' , b from t where x = 'y'"),
+        ];
+        for (dialect, sql) in refused {
+            let result = Tokens::of(sql, dialect);
+            assert!(result.is_err(), "{sql}");
+        }
+        assert!(Tokens::of("select /* a /* b */ it's */ 1", Dialect::DuckDb).is_ok());
+        assert!(Tokens::of("select 1 -- a\r\nfrom t", Dialect::Postgres).is_ok());
+    }
+}
