@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::impact::Impact;
 use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
 
 /// How one check ended.
@@ -90,6 +91,18 @@ impl Check {
         let failed = count(tests.iter().filter(|test| matches!(test.status, TestStatus::Fail | TestStatus::Error)));
         let warned = count(tests.iter().filter(|test| test.status == TestStatus::Warn));
         Self::ran(done, count_all(tests), failed, warned)
+    }
+
+    /// The check `Impact`, which only counts: it neither warns nor fails.
+    #[must_use]
+    pub fn of_impact(impact: &Impact) -> Self {
+        let names = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        let (models, exposures) = (count_all(&impact.models), count_all(&impact.exposures));
+        Self::ran(0, 0, 0, 0).optional().with_summary(format!(
+            "{} · {}",
+            names(models, "model"),
+            names(exposures, "exposure")
+        ))
     }
 
     /// Says it in words instead of counts.

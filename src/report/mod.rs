@@ -7,11 +7,17 @@
 
 mod check;
 mod draft;
+pub mod escape; // text that is not ours, made harmless for each target
 mod facts;
 mod finding;
 mod impact;
+pub mod json; // the document `report.json`, version 1
+pub mod markdown; // the pull request's comment
 mod outcome;
+mod problems;
+pub mod terminal; // what `premerge check` prints
 mod verdict;
+mod words;
 
 pub use check::{Check, CheckState, Scoreboard};
 pub use draft::{Draft, Report, SCHEMA_VERSION};

@@ -1,0 +1,318 @@
+//! The folded sections, in the order of how often they decide a merge.
+
+use super::page::{Page, Rung};
+use crate::report::escape::{self, CELL};
+use crate::report::finding::{Place, Severity};
+use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
+use crate::report::verdict::Verdict;
+use crate::report::words::{self, count, len};
+
+/// Most rows of one folded list or table.
+const ROWS: usize = 25;
+/// Most names under `Impact`.
+const NAMES: usize = 50;
+
+/// All sections that have something in them.
+pub(super) fn all(page: &Page<'_>) -> String {
+    if page.report.verdict() == Verdict::Running {
+        return String::new();
+    }
+    let sections =
+        [failures(page), warnings(page), findings(page), removed(page), not_checked(page), impact(page), how(page)];
+    sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// One fold. The blank lines make GitHub read the inside as Markdown.
+fn fold(summary: &str, inside: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n\n{inside}\n\n</details>")
+}
+
+/// At most `limit` lines, and a last one that says how many are hidden.
+fn listed(lines: impl IntoIterator<Item = String>, limit: usize, total: usize) -> String {
+    let mut lines: Vec<_> = lines.into_iter().take(limit).collect();
+    if total > limit {
+        lines.push(format!("- and {} more: see `report.json`", total - limit));
+    }
+    lines.join("\n")
+}
+
+/// At most `limit` names in one line, and how many are hidden.
+fn names<'a>(names: impl IntoIterator<Item = &'a str>, limit: usize, total: usize) -> String {
+    let mut shown: Vec<_> = names.into_iter().take(limit).map(escape::code).collect();
+    if total > limit {
+        shown.push(format!("and {} more", total - limit));
+    }
+    shown.join(", ")
+}
+
+/// Failed builds and failing tests.
+fn failures(page: &Page<'_>) -> Option<String> {
+    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status == NodeStatus::Failed).collect();
+    let failing = |test: &&TestOutcome| matches!(test.status, TestStatus::Fail | TestStatus::Error);
+    let tests: Vec<_> = page.report.tests.iter().filter(failing).collect();
+    let total = nodes.len() + tests.len();
+    if total == 0 {
+        return None;
+    }
+    let summary = match (nodes.len(), tests.len()) {
+        (nodes, 0) => format!("<b>❌ Build errors ({nodes})</b>"),
+        (0, tests) => format!("<b>❌ Failing tests ({tests})</b>"),
+        (nodes, tests) => format!("<b>❌ Build errors ({nodes}) and failing tests ({tests})</b>"),
+    };
+    let mut inside = if page.rung >= Rung::NamesOnly {
+        let all = nodes.iter().map(|node| node.name.as_str()).chain(tests.iter().map(|test| test.name.as_str()));
+        names(all, ROWS, total)
+    } else {
+        let nodes = nodes.iter().map(|node| {
+            let message = node.message.as_deref().unwrap_or("could not be built");
+            item(page, &escape::code(&node.name), &[], message, node.place.as_ref())
+        });
+        listed(nodes.chain(tests.iter().map(|test| test_item(page, test))), ROWS, total)
+    };
+    if let Some(skipped) = skipped(page) {
+        inside.push_str("\n\n");
+        inside.push_str(&skipped);
+    }
+    Some(fold(&summary, &inside))
+}
+
+/// What the failures kept from being looked at.
+fn skipped(page: &Page<'_>) -> Option<String> {
+    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status == NodeStatus::Skipped).collect();
+    let tests = page.report.tests.iter().filter(|test| test.status == TestStatus::Skipped).count();
+    if nodes.is_empty() && tests == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if !nodes.is_empty() {
+        parts.push(names(nodes.iter().map(|node| node.name.as_str()), ROWS, nodes.len()));
+    }
+    if tests > 0 {
+        parts.push(count(u64::try_from(tests).unwrap_or(u64::MAX), "test"));
+    }
+    Some(format!("Skipped because of that: {}", parts.join("; ")))
+}
+
+/// Tests that warn.
+fn warnings(page: &Page<'_>) -> Option<String> {
+    let tests: Vec<_> = page.report.tests.iter().filter(|test| test.status == TestStatus::Warn).collect();
+    if tests.is_empty() {
+        return None;
+    }
+    let inside = if page.rung >= Rung::NamesOnly {
+        names(tests.iter().map(|test| test.name.as_str()), ROWS, tests.len())
+    } else {
+        listed(tests.iter().map(|test| test_item(page, test)), ROWS, tests.len())
+    };
+    Some(fold(&format!("<b>⚠️ Tests that warn ({})</b>", tests.len()), &inside))
+}
+
+fn test_item(page: &Page<'_>, test: &TestOutcome) -> String {
+    let mut subject = escape::code(&test.name);
+    if let Some(node) = &test.attached_node {
+        subject = format!("{subject} on {}", page.name(node));
+    }
+    let severity = if test.severity == Severity::Error { "severity error" } else { "severity warn" };
+    let mut facts = Vec::new();
+    if let Some(failures) = test.failures {
+        facts.push(format!(
+            "**{}** {}",
+            words::thousands(failures),
+            if failures == 1 { "failure" } else { "failures" }
+        ));
+    }
+    facts.push(severity.to_owned());
+    item(page, &subject, &facts, test.message.as_deref().unwrap_or_default(), test.place.as_ref())
+}
+
+/// One list item: subject, facts and place in the first line, the message in a second.
+fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: Option<&Place>) -> String {
+    let mut line = format!("- {subject}");
+    for fact in facts.iter().cloned().chain(place.map(|place| page.place(place))) {
+        line.push_str(" · ");
+        line.push_str(&fact);
+    }
+    if !message.is_empty() {
+        line.push_str("<br>");
+        line.push_str(&escape::prose(message, 2 * CELL));
+    }
+    line
+}
+
+/// Findings that are no node's or test's outcome.
+fn findings(page: &Page<'_>) -> Option<String> {
+    let findings = page.report.own_findings();
+    if findings.is_empty() {
+        return None;
+    }
+    let mut findings = findings;
+    findings.sort_by_key(|finding| finding.severity());
+    let worst = findings.first().map(|finding| finding.severity());
+    let icon = match worst {
+        Some(Severity::Error) => "❌ ",
+        Some(Severity::Warning) => "⚠️ ",
+        _ => "",
+    };
+    let summary = format!("<b>{icon}Findings ({})</b>", findings.len());
+    let mut table = vec!["| Rule | Where | Message |".to_owned(), "|:--|:--|:--|".to_owned()];
+    table.extend(findings.iter().take(ROWS).map(|finding| {
+        let place = match finding.place() {
+            Some(place) => page.place(place),
+            None => page.subject(finding),
+        };
+        let mut message = escape::prose(finding.message(), CELL);
+        if let Some(remedy) = finding.remedy().filter(|_| page.rung < Rung::NamesOnly) {
+            message.push_str("<br>");
+            message.push_str(&escape::prose(remedy, CELL));
+        }
+        format!("| {} | {place} | {message} |", escape::code(finding.rule().as_str()))
+    }));
+    let mut inside = table.join("\n");
+    if findings.len() > ROWS {
+        inside.push_str(&format!("\n\nand {} more: see `report.json`", findings.len() - ROWS));
+    }
+    Some(fold(&summary, &inside))
+}
+
+/// Nodes that production has and the pull request has not.
+fn removed(page: &Page<'_>) -> Option<String> {
+    let removed = &page.report.removed;
+    if removed.is_empty() {
+        return None;
+    }
+    let in_use = removed.iter().filter(|node| !node.still_used_by.is_empty()).count();
+    let icon = if in_use > 0 { "⚠️ " } else { "" };
+    let summary = format!("<b>{icon}Removed ({})</b>", removed.len());
+    if page.rung >= Rung::NotesCounted {
+        return Some(fold(&summary, &format!("{in_use} of them still referred to: see `report.json`")));
+    }
+    let lines = removed.iter().map(|node| {
+        let how = if node.disabled { "disabled" } else { "deleted" };
+        let mut line = format!("- {} {how}", escape::code(&node.name));
+        if let Some(new) = &node.renamed_to {
+            line.push_str(&format!(", probably renamed to {}", escape::code(new)));
+        }
+        if !node.still_used_by.is_empty() {
+            let users = node.still_used_by.iter().map(String::as_str);
+            line.push_str(&format!("; still referred to by {}", names(users, 5, node.still_used_by.len())));
+        }
+        line
+    });
+    Some(fold(&summary, &listed(lines, ROWS, removed.len())))
+}
+
+/// What should have been looked at and was not.
+fn not_checked(page: &Page<'_>) -> Option<String> {
+    let nodes = page.report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked);
+    let nodes = nodes.map(|node| (&node.name, node.message.as_deref().unwrap_or("not built")));
+    let tests = page.report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
+    let tests = tests.map(|test| (&test.name, test.message.as_deref().unwrap_or("not run")));
+    let others = page.report.other_not_checked();
+    let others = others.iter().map(|item| (&item.subject, item.reason.as_str()));
+    let all: Vec<_> = nodes.chain(others).chain(tests).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let summary = format!("<b>◻️ Not checked ({})</b>", all.len());
+    if page.rung >= Rung::NotesCounted {
+        return Some(fold(&summary, "see `report.json`"));
+    }
+    let lines = all.iter().map(|(name, reason)| format!("- {}: {}", escape::code(name), escape::prose(reason, CELL)));
+    Some(fold(&summary, &listed(lines, ROWS, all.len())))
+}
+
+/// Downstream models and exposures.
+fn impact(page: &Page<'_>) -> Option<String> {
+    let impact = &page.report.impact;
+    if impact.models.is_empty() && impact.exposures.is_empty() {
+        return None;
+    }
+    let models = count(len(&impact.models), "downstream model");
+    let exposures = count(len(&impact.exposures), "exposure");
+    let summary = format!("<b>Impact</b>: {models}, {exposures}");
+    if page.rung >= Rung::ImpactCounted {
+        return Some(fold(&summary, "The names are in `report.json`."));
+    }
+    // Exposures first in the budget: they are fewer, and are what people outside the team look at.
+    let for_exposures = impact.exposures.len().min(NAMES / 2);
+    let for_models = NAMES - for_exposures;
+    let mut parts = Vec::new();
+    if !impact.models.is_empty() {
+        parts.push(names(impact.models.iter().map(|model| model.name.as_str()), for_models, impact.models.len()));
+    }
+    if !impact.exposures.is_empty() {
+        let lines = impact.exposures.iter().map(|exposure| {
+            let mut line = format!("- {}", escape::code(&exposure.name));
+            if let Some(kind) = &exposure.kind {
+                line.push_str(&format!(" · {}", escape::prose(kind, 20)));
+            }
+            if let Some(owner) = &exposure.owner {
+                line.push_str(&format!(" · owner {}", escape::code(owner)));
+            }
+            line
+        });
+        parts.push(listed(lines, for_exposures, impact.exposures.len()));
+    }
+    Some(fold(&summary, &parts.join("\n\n")))
+}
+
+/// Base, schema, time, versions, and what was left out on purpose.
+fn how(page: &Page<'_>) -> Option<String> {
+    let report = page.report;
+    let mut parts = Vec::new();
+    if let Some(state) = &report.state {
+        let mut base = "Base: production manifest".to_owned();
+        if let Some(time) = state.generated_at.as_deref().and_then(words::utc) {
+            base.push_str(&format!(" of {time}"));
+        }
+        if let Some(age) = state.age_seconds {
+            base.push_str(&format!(", {} old", words::age(age)));
+        }
+        if let Some(commit) = state.commit.as_deref().and_then(words::short_commit) {
+            base.push_str(&format!(" (commit `{commit}`)"));
+        }
+        parts.push(base);
+    }
+    if let Some(schema) = &report.temporary_schema {
+        let built = report.nodes.iter().filter(|node| node.status == NodeStatus::Built).count();
+        let mut words =
+            format!("schema {}, {built} built, {}", escape::code(&schema.name), count(report.proxies, "proxy view"));
+        match schema.expires_at.as_deref().and_then(words::utc) {
+            _ if schema.dropped => words.push_str(", dropped"),
+            Some(time) => words.push_str(&format!(", kept until {time}")),
+            None => {}
+        }
+        parts.push(words);
+    }
+    if let Some(total) = report.timings.total_ms {
+        let mut time = words::duration(total);
+        if let Some(warehouse) = report.timings.warehouse_ms {
+            time.push_str(&format!(", of which warehouse {}", words::duration(warehouse)));
+        }
+        parts.push(time);
+    }
+    if let Some(statements) = report.timings.statements {
+        parts.push(count(statements, "statement"));
+    }
+    if let Some(version) = &report.facts.dbt_version {
+        parts.push(format!("dbt {}", escape::prose(version, 20)));
+    }
+    let mut inside = parts.join(" · ");
+    if let Some(left_out) = left_out(page) {
+        inside = if inside.is_empty() { left_out } else { format!("{inside}\n\n{left_out}") };
+    }
+    if inside.is_empty() { None } else { Some(fold("How this was checked", &inside)) }
+}
+
+fn left_out(page: &Page<'_>) -> Option<String> {
+    let left_out = &page.report.left_out;
+    if left_out.is_empty() {
+        return None;
+    }
+    if page.rung >= Rung::NotesCounted {
+        return Some(format!("Left out on purpose: {}.", count(len(left_out), "thing")));
+    }
+    let lines =
+        left_out.iter().map(|item| format!("- {}: {}", escape::code(&item.subject), escape::prose(&item.reason, CELL)));
+    Some(format!("Left out on purpose:\n\n{}", listed(lines, ROWS, left_out.len())))
+}
