@@ -1,9 +1,18 @@
-//! From a path to a checked [`Manifest`].
+//! From a path to a [`Manifest`].
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde_json::error::Category;
+
 use super::manifest::Manifest;
+use super::metadata::Metadata;
+
+/// The oldest schema with `raw_code` and `compiled_code`: dbt 1.3.
+const OLDEST: u32 = 7;
+
+/// The names a manifest has in a folder: as dbt writes it, and as people store it.
+const NAMES: [&str; 3] = ["manifest.json", "manifest.json.gz", "manifest.json.zst"];
 
 /// The bytes of a manifest file, decompressed. [`ManifestFile::parse`] borrows from it.
 #[derive(Debug)]
@@ -12,9 +21,16 @@ pub struct ManifestFile {
     bytes: Vec<u8>,
 }
 
-/// Why a file is no manifest that premerge can use. Each message names the file and the remedy.
+/// Why a file is no manifest that premerge can use. Each message names the file and the place;
+/// [`ArtifactError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
+    /// There is no such file.
+    #[error("{path} does not exist")]
+    Missing {
+        /// The file, or the folder that holds no manifest.
+        path: PathBuf,
+    },
     /// The file cannot be read.
     #[error("could not read {path}: {source}")]
     Read {
@@ -23,8 +39,18 @@ pub enum ArtifactError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It is no JSON, or it ends too early.
-    #[error("{path} is not a complete JSON document: {source}")]
+    /// It ends too early.
+    #[error("{path} is cut off: it ends at line {line}, column {column}, inside a value")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Where it ends.
+        line: usize,
+        /// Where it ends.
+        column: usize,
+    },
+    /// It is no JSON.
+    #[error("{path} is not a JSON document: {source}")]
     Json {
         /// The file.
         path: PathBuf,
@@ -36,29 +62,63 @@ pub enum ArtifactError {
     NotAManifest {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// What it is instead, or what is missing.
         why: String,
+    },
+    /// It was written by a dbt that is too old.
+    #[error("{path} has manifest schema v{found}; premerge reads v7 (dbt 1.3) to v12")]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
     },
 }
 
+impl ArtifactError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => {
+                "run `dbt compile`, or give the path of a manifest.json or of the folder that holds it"
+            }
+            Self::Read { .. } => "check the path and its permissions; compressed files must be gzip or zstd",
+            Self::Truncated { .. } => {
+                "it was probably copied while dbt was writing it: run dbt again, or copy it again"
+            }
+            Self::Json { .. } => "give the manifest.json that dbt wrote into its target folder",
+            Self::NotAManifest { .. } => "give manifest.json; dbt writes it into the target folder beside the others",
+            Self::TooOld { .. } => "make the manifest with dbt 1.3 or newer",
+        }
+    }
+}
+
 impl ManifestFile {
-    /// Reads and decompresses `path`; the compression is told by the first bytes, not by the name.
+    /// Reads and decompresses `path`, a file or a folder that holds `manifest.json[.gz|.zst]`. The compression
+    /// is told by the first bytes, not by the name.
     ///
     /// # Errors
     /// When the file cannot be read or decompressed.
     pub fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let fail = |source| ArtifactError::Read { path: path.to_owned(), source };
-        let raw = fs_err::read(path).map_err(fail)?;
+        let path = locate(path)?;
+        let fail = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::NotFound => ArtifactError::Missing { path: path.clone() },
+            _ => ArtifactError::Read { path: path.clone(), source },
+        };
+        // std's error: the message already names the path.
+        #[expect(clippy::disallowed_methods, reason = "the error is wrapped with the path here")]
+        let raw = std::fs::read(&path).map_err(fail)?;
         let bytes = match raw.as_slice() {
             [0x1f, 0x8b, ..] => {
-                let mut out = Vec::with_capacity(raw.len() * 8);
+                let mut out = Vec::with_capacity(raw.len().saturating_mul(8));
                 flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut out).map_err(fail)?;
                 out
             }
             [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::decode_all(raw.as_slice()).map_err(fail)?,
             _ => raw,
         };
-        Ok(Self { path: path.to_owned(), bytes })
+        Ok(Self { path, bytes })
     }
 
     /// A manifest that is already in memory; `path` is only what messages call it.
@@ -73,11 +133,107 @@ impl ManifestFile {
         &self.path
     }
 
-    /// The manifest.
+    /// How many bytes the text has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the file is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The manifest, brought to the newest schema as dbt does.
     ///
     /// # Errors
-    /// When the text is no JSON or no manifest.
+    /// When the text is no JSON or no manifest that premerge can read.
     pub fn parse(&self) -> Result<Manifest<'_>, ArtifactError> {
-        serde_json::from_slice(&self.bytes).map_err(|source| ArtifactError::Json { path: self.path.clone(), source })
+        let path = || self.path.clone();
+        // Some Windows shells prepend a byte order mark.
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        let text = std::str::from_utf8(bytes).map_err(|error| ArtifactError::NotAManifest {
+            path: path(),
+            why: format!("it is not UTF-8 text (byte {})", error.valid_up_to()),
+        })?;
+        let mut manifest: Manifest<'_> = serde_json::from_str(text).map_err(|source| match source.classify() {
+            Category::Eof => ArtifactError::Truncated { path: path(), line: source.line(), column: source.column() },
+            Category::Data => ArtifactError::NotAManifest { path: path(), why: source.to_string() },
+            Category::Syntax | Category::Io => ArtifactError::Json { path: path(), source },
+        })?;
+        if let Some(why) = foreign(&manifest) {
+            return Err(ArtifactError::NotAManifest { path: path(), why });
+        }
+        if let Some(found) = manifest.metadata.schema_number().filter(|number| *number < OLDEST) {
+            return Err(ArtifactError::TooOld { path: path(), found });
+        }
+        manifest.upgrade();
+        Ok(manifest)
+    }
+}
+
+/// Production's manifest and the pull request's, as bytes.
+#[derive(Debug)]
+pub struct ManifestPair {
+    /// Production's.
+    pub state: ManifestFile,
+    /// The pull request's.
+    pub pr: ManifestFile,
+}
+
+/// Reads both manifests, at the same time.
+///
+/// # Errors
+/// When either cannot be read; if neither can, the error is about state.
+pub fn read_pair(state: &Path, pr: &Path) -> Result<ManifestPair, ArtifactError> {
+    let (state, pr) = both(|| ManifestFile::read(state), || ManifestFile::read(pr));
+    Ok(ManifestPair { state: state?, pr: pr? })
+}
+
+impl ManifestPair {
+    /// Parses both, at the same time: production's first.
+    ///
+    /// # Errors
+    /// When either is no manifest; if neither is, the error is about state.
+    pub fn parse(&self) -> Result<(Manifest<'_>, Manifest<'_>), ArtifactError> {
+        let (state, pr) = both(|| self.state.parse(), || self.pr.parse());
+        Ok((state?, pr?))
+    }
+}
+
+/// Runs `first` on a thread of its own and `second` on this one.
+fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -> (T, T) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        match first.join() {
+            Ok(first) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn locate(path: &Path) -> Result<PathBuf, ArtifactError> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let mut candidates = NAMES.iter().map(|name| path.join(name));
+    candidates.find(|file| file.is_file()).ok_or_else(|| ArtifactError::Missing { path: path.join("manifest.json") })
+}
+
+/// What the document is, if it is no manifest.
+fn foreign(manifest: &Manifest<'_>) -> Option<String> {
+    let url = manifest.metadata.dbt_schema_version.as_deref();
+    match url.and_then(Metadata::artifact) {
+        Some("manifest") => None,
+        Some("run-results") => Some("it is a run_results.json".to_owned()),
+        Some("catalog") => Some("it is a catalog.json".to_owned()),
+        Some("sources") => Some("it is a sources.json".to_owned()),
+        Some(other) => Some(format!("it is dbt's artifact {other:?}")),
+        None if manifest.nodes.is_empty() && manifest.sources.is_empty() => {
+            Some("it has neither metadata.dbt_schema_version nor nodes".to_owned())
+        }
+        None => None,
     }
 }

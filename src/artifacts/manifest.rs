@@ -3,55 +3,61 @@
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::exposure::{Exposure, Group};
 use super::metadata::Metadata;
-use super::node::{DependsOn, Node, Source};
+use super::node::{Contract, DependsOn, Node};
+use super::resource_type::ResourceType;
+use super::semantic::{Metric, SavedQuery, SemanticModel};
+use super::source::Source;
 use super::text::Text;
+use super::tolerant::{map, map_of_lists, object, opt, raw_map, text};
+use super::unit_test::UnitTest;
 
 /// A dbt manifest, borrowed from the bytes of its file. Maps keep the file's order.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Manifest<'a> {
     /// Who wrote it, when, for which warehouse.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub metadata: Metadata<'a>,
     /// Models, seeds, snapshots, tests, analyses, operations.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub nodes: IndexMap<Cow<'a, str>, Node<'a>>,
     /// Sources.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub sources: IndexMap<Cow<'a, str>, Source<'a>>,
     /// Macros; bodies are not decoded.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub macros: IndexMap<Cow<'a, str>, Macro<'a>>,
     /// Exposures.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub exposures: IndexMap<Cow<'a, str>, Exposure<'a>>,
     /// Groups.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub groups: IndexMap<Cow<'a, str>, Group<'a>>,
     /// Unit tests (v12).
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub unit_tests: IndexMap<Cow<'a, str>, UnitTest<'a>>,
     /// User-defined functions (dbt 1.11).
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map")]
     pub functions: IndexMap<Cow<'a, str>, Node<'a>>,
-    /// Metrics, as they stand in the file.
-    #[serde(borrow)]
-    pub metrics: IndexMap<Cow<'a, str>, &'a RawValue>,
-    /// Semantic models, as they stand in the file.
-    #[serde(borrow)]
-    pub semantic_models: IndexMap<Cow<'a, str>, &'a RawValue>,
-    /// Saved queries, as they stand in the file.
-    #[serde(borrow)]
-    pub saved_queries: IndexMap<Cow<'a, str>, &'a RawValue>,
+    /// Metrics.
+    #[serde(borrow, deserialize_with = "map")]
+    pub metrics: IndexMap<Cow<'a, str>, Metric<'a>>,
+    /// Semantic models.
+    #[serde(borrow, deserialize_with = "map")]
+    pub semantic_models: IndexMap<Cow<'a, str>, SemanticModel<'a>>,
+    /// Saved queries.
+    #[serde(borrow, deserialize_with = "map")]
+    pub saved_queries: IndexMap<Cow<'a, str>, SavedQuery<'a>>,
     /// Selectors of selectors.yml by name, as they stand in the file.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "raw_map")]
     pub selectors: IndexMap<Cow<'a, str>, &'a RawValue>,
     /// Disabled resources: unique_id → the definitions that share it.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "map_of_lists")]
     pub disabled: IndexMap<Cow<'a, str>, Vec<Disabled<'a>>>,
 }
 
@@ -62,137 +68,68 @@ pub struct Macro<'a> {
     #[serde(borrow, default)]
     pub macro_sql: Text<'a>,
     /// The package it comes from.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// Its name.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// Macros that it calls.
-    #[serde(borrow, default, deserialize_with = "lenient")]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub depends_on: DependsOn<'a>,
     /// Path below the package's root.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     pub original_file_path: Cow<'a, str>,
-}
-
-/// An exposure.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Exposure<'a> {
-    /// `exposure.<package>.<name>`.
-    #[serde(borrow, default)]
-    pub unique_id: Cow<'a, str>,
-    /// Its name.
-    #[serde(borrow, default)]
-    pub name: Cow<'a, str>,
-    /// What people call it.
-    #[serde(borrow, default, deserialize_with = "opt")]
-    pub label: Option<Cow<'a, str>>,
-    /// `dashboard`, `notebook`, `application`, …
-    #[serde(borrow, default, rename = "type", deserialize_with = "opt")]
-    pub kind: Option<Cow<'a, str>>,
-    /// Where it is.
-    #[serde(borrow, default, deserialize_with = "opt")]
-    pub url: Option<Cow<'a, str>>,
-    /// Whose it is.
-    #[serde(default)]
-    pub owner: Option<serde_json::Value>,
-    /// Its parents.
-    #[serde(borrow, default, deserialize_with = "lenient")]
-    pub depends_on: DependsOn<'a>,
-    /// `[package, folder…, name]`.
-    #[serde(borrow, default, deserialize_with = "strings")]
-    pub fqn: Vec<Cow<'a, str>>,
-    /// Path of the YAML file.
-    #[serde(borrow, default)]
-    pub original_file_path: Cow<'a, str>,
-    /// The package.
-    #[serde(borrow, default)]
-    pub package_name: Cow<'a, str>,
-    /// Tags.
-    #[serde(borrow, default, deserialize_with = "strings")]
-    pub tags: Vec<Cow<'a, str>>,
-}
-
-/// A group.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Group<'a> {
-    /// Its name.
-    #[serde(borrow, default)]
-    pub name: Cow<'a, str>,
-    /// Whose it is.
-    #[serde(default)]
-    pub owner: Option<serde_json::Value>,
-}
-
-/// A unit test.
-#[derive(Debug, Clone, Deserialize)]
-pub struct UnitTest<'a> {
-    /// `unit_test.<package>.<model>.<name>`.
-    #[serde(borrow, default)]
-    pub unique_id: Cow<'a, str>,
-    /// Its name.
-    #[serde(borrow, default)]
-    pub name: Cow<'a, str>,
-    /// The tested model's name.
-    #[serde(borrow, default)]
-    pub model: Cow<'a, str>,
-    /// The tested model.
-    #[serde(borrow, default, deserialize_with = "lenient")]
-    pub depends_on: DependsOn<'a>,
-    /// `[package, folder…, model, name]`.
-    #[serde(borrow, default, deserialize_with = "strings")]
-    pub fqn: Vec<Cow<'a, str>>,
-    /// Path of the YAML file.
-    #[serde(borrow, default)]
-    pub original_file_path: Cow<'a, str>,
-    /// The package.
-    #[serde(borrow, default)]
-    pub package_name: Cow<'a, str>,
-    /// dbt's checksum of the definition.
-    #[serde(borrow, default, deserialize_with = "opt")]
-    pub checksum: Option<Cow<'a, str>>,
-    /// Inputs, as they stand in the file.
-    #[serde(borrow, default)]
-    pub given: Option<&'a RawValue>,
-    /// Expected output, as it stands in the file.
-    #[serde(borrow, default)]
-    pub expect: Option<&'a RawValue>,
-    /// Overridden macros, vars and environment variables, as they stand in the file.
-    #[serde(borrow, default)]
-    pub overrides: Option<&'a RawValue>,
-    /// The model's version, a JSON number or string.
-    #[serde(borrow, default)]
-    pub version: Option<&'a RawValue>,
 }
 
 /// One disabled definition.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Disabled<'a> {
     /// `model`, `test`, …
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     pub resource_type: Cow<'a, str>,
+    /// Its name.
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub name: Cow<'a, str>,
     /// Path below the package's root.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     pub original_file_path: Cow<'a, str>,
+    /// The contract that it would keep.
+    #[serde(borrow, default, deserialize_with = "object")]
+    pub contract: Contract<'a>,
+    /// The version: a JSON number or string.
+    #[serde(borrow, default)]
+    pub version: Option<&'a RawValue>,
+    /// After this date the model may go.
+    #[serde(borrow, default, deserialize_with = "opt")]
+    pub deprecation_date: Option<Cow<'a, str>>,
 }
 
-/// An optional string that borrows when it can; null is absent. (serde borrows `Cow` only when told so,
-/// and not inside `Option`.)
-pub(super) fn opt<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    #[derive(Deserialize)]
-    struct Borrowed<'b>(#[serde(borrow)] Cow<'b, str>);
-    Ok(Option::<Borrowed<'a>>::deserialize(deserializer)?.map(|b| b.0))
-}
-
-/// A list of strings that borrow when they can; null is empty.
-pub(super) fn strings<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cow<'a, str>>, D::Error> {
-    #[derive(Deserialize)]
-    struct Borrowed<'b>(#[serde(borrow)] Cow<'b, str>);
-    let list = Option::<Vec<Borrowed<'a>>>::deserialize(deserializer)?;
-    Ok(list.unwrap_or_default().into_iter().map(|b| b.0).collect())
-}
-
-/// Null means the default.
-pub(super) fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
+impl Manifest<'_> {
+    /// What dbt itself changes in a manifest of an older schema before it compares, and the ids and types
+    /// that a member may leave to its key.
+    pub(super) fn upgrade(&mut self) {
+        if self.metadata.schema_number().is_some_and(|number| number <= 9) {
+            // The metrics of dbt 1.5 and before have nothing in common with those of today.
+            self.metrics.clear();
+            for definitions in self.disabled.values_mut() {
+                definitions.retain(|definition| definition.resource_type != "metric");
+            }
+            self.disabled.retain(|_, definitions| !definitions.is_empty());
+        }
+        let old = self.metadata.schema_number().is_some_and(|number| number < 12);
+        for (id, node) in self.nodes.iter_mut().chain(&mut self.functions) {
+            if node.unique_id.is_empty() {
+                node.unique_id = id.clone();
+            }
+            if node.resource_type == ResourceType::Other {
+                let kind = id.split('.').next().unwrap_or_default();
+                node.resource_type = ResourceType::from_name(kind);
+            }
+            if old && node.resource_type == ResourceType::Seed {
+                // Seeds had parents and compiled text up to dbt 1.3, both always empty.
+                node.depends_on.nodes.clear();
+                node.compiled_code = None;
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::manifest::opt;
+use super::tolerant::{object, opt, opt_flag};
 
 /// Who wrote a manifest, when and for which warehouse.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,6 +26,7 @@ pub struct Metadata<'a> {
     #[serde(borrow, deserialize_with = "opt")]
     pub adapter_type: Option<Cow<'a, str>>,
     /// The project's quoting defaults.
+    #[serde(deserialize_with = "object")]
     pub quoting: Quoting,
 }
 
@@ -34,10 +35,13 @@ pub struct Metadata<'a> {
 #[serde(default)]
 pub struct Quoting {
     /// Quote the database.
+    #[serde(deserialize_with = "opt_flag")]
     pub database: Option<bool>,
     /// Quote the schema.
+    #[serde(deserialize_with = "opt_flag")]
     pub schema: Option<bool>,
     /// Quote the identifier.
+    #[serde(deserialize_with = "opt_flag")]
     pub identifier: Option<bool>,
 }
 
@@ -47,6 +51,11 @@ impl Metadata<'_> {
     pub fn schema_number(&self) -> Option<u32> {
         let url = self.dbt_schema_version.as_deref()?;
         url.rsplit('/').next()?.strip_prefix('v')?.strip_suffix(".json")?.parse().ok()
+    }
+
+    /// `manifest` of `https://schemas.getdbt.com/dbt/manifest/v12.json`.
+    pub(super) fn artifact(url: &str) -> Option<&str> {
+        url.rsplit('/').nth(1)
     }
 
     /// dbt's major version: 1, or 2 for the Rust engine.

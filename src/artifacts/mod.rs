@@ -4,16 +4,31 @@
 //! them. Every field is optional and unknown ones are ignored, because dbt adds fields without a new
 //! schema number. Nothing here touches a network or a warehouse.
 
+mod checks;
+mod config;
+mod exposure;
 mod load;
 mod manifest;
 mod metadata;
 mod node;
+mod resource;
+mod resource_type;
+mod semantic;
+mod source;
 mod text;
+mod tolerant;
+mod unit_test;
 
-pub use load::{ArtifactError, ManifestFile};
-pub use manifest::{Disabled, Exposure, Group, Macro, Manifest, UnitTest};
+pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_compiled, check_pair};
+pub use config::{Column, Hook, NodeConfig, TestConfig};
+pub use exposure::{Exposure, Group};
+pub use load::{ArtifactError, ManifestFile, ManifestPair, read_pair};
+pub use manifest::{Disabled, Macro, Manifest};
 pub use metadata::{Metadata, Quoting};
-pub use node::{
-    Checksum, Column, Contract, DependsOn, Hook, Node, NodeConfig, ResourceType, Source, TestConfig, TestMetadata,
-};
+pub use node::{Checksum, Contract, DependsOn, Node, TestMetadata};
+pub use resource::Resource;
+pub use resource_type::ResourceType;
+pub use semantic::{Metric, SavedQuery, SemanticModel};
+pub use source::Source;
 pub use text::Text;
+pub use unit_test::UnitTest;

@@ -1,10 +1,18 @@
 //! The comparison of two manifests.
 
-use crate::artifacts::Manifest;
+use crate::artifacts::{Manifest, Resource};
 
+use super::context::Context;
+use super::counterpart::Counterparts;
+use super::definition::{
+    compare_exposure, compare_metric, compare_saved_query, compare_semantic_model, compare_source, compare_unit_test,
+    new_definition, new_unit_test,
+};
 use super::macros::ChangedMacros;
 use super::node::{compare_node, new_node};
+use super::notice::Notice;
 use super::reason::Reason;
+use super::removed::{record_removed, record_renames};
 use super::state::StateChecks;
 use super::{Change, ChangeKind, Changes};
 
@@ -12,27 +20,25 @@ use super::{Change, ChangeKind, Changes};
 #[derive(Debug, Clone, Default)]
 pub struct CompareOptions {
     /// dbt's project flag `state_modified_compare_more_unrendered_values`, which no manifest records.
-    /// `None`: guessed from the manifests.
+    /// `None`: guessed from the pull request's manifest.
     pub more_unrendered_values: Option<bool>,
     /// Today; a contracted model whose `deprecation_date` is past may go. `None`: no date is past.
     pub now: Option<jiff::Timestamp>,
+    /// Compare to the letter of dbt 1.11 even when different versions of dbt wrote the manifests.
+    pub strict: bool,
 }
 
 /// What the pull request changes, by dbt's rules.
 #[must_use]
 pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions) -> Changes {
-    let _ = options;
+    let context = Context::new(state, pr, options);
+    let counterparts = Counterparts::new(state, pr, context.drift);
+    let macros = ChangedMacros::new(state, pr, context);
     let mut changes = Changes::default();
-    let macros = ChangedMacros::new(state, pr, |_| false);
-    let adapter = pr.metadata.adapter_type.as_deref().unwrap_or_default();
-
-    for (id, node) in pr.nodes.iter().chain(&pr.functions) {
-        let old = state.nodes.get(id).or_else(|| state.functions.get(id));
-        let (mut checks, mut reasons) = match old {
-            None => (new_node(), vec![Reason::New]),
-            Some(old) => compare_node(old, node, adapter, &mut changes.notices),
-        };
-        let reached = macros.reached(&node.depends_on.macros);
+    for (id, new) in pr.resources() {
+        let old = state.resource(&counterparts.of(id));
+        let (mut checks, mut reasons) = compare_resource(old, new, context, &mut changes.notices);
+        let reached = new.depends_on().map(|depends_on| macros.reached(&depends_on.macros)).unwrap_or_default();
         if !reached.is_empty() {
             checks.macros = true;
             checks.modified = true;
@@ -40,14 +46,31 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
         }
         changes.record(id, checks, reasons);
     }
-    for id in state.nodes.keys().chain(state.functions.keys()) {
-        if pr.nodes.contains_key(id) || pr.functions.contains_key(id) {
-            continue;
-        }
-        let kind = if pr.disabled.contains_key(id) { ChangeKind::Disabled } else { ChangeKind::Removed };
-        changes.nodes.insert(id.to_string(), Change { kind, reasons: vec![Reason::Removed] });
-    }
+    record_removed(&mut changes, state, pr, context, |id| counterparts.is_matched(id));
+    record_renames(&mut changes, state, pr);
     changes
+}
+
+/// Compares one member; macros are the caller's. Members of different kinds under one id are as good as new.
+fn compare_resource(
+    old: Option<Resource<'_, '_>>,
+    new: Resource<'_, '_>,
+    context: Context<'_>,
+    notices: &mut Vec<Notice>,
+) -> (StateChecks, Vec<Reason>) {
+    match (old, new) {
+        (Some(Resource::Node(old)), Resource::Node(new)) => compare_node(old, new, context, notices),
+        (Some(Resource::Source(old)), Resource::Source(new)) => compare_source(old, new, context),
+        (Some(Resource::Exposure(old)), Resource::Exposure(new)) => compare_exposure(old, new, context),
+        (Some(Resource::Metric(old)), Resource::Metric(new)) => compare_metric(old, new, context),
+        (Some(Resource::UnitTest(old)), Resource::UnitTest(new)) => compare_unit_test(old, new, context),
+        (Some(Resource::SemanticModel(old)), Resource::SemanticModel(new)) => compare_semantic_model(old, new),
+        (Some(Resource::SavedQuery(old)), Resource::SavedQuery(new)) => compare_saved_query(old, new),
+        (_, Resource::Node(_)) => (new_node(), vec![Reason::New]),
+        (_, Resource::UnitTest(_)) => (new_unit_test(), vec![Reason::New]),
+        (_, Resource::Source(_)) => (new_definition(true), vec![Reason::New]),
+        (_, _) => (new_definition(false), vec![Reason::New]),
+    }
 }
 
 impl Changes {

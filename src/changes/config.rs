@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::drift::Drift;
 use super::json::{equal, object};
 
 /// Which keys of `unrendered_config` dbt compares; it depends on the class of the configuration.
@@ -46,28 +47,64 @@ pub(super) struct ConfigDifference {
     pub(super) relation: bool,
 }
 
-/// Compares two unrendered configurations.
-pub(super) fn compare_configs(old: Option<&RawValue>, new: Option<&RawValue>, rule: ConfigRule) -> ConfigDifference {
-    if let (Some(old), Some(new)) = (old, new)
+/// An unrendered configuration and the rendered one.
+pub(super) type Configs<'m> = (Option<&'m RawValue>, Option<&'m RawValue>);
+
+/// Compares two configurations. The unrendered ones decide, except after an upgrade of dbt.
+pub(super) fn compare_configs(old: Configs<'_>, new: Configs<'_>, rule: ConfigRule, drift: Drift) -> ConfigDifference {
+    if let (Some(old), Some(new)) = (old.0, new.0)
         && old.get() == new.get()
     {
         return ConfigDifference::default();
     }
-    let (old, new) = (object(old), object(new));
-    let mut keys: Vec<String> = differing_keys(&old, &new).filter(|key| rule.compares(key)).cloned().collect();
+    let (old_config, new_config) = (object(old.0), object(new.0));
+    let mut keys: Vec<String> =
+        differing_keys(&old_config, &new_config).filter(|key| rule.compares(key)).cloned().collect();
     keys.sort_unstable();
+    if drift > Drift::None && !keys.is_empty() {
+        let rendered = (object(old.1), object(new.1));
+        keys.retain(|key| !same_after_upgrade(key, (&old_config, &new_config), (&rendered.0, &rendered.1)));
+    }
     let relation = RELATION.iter().any(|key| {
-        let (old, new) = (old.get(*key).unwrap_or(&Value::Null), new.get(*key).unwrap_or(&Value::Null));
+        let (old, new) = (old_config.get(*key).unwrap_or(&Value::Null), new_config.get(*key).unwrap_or(&Value::Null));
         !equal(old, new)
     });
     ConfigDifference { keys, relation }
 }
 
-fn differing_keys<'m>(
-    old: &'m BTreeMap<String, Value>,
-    new: &'m BTreeMap<String, Value>,
-) -> impl Iterator<Item = &'m String> {
+type Members = BTreeMap<String, Value>;
+
+fn differing_keys<'m>(old: &'m Members, new: &'m Members) -> impl Iterator<Item = &'m String> {
     let changed = new.iter().filter(|(key, value)| !old.get(*key).is_some_and(|old| equal(old, value)));
     let dropped = old.iter().filter(|(key, _)| !new.contains_key(*key));
     changed.chain(dropped).map(|(key, _)| key)
+}
+
+/// dbt 2's rule in two stages: what is empty on both sides, or renders to the same, did not change.
+fn same_after_upgrade(key: &str, unrendered: (&Members, &Members), rendered: (&Members, &Members)) -> bool {
+    const ABSENT: &Value = &Value::Null;
+    // The same hook under its two spellings.
+    let spellings = [key.replace('-', "_"), key.replace('_', "-")];
+    let find = |members: &Members| -> Value {
+        let found = members.get(key).or_else(|| spellings.iter().find_map(|spelling| members.get(spelling)));
+        meaning(found.unwrap_or(ABSENT))
+    };
+    equal(&find(unrendered.0), &find(unrendered.1)) || equal(&find(rendered.0), &find(rendered.1))
+}
+
+/// A value without what carries no meaning: empty values are null, one final line break is dropped.
+fn meaning(value: &Value) -> Value {
+    match value {
+        Value::Array(list) if list.is_empty() => Value::Null,
+        Value::Object(map) => {
+            let members: serde_json::Map<_, _> = map
+                .iter()
+                .map(|(key, value)| (key.clone(), meaning(value)))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            if members.is_empty() { Value::Null } else { Value::Object(members) }
+        }
+        Value::String(text) => Value::String(text.strip_suffix('\n').unwrap_or(text).replace("\r\n", "\n")),
+        other => other.clone(),
+    }
 }

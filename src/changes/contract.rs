@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::artifacts::{Column, Node};
 
+use super::context::Context;
+use super::drift::Drift;
 use super::json;
 
 /// How an enforced contract, or the promise to have one, differs from state.
@@ -19,11 +21,13 @@ pub(super) enum ContractDifference {
 }
 
 /// Compares as dbt does: the checksums decide whether, the columns and constraints decide whether it breaks.
-pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, adapter: &str) -> ContractDifference {
+pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, context: Context<'_>) -> ContractDifference {
     match (old.contract.enforced, new.contract.enforced) {
         (false, false) => return ContractDifference::Same,
         (false, true) => return ContractDifference::Changed,
         (true, true) if old.contract.checksum == new.contract.checksum => return ContractDifference::Same,
+        // dbt 1 hashes Python's way of printing constraints, dbt 2 cannot: compare what is hashed.
+        (true, true) if context.drift == Drift::Major && same_promises(old, new) => return ContractDifference::Same,
         _ => {}
     }
     let mut breaks = Vec::new();
@@ -36,12 +40,12 @@ pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, adapter: &str) -
     if old_keeps {
         for (key, column) in &old_columns {
             let Some(now) = new_columns.get(key) else { continue };
-            for kind in dropped(&column.constraints, &now.constraints, adapter) {
+            for kind in dropped(&column.constraints, &now.constraints, context.adapter) {
                 breaks.push(format!("constraint {kind} on column {key} was removed"));
             }
         }
         let old_constraints = list(&json::value(old.constraints));
-        for kind in dropped(&old_constraints, &list(&json::value(new.constraints)), adapter) {
+        for kind in dropped(&old_constraints, &list(&json::value(new.constraints)), context.adapter) {
             breaks.push(format!("constraint {kind} on the model was removed"));
         }
         let constrained =
@@ -52,6 +56,26 @@ pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, adapter: &str) -
         }
     }
     if breaks.is_empty() { ContractDifference::Changed } else { ContractDifference::Breaking(breaks) }
+}
+
+/// Whether both promise the same columns, types and constraints.
+fn same_promises(old: &Node<'_>, new: &Node<'_>) -> bool {
+    let promises = |node: &Node<'_>| -> Vec<(String, Option<String>, Value)> {
+        let mut promises: Vec<_> = node
+            .columns()
+            .into_values()
+            .map(|column| (column.name, column.data_type, Value::Array(column.constraints)))
+            .collect();
+        promises.sort_by(|a, b| a.0.cmp(&b.0));
+        promises
+    };
+    let (old_columns, new_columns) = (promises(old), promises(new));
+    let same_columns = old_columns.len() == new_columns.len()
+        && old_columns
+            .iter()
+            .zip(&new_columns)
+            .all(|(a, b)| a.0 == b.0 && a.1 == b.1 && json::equal_but_nulls(&a.2, &b.2));
+    same_columns && old.materialized() == new.materialized() && json::same_field(old.constraints, new.constraints)
 }
 
 fn columns(old: &IndexMap<String, Column>, new: &IndexMap<String, Column>, breaks: &mut Vec<String>) {

@@ -21,8 +21,13 @@ pub(super) fn same_field(old: Option<&RawValue>, new: Option<&RawValue>) -> bool
     match (old, new) {
         (Some(old), Some(new)) if old.get() == new.get() => true,
         (None, None) => true,
-        _ => equal(&without_nulls(value(old)), &without_nulls(value(new))),
+        _ => equal_but_nulls(&value(old), &value(new)),
     }
+}
+
+/// Like [`equal`], where a null member of an object is as good as an absent one.
+pub(super) fn equal_but_nulls(a: &Value, b: &Value) -> bool {
+    equal(&without_nulls(a.clone()), &without_nulls(b.clone()))
 }
 
 /// Python's `==`: `1 == 1.0 == True`, objects without regard to the order of keys, lists with regard to it.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::artifacts::Manifest;
+use crate::artifacts::{Macro, Manifest};
+
+use super::context::Context;
+use super::drift::{Drift, normal_text};
 
 /// The macros that differ between two manifests, and everything that calls them.
 pub(super) struct ChangedMacros<'m> {
@@ -14,16 +17,28 @@ pub(super) struct ChangedMacros<'m> {
 
 impl<'m> ChangedMacros<'m> {
     /// A macro counts as changed when its text differs, white space and comments included, or when only one
-    /// manifest has it. `ignored` names packages whose macros are not compared.
-    pub(super) fn new(state: &'m Manifest<'_>, pr: &'m Manifest<'_>, ignored: impl Fn(&str) -> bool) -> Self {
+    /// manifest has it. After an upgrade, dbt's own macros do not count; between dbt 1 and dbt 2 neither do
+    /// those that only one of them has, nor white space around the text.
+    pub(super) fn new(state: &'m Manifest<'_>, pr: &'m Manifest<'_>, context: Context<'_>) -> Self {
+        let same = |old: &Macro<'_>, new: &Macro<'_>| {
+            old.macro_sql == new.macro_sql
+                || (context.drift == Drift::Major
+                    && normal_text(&old.macro_sql.get()) == normal_text(&new.macro_sql.get()))
+        };
         let mut changed = HashSet::new();
         for (id, macro_) in &pr.macros {
-            if !state.macros.get(id).is_some_and(|old| old.macro_sql == macro_.macro_sql) {
-                changed.insert(id.as_ref());
+            match state.macros.get(id) {
+                Some(old) if same(old, macro_) => {}
+                None if context.drift == Drift::Major => {}
+                _ => {
+                    changed.insert(id.as_ref());
+                }
             }
         }
-        changed.extend(state.macros.keys().map(AsRef::as_ref).filter(|id| !pr.macros.contains_key(*id)));
-        changed.retain(|id| !ignored(package(id)));
+        if context.drift < Drift::Major {
+            changed.extend(state.macros.keys().map(AsRef::as_ref).filter(|id| !pr.macros.contains_key(*id)));
+        }
+        changed.retain(|id| !context.drift.ignores_macros_of(package(id), context.adapter));
 
         let calls: HashMap<&str, Vec<&str>> = if changed.is_empty() {
             HashMap::new()

@@ -5,12 +5,17 @@
 
 mod compare;
 mod config;
+mod context;
 mod contract;
+mod counterpart;
+mod definition;
+mod drift;
 mod json;
 mod macros;
 mod node;
 mod notice;
 mod reason;
+mod removed;
 mod state;
 
 use std::collections::BTreeMap;
@@ -58,4 +63,9 @@ pub enum ChangeKind {
     Removed,
     /// State has it; the pull request disables it.
     Disabled,
+    /// State has the same text under another name. To dbt, and for building, this is [`ChangeKind::Added`].
+    Renamed {
+        /// The unique_id in state, which is itself recorded as [`ChangeKind::Removed`].
+        from: String,
+    },
 }

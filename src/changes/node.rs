@@ -1,6 +1,5 @@
 //! The comparison of models, seeds, snapshots, tests, analyses, operations and functions.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -8,7 +7,9 @@ use serde_json::Value;
 use crate::artifacts::{Checksum, Node, ResourceType};
 
 use super::config::{ConfigRule, compare_configs};
+use super::context::Context;
 use super::contract::{ContractDifference, compare_contracts};
+use super::drift::{Drift, normal_text};
 use super::json::{equal, object, value};
 use super::notice::{Notice, NoticeKind};
 use super::reason::Reason;
@@ -18,7 +19,7 @@ use super::state::StateChecks;
 pub(super) fn compare_node(
     old: &Node<'_>,
     new: &Node<'_>,
-    adapter: &str,
+    context: Context<'_>,
     notices: &mut Vec<Notice>,
 ) -> (StateChecks, Vec<Reason>) {
     let mut checks = StateChecks::default();
@@ -29,16 +30,21 @@ pub(super) fn compare_node(
             notices.extend(seed_notice(old, new));
             !same_file(&old.checksum, &new.checksum)
         }
-        _ => old.raw_code != new.raw_code,
+        _ => !same_text(old, new, context.drift),
     };
     let rule = if new.resource_type == ResourceType::Test { ConfigRule::Test } else { ConfigRule::Node };
-    let config = compare_configs(old.unrendered_config, new.unrendered_config, rule);
+    let config = compare_configs(
+        (old.unrendered_config, old.raw_config),
+        (new.unrendered_config, new.raw_config),
+        rule,
+        context.drift,
+    );
     checks.configs = !config.keys.is_empty();
     checks.relation = config.relation;
     checks.persisted_descriptions = !same_persisted_descriptions(old, new);
 
     let contract = match new.resource_type {
-        ResourceType::Model => compare_contracts(old, new, adapter),
+        ResourceType::Model => compare_contracts(old, new, context),
         _ => ContractDifference::Same,
     };
     checks.contract = contract != ContractDifference::Same;
@@ -64,12 +70,12 @@ pub(super) fn compare_node(
     if checks.contract {
         reasons.push(Reason::Contract { breaking });
     }
-    if old.fqn != new.fqn {
+    if !same_fqn(old, new, context.drift) {
         reasons.push(Reason::Fqn);
     }
     let field = |field: &str| Reason::Field { field: field.to_owned() };
     if new.resource_type == ResourceType::Model {
-        if !equal(&value(old.latest_version), &value(new.latest_version)) {
+        if !same_version(&value(old.latest_version), &value(new.latest_version), context.drift) {
             reasons.push(field("latest_version"));
         }
         if old.access != new.access {
@@ -103,6 +109,30 @@ pub(super) fn new_node() -> StateChecks {
         macros: false,
         contract: true,
     }
+}
+
+/// dbt 1 compares texts. dbt 2 compares checksums, so between the two equal checksums are enough, and so are
+/// texts that differ only in the ends of lines.
+fn same_text(old: &Node<'_>, new: &Node<'_>, drift: Drift) -> bool {
+    old.raw_code == new.raw_code
+        || (drift == Drift::Major
+            && (same_file(&old.checksum, &new.checksum)
+                || normal_text(&old.raw_code.get()) == normal_text(&new.raw_code.get())))
+}
+
+/// Between dbt 1 and dbt 2 one `fqn` may be the beginning of the other, except for tests.
+fn same_fqn(old: &Node<'_>, new: &Node<'_>, drift: Drift) -> bool {
+    old.fqn == new.fqn
+        || (drift == Drift::Major
+            && new.resource_type != ResourceType::Test
+            && !old.fqn.is_empty()
+            && old.fqn.iter().zip(&new.fqn).all(|(old, new)| old == new))
+}
+
+/// dbt 1 tells the version `1` from the version `"1"`, dbt 2 does not.
+fn same_version(old: &Value, new: &Value, drift: Drift) -> bool {
+    let shown = |version: &Value| version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+    equal(old, new) || (drift == Drift::Major && shown(old) == shown(new))
 }
 
 /// A checksum called `none` equals nothing, itself included.
@@ -200,9 +230,4 @@ fn truthy(value: &Value) -> bool {
         Value::Array(list) => !list.is_empty(),
         Value::Object(map) => !map.is_empty(),
     }
-}
-
-/// The part of a unique_id that people call the node.
-pub(super) fn short_name(unique_id: &str) -> Cow<'_, str> {
-    Cow::Borrowed(unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id))
 }

@@ -40,6 +40,11 @@ pub enum Reason {
     },
     /// State has the node and the pull request does not.
     Removed,
+    /// State has the node; the pull request has its text under another name.
+    RenamedTo {
+        /// The new unique_id.
+        to: String,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -56,8 +61,14 @@ impl fmt::Display for Reason {
             Self::Fqn => f.write_str("file moved"),
             Self::Field { field } => write!(f, "`{field}`"),
             Self::Removed => f.write_str("removed"),
+            Self::RenamedTo { to } => write!(f, "renamed to `{}`", short(to)),
         }
     }
+}
+
+/// `name` of `macro.package.name`.
+fn short(unique_id: &str) -> &str {
+    unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
 }
 
 /// `config `a``, `configs `a`, `b``, `configs `a`, `b` and 3 more`.

@@ -1,5 +1,6 @@
 //! Nodes and edges, with dense ids.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::artifacts::{Manifest, ResourceType};
@@ -33,17 +34,13 @@ impl<'m> Graph<'m> {
     /// walk below is deterministic. Parents that the manifest does not hold are left out.
     #[must_use]
     pub fn new(manifest: &'m Manifest<'_>) -> Self {
-        let mut members: Vec<(&'m str, ResourceType, &'m [std::borrow::Cow<'_, str>])> = Vec::new();
-        for (id, node) in manifest.nodes.iter().chain(&manifest.functions) {
-            members.push((id.as_ref(), node.resource_type, &node.depends_on.nodes));
-        }
-        members.extend(manifest.sources.keys().map(|id| (id.as_ref(), ResourceType::Source, [].as_slice())));
-        for (id, exposure) in &manifest.exposures {
-            members.push((id.as_ref(), ResourceType::Exposure, &exposure.depends_on.nodes));
-        }
-        for (id, test) in &manifest.unit_tests {
-            members.push((id.as_ref(), ResourceType::UnitTest, &test.depends_on.nodes));
-        }
+        let mut members: Vec<(&'m str, ResourceType, &'m [Cow<'_, str>])> = manifest
+            .resources()
+            .map(|(id, resource)| {
+                let parents = resource.depends_on().map_or([].as_slice(), |depends_on| &depends_on.nodes);
+                (id, resource.resource_type(), parents)
+            })
+            .collect();
         members.sort_unstable_by_key(|member| member.0);
         members.dedup_by_key(|member| member.0);
 

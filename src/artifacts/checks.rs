@@ -1,0 +1,179 @@
+//! Whether two manifests can be compared, and whether the pull request's can be executed.
+//!
+//! A manifest that reads well can still mislead: it may come from `dbt parse`, from another project, or be
+//! compiled with options that change its SQL. Each such case is a [`ManifestIssue`] with the remedy.
+
+mod sql_scan;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::manifest::Manifest;
+use super::node::Node;
+use super::resource_type::ResourceType;
+
+/// The newest schema that premerge knows; dbt 1.8 to 2.0 write it.
+const NEWEST: u32 = 12;
+
+/// Something wrong with a manifest, or worth saying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManifestIssue {
+    /// Whether premerge can go on.
+    pub severity: IssueSeverity,
+    /// Which.
+    pub code: IssueCode,
+    /// The node it is about; `None` for the whole manifest.
+    pub unique_id: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// How bad a [`ManifestIssue`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IssueSeverity {
+    /// The answer may be less precise.
+    Warning,
+    /// The manifest, or the node, must not be used.
+    Error,
+}
+
+/// The kinds of [`ManifestIssue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssueCode {
+    /// The schema is newer than premerge.
+    NewerSchema,
+    /// The manifests are of different projects.
+    OtherProject,
+    /// The manifests are for different warehouses.
+    OtherAdapter,
+    /// The manifests were written by different versions of dbt.
+    DbtVersionDrift,
+    /// `dbt parse` wrote it: no node has compiled SQL.
+    NotCompiled,
+    /// This node has no compiled SQL.
+    NodeNotCompiled,
+    /// `--empty` limited the inputs in this node's SQL.
+    CompiledEmpty,
+    /// `--sample` limited the inputs in this node's SQL.
+    CompiledSample,
+    /// This model's SQL is that of an incremental run.
+    CompiledIncremental,
+}
+
+impl ManifestIssue {
+    fn new(severity: IssueSeverity, code: IssueCode, message: String, remedy: &str) -> Self {
+        Self { severity, code, unique_id: None, message, remedy: remedy.to_owned() }
+    }
+
+    fn about(mut self, unique_id: &str) -> Self {
+        self.unique_id = Some(unique_id.to_owned());
+        self
+    }
+}
+
+/// What is wrong with the two manifests as a pair. Errors come first.
+#[must_use]
+pub fn check_pair(state: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<ManifestIssue> {
+    use IssueSeverity::{Error, Warning};
+    let mut issues = Vec::new();
+    if let Some((old, new)) = differ(&state.metadata.project_name, &pr.metadata.project_name) {
+        let message = format!("state is of project {old}, the pull request's manifest of project {new}");
+        let remedy = "give the manifest that production's job of the same project wrote";
+        issues.push(ManifestIssue::new(Error, IssueCode::OtherProject, message, remedy));
+    }
+    if let Some((old, new)) = differ(&state.metadata.adapter_type, &pr.metadata.adapter_type) {
+        let message = format!("state was made for {old}, the pull request's manifest for {new}");
+        let remedy = "make both manifests with the same adapter, on targets of the same kind of warehouse";
+        issues.push(ManifestIssue::new(Error, IssueCode::OtherAdapter, message, remedy));
+    }
+    for (manifest, whose) in [(state, "state"), (pr, "the pull request's manifest")] {
+        if let Some(number) = manifest.metadata.schema_number().filter(|number| *number > NEWEST) {
+            let message = format!("{whose} has manifest schema v{number}; this premerge knows v{NEWEST}");
+            let remedy = "update premerge; until then new fields are ignored";
+            issues.push(ManifestIssue::new(Warning, IssueCode::NewerSchema, message, remedy));
+        }
+    }
+    if let Some((old, new)) = differ(&state.metadata.dbt_version, &pr.metadata.dbt_version) {
+        let message = format!(
+            "state was written by dbt {old}, the pull request's manifest by dbt {new}: differences that come from \
+             dbt's own macros and defaults are ignored"
+        );
+        let remedy = "run the same dbt in production and in pull requests";
+        issues.push(ManifestIssue::new(Warning, IssueCode::DbtVersionDrift, message, remedy));
+    }
+    issues
+}
+
+/// The two values, if both are known and they differ.
+fn differ<'m>(old: &'m Option<Cow<'_, str>>, new: &'m Option<Cow<'_, str>>) -> Option<(&'m str, &'m str)> {
+    let (old, new) = (old.as_deref()?, new.as_deref()?);
+    (old != new).then_some((old, new))
+}
+
+/// What is wrong with the SQL of the nodes that are to be executed.
+///
+/// One issue for the whole manifest when it has no SQL at all; otherwise one for each node.
+#[must_use]
+pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item = &'n str>) -> Vec<ManifestIssue> {
+    use IssueSeverity::Error;
+    let wants_sql = |node: &&Node<'_>| needs_sql(node);
+    if pr.nodes.values().any(|node| wants_sql(&node)) && !pr.nodes.values().any(|node| node.compiled_code.is_some()) {
+        let message = "the pull request's manifest has no compiled SQL: it was written by `dbt parse` or `dbt ls`";
+        let remedy = "run `dbt compile` in the pull request's job and give premerge the manifest it writes";
+        return vec![ManifestIssue::new(Error, IssueCode::NotCompiled, message.to_owned(), remedy)];
+    }
+    let mut issues = Vec::new();
+    for id in unique_ids {
+        let Some(node) = pr.nodes.get(id).filter(wants_sql) else { continue };
+        let Some(code) = node.compiled_code else {
+            let message = format!("{id} has no compiled SQL");
+            let remedy = "run `dbt compile` without a selection; if dbt failed on this node, see its error";
+            issues.push(ManifestIssue::new(Error, IssueCode::NodeNotCompiled, message, remedy).about(id));
+            continue;
+        };
+        let code = code.get();
+        match sql_scan::limited_inputs(&code) {
+            Some(sql_scan::Limit::Empty) => {
+                let message = format!("{id} was compiled with --empty: its inputs have no rows");
+                let remedy = "compile without --empty; to build on empty inputs, give --empty to premerge";
+                issues.push(ManifestIssue::new(Error, IssueCode::CompiledEmpty, message, remedy).about(id));
+            }
+            Some(sql_scan::Limit::Sample) => {
+                let message = format!("{id} was compiled with --sample: its inputs are a part of the data");
+                let remedy = "compile without --sample; to build on a sample, give --sample to premerge";
+                issues.push(ManifestIssue::new(Error, IssueCode::CompiledSample, message, remedy).about(id));
+            }
+            None => {}
+        }
+        if compiled_incrementally(node, &code) {
+            let message = format!("{id} was compiled for an incremental run: its SQL reads its own table");
+            let remedy = "compile with --full-refresh, or with a target schema where the table does not exist";
+            issues.push(ManifestIssue::new(Error, IssueCode::CompiledIncremental, message, remedy).about(id));
+        }
+    }
+    issues
+}
+
+/// Whether executing the node takes compiled SQL.
+fn needs_sql(node: &Node<'_>) -> bool {
+    match node.resource_type {
+        ResourceType::Model => !node.is_ephemeral() && !node.is_python(),
+        ResourceType::Snapshot | ResourceType::Test => true,
+        _ => false,
+    }
+}
+
+/// An incremental model whose text is that of `is_incremental()`: it names its own table, which `{{ this }}`
+/// rendered to.
+fn compiled_incrementally(node: &Node<'_>, code: &str) -> bool {
+    let Some(own) = node.relation_name.as_deref().filter(|name| !name.is_empty()) else { return false };
+    node.materialized().as_deref() == Some("incremental")
+        && node.raw_code.get().contains("is_incremental")
+        && code.contains(own)
+        && sql_scan::names_relation(code, own)
+}

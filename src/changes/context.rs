@@ -1,0 +1,42 @@
+//! What every comparison of two members needs to know.
+
+use crate::artifacts::Manifest;
+
+use super::CompareOptions;
+use super::drift::Drift;
+
+/// The circumstances of one comparison.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'c> {
+    /// The warehouse, by dbt's name.
+    pub(super) adapter: &'c str,
+    /// The project flag `state_modified_compare_more_unrendered_values`.
+    pub(super) more_unrendered_values: bool,
+    /// Whether two different dbt wrote the manifests.
+    pub(super) drift: Drift,
+    /// Today, for deprecation dates.
+    pub(super) now: Option<jiff::Timestamp>,
+}
+
+impl<'c> Context<'c> {
+    pub(super) fn new(state: &Manifest<'_>, pr: &'c Manifest<'_>, options: &CompareOptions) -> Self {
+        Self {
+            adapter: pr.metadata.adapter_type.as_deref().unwrap_or_default(),
+            more_unrendered_values: options.more_unrendered_values.unwrap_or_else(|| guess_flag(pr)),
+            drift: if options.strict { Drift::None } else { Drift::between(state, pr) },
+            now: options.now,
+        }
+    }
+}
+
+/// Whether the project set `state_modified_compare_more_unrendered_values`; no manifest says so.
+///
+/// dbt 1.12 turned it on for all and dbt 2 knows nothing else. Before, its trace is that in-file configuration
+/// is stored as Jinja's syntax tree, printed: `Keyword(key='materialized', value=…)`.
+fn guess_flag(pr: &Manifest<'_>) -> bool {
+    let version = pr.metadata.dbt_version.as_deref().unwrap_or_default();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    (major, minor) >= (1, 12)
+        || pr.nodes.values().any(|node| node.unrendered_config.is_some_and(|raw| raw.get().contains("\"Keyword(key=")))
+}
