@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::node::Node;
@@ -103,12 +103,9 @@ impl<'a> Members<'a> {
     }
 }
 
-impl Node<'_> {
-    /// The rendered configuration; defaults where it is absent or malformed.
-    #[must_use]
-    pub fn config(&self) -> NodeConfig {
-        let mut members = Members::of(self.raw_config);
-        NodeConfig {
+impl From<Members<'_>> for NodeConfig {
+    fn from(mut members: Members<'_>) -> Self {
+        Self {
             materialized: members.take(&["materialized"]),
             enabled: members.take(&["enabled"]),
             pre_hook: members.take(&["pre_hook", "pre-hook"]),
@@ -125,6 +122,21 @@ impl Node<'_> {
                 .map(|(key, raw)| (key.into_owned(), serde_json::from_str(raw.get()).unwrap_or_default()))
                 .collect(),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeConfig {
+    /// Key by key, so that one value of an unexpected type costs that key and not the whole configuration.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IndexMap::deserialize(deserializer).map(|members| Self::from(Members(members)))
+    }
+}
+
+impl Node<'_> {
+    /// The rendered configuration; defaults where it is absent or malformed.
+    #[must_use]
+    pub fn config(&self) -> NodeConfig {
+        NodeConfig::from(Members::of(self.raw_config))
     }
 
     /// The configuration of a data test, with dbt's defaults.
