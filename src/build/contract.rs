@@ -149,7 +149,10 @@ mod tests {
         assert_eq!(compare(&declared, &types(&[("c", "DATE"), ("a", "INTEGER"), ("b", "VARCHAR")])), []);
         let found = compare(&declared, &types(&[("a", "BIGINT"), ("b", "VARCHAR"), ("d", "DATE")]));
         let found: Vec<_> = found.iter().map(|m| format!("{} {}", m.column, m.what)).collect();
-        assert_eq!(found, ["a is BIGINT in the SQL, INTEGER in the contract", "d not in the contract", "c not in the SQL"]);
+        assert_eq!(
+            found,
+            ["a is BIGINT in the SQL, INTEGER in the contract", "d not in the contract", "c not in the SQL"]
+        );
     }
 
     #[test]

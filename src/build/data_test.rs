@@ -56,9 +56,9 @@ pub fn judge(rows: &Rows, config: &TestConfig) -> Result<(TestStatus, u64), Stri
 fn count(value: Option<&str>) -> Result<u64, String> {
     let text = value.ok_or("`fail_calc` is NULL, which dbt takes for an error: write coalesce(…, 0)")?;
     // A sum may come back as a decimal; dbt takes whole ones.
-    let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
-        if fraction.bytes().all(|digit| digit == b'0') { whole } else { text }
-    });
+    let whole = text
+        .split_once('.')
+        .map_or(text, |(whole, fraction)| if fraction.bytes().all(|digit| digit == b'0') { whole } else { text });
     whole.parse().map_err(|_| "`fail_calc` is not a whole number of failures".to_owned())
 }
 

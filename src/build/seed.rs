@@ -98,8 +98,8 @@ pub fn seed_file(
     };
     let bytes = fs_err::read(&real).map_err(read)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let columns = columns(text, separator, config, dialect)
-        .map_err(|source| SeedError::Csv { path: path.clone(), source })?;
+    let columns =
+        columns(text, separator, config, dialect).map_err(|source| SeedError::Csv { path: path.clone(), source })?;
     Ok(SeedFile { path: real, delimiter: separator, columns })
 }
 
@@ -190,7 +190,10 @@ fn decimal(value: &str) -> Option<bool> {
         Some(whole) if digits == 0 => whole.len() - whole.trim_end_matches('0').len(),
         _ => 0,
     };
-    Some(i64::try_from(digits).ok()? - i64::try_from(trailing_zeros).ok()? - exponent > 0 && bare.contains(|c: char| ('1'..='9').contains(&c)))
+    Some(
+        i64::try_from(digits).ok()? - i64::try_from(trailing_zeros).ok()? - exponent > 0
+            && bare.contains(|c: char| ('1'..='9').contains(&c)),
+    )
 }
 
 /// `%Y-%m-%d`, where month and day may have one digit.
@@ -200,7 +203,9 @@ fn is_date(value: &str) -> bool {
         return false;
     };
     let number = |text: &str, digits: std::ops::RangeInclusive<usize>| {
-        (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<i16>().ok()).flatten()
+        (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| text.parse::<i16>().ok())
+            .flatten()
     };
     let (Some(year), Some(month), Some(day)) = (number(year, 4..=4), number(month, 1..=2), number(day, 1..=2)) else {
         return false;
@@ -215,15 +220,15 @@ fn is_timestamp(value: &str, between: char) -> bool {
     let parts: Vec<_> = time.split(':').collect();
     is_date(date)
         && matches!(parts.as_slice(), [_, _, _])
-        && parts.iter().zip([23, 59, 61]).all(|(part, most)| {
-            (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok_and(|number| number <= most)
-        })
+        && parts
+            .iter()
+            .zip([23, 59, 61])
+            .all(|(part, most)| (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok_and(|number| number <= most))
 }
 
 /// ISO 8601 with a `T`.
 fn is_iso(value: &str) -> bool {
-    value.contains('T')
-        && (value.parse::<DateTime>().is_ok() || value.parse::<jiff::Timestamp>().is_ok())
+    value.contains('T') && (value.parse::<DateTime>().is_ok() || value.parse::<jiff::Timestamp>().is_ok())
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
         Dialect::Postgres => "now()::timestamp without time zone",
     };
     let updated_at = match text("strategy") {
-        Some("timestamp") => text("updated_at").ok_or("the snapshot's strategy is `timestamp` but `updated_at` is missing")?,
+        Some("timestamp") => {
+            text("updated_at").ok_or("the snapshot's strategy is `timestamp` but `updated_at` is missing")?
+        }
         Some("check") => text("updated_at").unwrap_or(now),
         other => return Err(format!("snapshot strategy `{}` is the project's own", other.unwrap_or("none"))),
     };
@@ -35,7 +37,9 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
     let parts: Vec<_> = keys
         .iter()
         .chain([&updated_at])
-        .map(|part| format!("coalesce(cast({part} as {}), '')", if dialect == Dialect::BigQuery { "string" } else { "varchar" }))
+        .map(|part| {
+            format!("coalesce(cast({part} as {}), '')", if dialect == Dialect::BigQuery { "string" } else { "varchar" })
+        })
         .collect();
     let scd_id = match dialect {
         Dialect::BigQuery => format!("to_hex(md5(concat({})))", parts.join(", '|', ")),

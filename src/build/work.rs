@@ -41,10 +41,9 @@ pub(super) async fn perform(work: &Work, session: &mut dyn Session) -> (JobStatu
                         },
                     };
                     let is_view = table.is_none();
-                    written(session, &write).await.map(|done| Written {
-                        rows: done.rows.filter(|_| !is_view),
-                        statements: done.statements + 2,
-                    })
+                    written(session, &write)
+                        .await
+                        .map(|done| Written { rows: done.rows.filter(|_| !is_view), statements: done.statements + 2 })
                 }
             }
         }

@@ -28,8 +28,7 @@ impl DbtProject {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text =
-            fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let text = fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let mut project: Self = serde_saphyr::from_str(&text)
             .map_err(|error| ConfigError::Yaml { path: path.clone(), message: error.to_string() })?;
         if let Some(profile) = &project.profile {

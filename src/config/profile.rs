@@ -67,8 +67,7 @@ impl Target {
     /// When no file, profile or target fits, or an expression fails.
     pub fn find(query: &ProfileQuery, env: &Env) -> Result<Self, ConfigError> {
         let path = locate(query, env)?;
-        let text =
-            fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let text = fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let yaml = |error: &dyn std::fmt::Display| ConfigError::Yaml { path: path.clone(), message: error.to_string() };
         let mut file: IndexMap<String, Value> = serde_saphyr::from_str(&text).map_err(|error| yaml(&error))?;
         // dbt 1.7 and before kept global flags here.
@@ -194,9 +193,9 @@ impl Renderer {
         Ok(match value {
             Value::String(text) => self.scalar(text)?,
             Value::Array(items) => Value::Array(items.iter().map(|v| self.value(v)).collect::<Result<_, _>>()?),
-            Value::Object(map) => Value::Object(
-                map.iter().map(|(k, v)| Ok((k.clone(), self.value(v)?))).collect::<Result<_, String>>()?,
-            ),
+            Value::Object(map) => {
+                Value::Object(map.iter().map(|(k, v)| Ok((k.clone(), self.value(v)?))).collect::<Result<_, String>>()?)
+            }
             other => other.clone(),
         })
     }

@@ -1,3 +1,21 @@
 //! What will be built, proxied, tested and skipped, in which order, each with its why.
 //!
 //! In: both manifests, the graph and the changes. Out: a [`Plan`]. Pure: no network, no warehouse.
+
+mod beside;
+mod build_set;
+mod data_tests;
+mod document;
+mod facts;
+mod gates;
+mod make;
+mod places;
+mod relocation;
+mod render;
+
+pub use document::{
+    DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, Notice, Plan, PlannedNode,
+    PlannedTest, Proxy, RemovedNode, Severity, SkipReason, Skipped, Summary, TestKind, TestWhy, Why,
+};
+pub use make::{PlanError, PlanOptions, plan};
+pub use render::render_text;

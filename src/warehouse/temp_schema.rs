@@ -152,7 +152,8 @@ impl TempSchema {
             return Err(GuardError::Protected { schema: name.to_owned() });
         }
         let fail = |source| GuardError::Warehouse { schema: name.to_owned(), source };
-        let schema = Self { database: warehouse.temp_database().map(str::to_owned), name: name.to_owned(), dialect, owner };
+        let schema =
+            Self { database: warehouse.temp_database().map(str::to_owned), name: name.to_owned(), dialect, owner };
 
         if session.schema_exists(schema.database.as_deref(), name).await.map_err(fail)? {
             schema.take_over(session).await?;

@@ -66,7 +66,10 @@ impl Profile {
             return Err(target_error(target, "`path` is `:memory:`, which holds no production; name a file"));
         }
         if path.contains("://") || path.starts_with("md:") || path.starts_with("motherduck:") || self.is_ducklake {
-            return Err(target_error(target, format_args!("`path: {path}` is not a local file, which is all that premerge supports on DuckDB")));
+            return Err(target_error(
+                target,
+                format_args!("`path: {path}` is not a local file, which is all that premerge supports on DuckDB"),
+            ));
         }
         let file = project_dir.join(path);
         if !file.is_file() {

@@ -57,11 +57,7 @@ impl Session for DuckDbSession {
     async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
         let described = self.read(&format!("describe (\n{query}\n)")).await?;
         let column = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-        Ok(described
-            .rows
-            .iter()
-            .map(|row| ColumnType { name: column(row, 0), data_type: column(row, 1) })
-            .collect())
+        Ok(described.rows.iter().map(|row| ColumnType { name: column(row, 0), data_type: column(row, 1) }).collect())
     }
 
     async fn schema_exists(&mut self, database: Option<&str>, schema: &str) -> Result<bool, WarehouseError> {

@@ -51,9 +51,8 @@ pub(super) fn render(write: &Write<'_>, kind: &str) -> Vec<String> {
                 let value = |value: &Option<String>| {
                     value.as_deref().map_or_else(|| "null".to_owned(), |text| Dialect::DuckDb.literal(text))
                 };
-                let row = |row: &Vec<Option<String>>| {
-                    format!("({})", row.iter().map(value).collect::<Vec<_>>().join(", "))
-                };
+                let row =
+                    |row: &Vec<Option<String>>| format!("({})", row.iter().map(value).collect::<Vec<_>>().join(", "));
                 let rows: Vec<_> = rows.iter().map(row).collect();
                 statements.push(format!("insert into {} values {}", at.sql(), rows.join(", ")));
             }

@@ -1,0 +1,175 @@
+//! Which nodes are built, and which of the others can be read from production.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{Materialization, NotCheckedReason, SkipReason};
+use super::facts::Facts;
+use crate::artifacts::{Node, ResourceType};
+use crate::project::NodeId;
+
+/// What becomes of each node that dbt's `state:modified+` means, and of what those need.
+#[derive(Default)]
+pub(super) struct BuildSet {
+    /// Built, with its materialization.
+    pub(super) built: BTreeMap<NodeId, Materialization>,
+    /// Built though nothing upstream changed: the built nodes that read it.
+    pub(super) needed: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    pub(super) skipped: BTreeMap<NodeId, SkipReason>,
+    pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
+    /// dbt's selection, built or not, with the changed sources: what indirect selection starts from.
+    pub(super) selected: BTreeSet<NodeId>,
+}
+
+impl BuildSet {
+    pub(super) fn is_built(&self, id: NodeId) -> bool {
+        self.built.contains_key(&id)
+    }
+}
+
+/// `order`: all nodes, parents first. `wanted`: what `--select` and `--exclude` leave.
+pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId) -> bool) -> BuildSet {
+    let changed: BTreeSet<NodeId> = order.iter().copied().filter(|id| facts.change(*id).is_some()).collect();
+    let mut affected = facts.graph.descendants(changed.iter().copied());
+    affected.extend(&changed);
+
+    let mut set = BuildSet::default();
+    for &id in &affected {
+        if !wanted(id) {
+            if changed.contains(&id) && facts.kind(id).is_relation() {
+                set.skipped.insert(id, SkipReason::NotSelected);
+            }
+            continue;
+        }
+        match facts.kind(id) {
+            ResourceType::Source => {
+                set.selected.insert(id);
+            }
+            ResourceType::Function if changed.contains(&id) => {
+                set.not_checked.insert(id, NotCheckedReason::FunctionUnsupported);
+            }
+            kind if kind.is_relation() => {
+                set.selected.insert(id);
+                match fate(facts, id, changed.contains(&id)) {
+                    Fate::Build(materialization) => drop(set.built.insert(id, materialization)),
+                    Fate::Skip(reason) => drop(set.skipped.insert(id, reason)),
+                    Fate::NotChecked(reason) => drop(set.not_checked.insert(id, reason)),
+                }
+            }
+            _ => {}
+        }
+    }
+    add_what_production_lacks(facts, &mut set);
+    drop_what_cannot_be_read(facts, order, &mut set);
+    set
+}
+
+enum Fate {
+    Build(Materialization),
+    Skip(SkipReason),
+    NotChecked(NotCheckedReason),
+}
+
+/// What would become of a node if it were built.
+fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
+    let Some(node) = facts.node(id) else { return Fate::NotChecked(NotCheckedReason::NotCompiled) };
+    if facts.is_ephemeral(id) {
+        return Fate::Skip(SkipReason::Ephemeral);
+    }
+    if node.is_python() {
+        return Fate::NotChecked(NotCheckedReason::PythonModel);
+    }
+    let seed = node.resource_type == ResourceType::Seed;
+    if !seed && node.raw_code.get().trim().is_empty() && node.compiled_code.as_ref().is_none_or(|code| code.is_empty())
+    {
+        return Fate::Skip(SkipReason::Empty);
+    }
+    let materialization = match materialization(node) {
+        Ok(materialization) => materialization,
+        Err(materialized) => return Fate::NotChecked(NotCheckedReason::UnknownMaterialization { materialized }),
+    };
+    // A first run of an unchanged snapshot has none of its history, so what reads it is better off with production's.
+    if node.resource_type == ResourceType::Snapshot && !changed && facts.production(id).is_some() {
+        return Fate::Skip(SkipReason::SnapshotNotChanged);
+    }
+    if !seed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+        return Fate::NotChecked(NotCheckedReason::NotCompiled);
+    }
+    if let Some(parent) = facts.missing_parent(id) {
+        return Fate::NotChecked(NotCheckedReason::MissingParent { parent });
+    }
+    Fate::Build(materialization)
+}
+
+/// What a node is built as; the materialization's own name when premerge does not know it.
+fn materialization(node: &Node<'_>) -> Result<Materialization, String> {
+    match node.resource_type {
+        ResourceType::Seed => return Ok(Materialization::Seed),
+        ResourceType::Snapshot => return Ok(Materialization::SnapshotFirstRun),
+        _ => {}
+    }
+    let name = node.materialized();
+    match name.as_deref().unwrap_or("view") {
+        "view" => Ok(Materialization::View),
+        "table" => Ok(Materialization::Table),
+        "incremental" => Ok(Materialization::IncrementalAsTable),
+        "materialized_view" | "dynamic_table" => Ok(Materialization::MaterializedViewAsTable),
+        other => Err(other.to_owned()),
+    }
+}
+
+/// A parent that is not built is read through a proxy; one that production does not have is built too.
+fn add_what_production_lacks(facts: &Facts<'_>, set: &mut BuildSet) {
+    let mut open: Vec<NodeId> = set.built.keys().copied().collect();
+    while let Some(id) = open.pop() {
+        for parent in facts.reads(id) {
+            if facts.is_source(parent) || facts.production(parent).is_some() {
+                continue;
+            }
+            if set.is_built(parent) {
+                if let Some(by) = set.needed.get_mut(&parent) {
+                    by.insert(id);
+                }
+                continue;
+            }
+            // `--exclude` cannot leave out what the rest reads, if it is nowhere else.
+            if let Fate::Build(materialization) = fate(facts, parent, false) {
+                set.skipped.remove(&parent);
+                set.built.insert(parent, materialization);
+                set.needed.insert(parent, BTreeSet::from([id]));
+                open.push(parent);
+            }
+        }
+    }
+}
+
+/// A node one of whose parents is nowhere cannot be built; nor can, then, those that read it, unless
+/// production has it.
+fn drop_what_cannot_be_read(facts: &Facts<'_>, order: &[NodeId], set: &mut BuildSet) {
+    for &id in order {
+        if !set.is_built(id) {
+            continue;
+        }
+        if let Some(parent) = unavailable(facts, set, facts.reads(id)) {
+            let parent = facts.name(parent).to_owned();
+            set.built.remove(&id);
+            set.needed.remove(&id);
+            set.not_checked.insert(id, NotCheckedReason::ParentNotAvailable { parent });
+        }
+    }
+    // What was added for a reader that fell out is not needed either.
+    for id in order.iter().rev() {
+        let idle = set.needed.get_mut(id).is_some_and(|by| {
+            by.retain(|reader| set.built.contains_key(reader));
+            by.is_empty()
+        });
+        if idle {
+            set.built.remove(id);
+            set.needed.remove(id);
+        }
+    }
+}
+
+/// The first of `reads` that is neither built nor a source nor in production.
+pub(super) fn unavailable(facts: &Facts<'_>, set: &BuildSet, reads: Vec<NodeId>) -> Option<NodeId> {
+    reads.into_iter().find(|&id| !set.is_built(id) && !facts.is_source(id) && facts.production(id).is_none())
+}

@@ -1,0 +1,103 @@
+//! Which data tests are run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build_set::{BuildSet, unavailable};
+use super::document::{NotCheckedReason, PlannedTest, Severity, TestKind, TestWhy};
+use super::facts::Facts;
+use crate::artifacts::ResourceType;
+use crate::project::{IndirectSelection, NodeId};
+
+/// The tests of a plan.
+#[derive(Default)]
+pub(super) struct DataTests {
+    /// Run, with what they read.
+    pub(super) run: BTreeMap<NodeId, (PlannedTest, Vec<NodeId>)>,
+    pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
+}
+
+/// dbt's indirect selection over the build set, and changed tests themselves.
+pub(super) fn choose(
+    facts: &Facts<'_>,
+    set: &BuildSet,
+    mode: IndirectSelection,
+    wanted: impl Fn(NodeId) -> bool,
+) -> DataTests {
+    let upstream = match mode {
+        IndirectSelection::Buildable => facts.graph.ancestors(set.selected.iter().copied()),
+        _ => BTreeSet::new(),
+    };
+    // dbt's rule: the test's own parents, ephemeral models as such.
+    let comes_along = |test: NodeId| {
+        let mut parents = facts.graph.parents(test).iter();
+        match mode {
+            IndirectSelection::Eager => true,
+            IndirectSelection::Cautious => parents.all(|parent| set.selected.contains(parent)),
+            IndirectSelection::Buildable => parents
+                .all(|parent| set.selected.contains(parent) || upstream.contains(parent) || facts.is_source(*parent)),
+            IndirectSelection::Empty => false,
+        }
+    };
+    let is_test = |id: NodeId| matches!(facts.kind(id), ResourceType::Test | ResourceType::UnitTest);
+
+    let mut chosen: BTreeSet<NodeId> = BTreeSet::new();
+    for &id in &set.selected {
+        let tests = facts.graph.children(id).iter().copied();
+        chosen.extend(tests.filter(|test| is_test(*test)).filter(|test| comes_along(*test)));
+    }
+    let changed = facts.changes.nodes.keys().filter_map(|id| facts.graph.id(id));
+    chosen.extend(changed.filter(|id| is_test(*id) && facts.change(*id).is_some()));
+
+    let mut tests = DataTests::default();
+    for id in chosen.into_iter().filter(|id| wanted(*id)) {
+        match plan_one(facts, set, id) {
+            Ok(planned) => drop(tests.run.insert(id, planned)),
+            Err(reason) => drop(tests.not_checked.insert(id, reason)),
+        }
+    }
+    tests
+}
+
+fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTest, Vec<NodeId>), NotCheckedReason> {
+    if facts.kind(id) == ResourceType::UnitTest {
+        return Err(NotCheckedReason::UnitTestUnsupported);
+    }
+    let node = facts.node(id).ok_or(NotCheckedReason::NotCompiled)?;
+    if let Some(parent) = facts.missing_parent(id) {
+        return Err(NotCheckedReason::MissingParent { parent });
+    }
+    if node.is_python() {
+        return Err(NotCheckedReason::PythonModel);
+    }
+    if node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+        return Err(NotCheckedReason::NotCompiled);
+    }
+    let reads = facts.reads(id);
+    if let Some(parent) = unavailable(facts, set, reads.clone()) {
+        return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).to_owned() });
+    }
+    let here = |parent: &NodeId| {
+        set.is_built(*parent)
+            || (set.selected.contains(parent) && (facts.is_source(*parent) || facts.is_ephemeral(*parent)))
+    };
+    let tested: Vec<NodeId> = facts.graph.parents(id).iter().copied().filter(here).collect();
+    let why = match facts.change(id) {
+        Some(change) => TestWhy::Changed { reasons: change.reasons.clone() },
+        // It would only read production, and say nothing of the pull request.
+        None if tested.is_empty() => return Err(NotCheckedReason::NothingOfItIsBuilt),
+        None => TestWhy::Tests { nodes: facts.names(tested) },
+    };
+    let planned = PlannedTest {
+        unique_id: facts.name(id).to_owned(),
+        name: node.name.to_string(),
+        // How dbt itself tells them apart.
+        kind: if node.test_metadata.is_some() { TestKind::Generic } else { TestKind::Singular },
+        path: node.original_file_path.to_string(),
+        attached_node: node.attached_node.as_deref().map(str::to_owned),
+        column: node.column_name.as_deref().map(str::to_owned),
+        parents: facts.names(reads.iter().copied()),
+        severity: if node.test_config().severity_error { Severity::Error } else { Severity::Warn },
+        why,
+    };
+    Ok((planned, reads))
+}

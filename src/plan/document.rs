@@ -1,0 +1,330 @@
+//! The plan as a document: what `premerge plan --format json` writes. Its JSON Schema is
+//! `docs/plan.schema.json`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::changes::Reason;
+
+/// What a run will do, in which order, and why; and what it will not do.
+///
+/// Lists are in the order of unique_ids unless they say otherwise, so that two plans of the same
+/// manifests are the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Version of this document's schema: 1.
+    pub schema_version: u32,
+    /// The dbt project.
+    pub project: String,
+    /// The warehouse, as dbt names the adapter.
+    pub adapter: String,
+    /// The temporary schema.
+    pub schema: String,
+    /// How many of each.
+    pub summary: Summary,
+    /// What is built, parents before children.
+    pub nodes: Vec<PlannedNode>,
+    /// Views in the temporary schema onto relations of production.
+    pub proxies: Vec<Proxy>,
+    /// Data tests that are run.
+    pub tests: Vec<PlannedTest>,
+    /// What needs no run of its own.
+    pub skipped: Vec<Skipped>,
+    /// What dbt would run and premerge will not: checks that are missing from the verdict.
+    pub not_checked: Vec<NotChecked>,
+    /// Nodes that production has and the pull request does not.
+    pub removed: Vec<RemovedNode>,
+    /// What dbt does beside building and testing, and premerge leaves out.
+    pub left_out: Vec<LeftOut>,
+    /// Whatever else a reader should know.
+    pub notices: Vec<Notice>,
+}
+
+/// Counts of a [`Plan`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Changed models, seeds, snapshots, sources, functions and tests, ephemeral and unbuilt ones included.
+    pub changed: usize,
+    /// Nodes built because they changed.
+    pub built_changed: usize,
+    /// Nodes built because something upstream changed.
+    pub built_downstream: usize,
+    /// Nodes built because production has no relation for them.
+    pub built_needed: usize,
+    /// Proxy views.
+    pub proxies: usize,
+    /// Data tests.
+    pub tests: usize,
+    /// Entries of `not_checked`.
+    pub not_checked: usize,
+    /// Entries of `removed`.
+    pub removed: usize,
+}
+
+/// A node that is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedNode {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// `model`, `seed` or `snapshot`.
+    pub resource_type: String,
+    /// dbt's name.
+    pub name: String,
+    /// The file, below the root of its package.
+    pub path: String,
+    /// What it is built as.
+    pub materialization: Materialization,
+    /// Its identifier in the temporary schema.
+    pub relation: String,
+    /// Why it is built.
+    pub why: Why,
+    /// Whether its contract is enforced.
+    pub contract_enforced: bool,
+    /// The models, seeds, snapshots and sources that it reads, those of inlined ephemeral models included.
+    pub parents: Vec<String>,
+    /// Tests that must end before it starts, and of which a failure of severity error skips it. Tests that
+    /// gate one of its built parents are not repeated.
+    pub gated_by: Vec<String>,
+}
+
+/// What a node is built as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Materialization {
+    /// A view.
+    View,
+    /// A table.
+    Table,
+    /// An incremental model, built in full as a table.
+    IncrementalAsTable,
+    /// A materialized view or dynamic table, built as a table.
+    MaterializedViewAsTable,
+    /// A seed.
+    Seed,
+    /// A snapshot as after its first run; there is no history in the temporary schema.
+    SnapshotFirstRun,
+}
+
+/// Why a node is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Why {
+    /// The pull request changes it.
+    Changed {
+        /// Whether production does not have it at all.
+        new: bool,
+        /// In which ways it differs.
+        reasons: Vec<Reason>,
+    },
+    /// It reads something that changed.
+    Downstream {
+        /// The nearest changed nodes upstream, at most [`DOWNSTREAM_SHOWN`].
+        of: Vec<String>,
+        /// Whether there are more.
+        and_more: bool,
+    },
+    /// A built node reads it, and production has no relation to read instead.
+    NeededNew {
+        /// The built nodes that read it.
+        by: Vec<String>,
+    },
+}
+
+/// How many changed ancestors [`Why::Downstream`] names.
+pub const DOWNSTREAM_SHOWN: usize = 8;
+
+/// A view onto production.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proxy {
+    /// The node that is not built.
+    pub unique_id: String,
+    /// The view's identifier in the temporary schema.
+    pub relation: String,
+    /// Production's relation, as its manifest spells it.
+    pub production: String,
+    /// The built nodes that read it.
+    pub parent_of: Vec<String>,
+    /// The tests that read it.
+    pub tested_by: Vec<String>,
+}
+
+/// A data test that is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedTest {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// dbt's name.
+    pub name: String,
+    /// Generic or singular.
+    pub kind: TestKind,
+    /// The YAML or SQL file, below the root of its package.
+    pub path: String,
+    /// The node a generic test belongs to.
+    pub attached_node: Option<String>,
+    /// The column a generic test is about.
+    pub column: Option<String>,
+    /// What it reads, those of inlined ephemeral models included.
+    pub parents: Vec<String>,
+    /// Severity as configured.
+    pub severity: Severity,
+    /// Why it is run.
+    pub why: TestWhy,
+}
+
+/// The kinds of data tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TestKind {
+    /// Declared in YAML.
+    Generic,
+    /// A file of SQL.
+    Singular,
+}
+
+/// dbt's severities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Failures fail.
+    Error,
+    /// Failures warn.
+    Warn,
+}
+
+/// Why a test is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum TestWhy {
+    /// The pull request changes the test.
+    Changed {
+        /// In which ways it differs.
+        reasons: Vec<Reason>,
+    },
+    /// It tests these nodes, which are built, inlined, or changed sources.
+    Tests {
+        /// unique_ids.
+        nodes: Vec<String>,
+    },
+}
+
+/// Something that needs no run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Why not.
+    pub reason: SkipReason,
+}
+
+/// Why a node needs no run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// An ephemeral model: its text is part of the models that read it.
+    Ephemeral,
+    /// A snapshot that did not change itself: a first run would tell nothing, so what reads it reads production's.
+    SnapshotNotChanged,
+    /// `--select` or `--exclude` leaves it out.
+    NotSelected,
+    /// A file without SQL, which dbt leaves out too.
+    Empty,
+}
+
+/// Something that dbt would run and premerge will not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotChecked {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// dbt's name of its type.
+    pub resource_type: String,
+    /// dbt's name.
+    pub name: String,
+    /// Why not.
+    pub reason: NotCheckedReason,
+}
+
+/// Why something is not checked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum NotCheckedReason {
+    /// A Python model.
+    PythonModel,
+    /// A materialization that premerge does not know.
+    UnknownMaterialization {
+        /// Its name.
+        materialized: String,
+    },
+    /// The manifest has no compiled SQL for it.
+    NotCompiled,
+    /// It reads a node that is neither built nor in production.
+    ParentNotAvailable {
+        /// The parent.
+        parent: String,
+    },
+    /// It depends on something that the manifest does not have.
+    MissingParent {
+        /// The parent.
+        parent: String,
+    },
+    /// A test of nodes that changed or may have changed, none of which is built.
+    NothingOfItIsBuilt,
+    /// A unit test.
+    UnitTestUnsupported,
+    /// A function: it is not created, so what is built calls production's.
+    FunctionUnsupported,
+}
+
+/// A node that production has and the pull request does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RemovedNode {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// dbt's name of its type.
+    pub resource_type: String,
+    /// Whether it is still there, disabled.
+    pub disabled: bool,
+    /// Production's relation, which nothing will update any more.
+    pub production: Option<String>,
+    /// What still depends on it in the pull request.
+    pub referred_by: Vec<String>,
+    /// What read it in production and is still there.
+    pub was_read_by: Vec<String>,
+}
+
+/// Something that dbt does and premerge leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The built node, the test or the operation.
+    pub unique_id: String,
+    /// What.
+    pub what: LeftOutKind,
+    /// How many: hooks, grantees' privileges, statements.
+    pub count: usize,
+}
+
+/// The kinds of [`LeftOut`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutKind {
+    /// Hooks before the build.
+    PreHook,
+    /// Hooks after the build.
+    PostHook,
+    /// Grants.
+    Grants,
+    /// An `on-run-start` operation.
+    OnRunStart,
+    /// An `on-run-end` operation.
+    OnRunEnd,
+    /// Failing rows kept in a table.
+    StoreFailures,
+}
+
+/// A remark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// The node it is about.
+    pub unique_id: Option<String>,
+    /// A sentence.
+    pub message: String,
+}

@@ -1,0 +1,129 @@
+//! What planning asks about nodes, answered once.
+
+use std::cell::OnceCell;
+
+use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::changes::{Change, ChangeKind, Changes};
+use crate::project::{Graph, NodeId};
+
+/// Both manifests and the graph, with a table over its nodes.
+pub(super) struct Facts<'a> {
+    pub(super) state: &'a Manifest<'a>,
+    pub(super) pr: &'a Manifest<'a>,
+    pub(super) graph: &'a Graph<'a>,
+    pub(super) changes: &'a Changes,
+    table: Vec<Fact<'a>>,
+}
+
+#[derive(Default)]
+struct Fact<'a> {
+    node: Option<&'a Node<'a>>,
+    ephemeral: OnceCell<bool>,
+    production: OnceCell<Option<&'a str>>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(
+        state: &'a Manifest<'a>,
+        pr: &'a Manifest<'a>,
+        graph: &'a Graph<'a>,
+        changes: &'a Changes,
+    ) -> Self {
+        let table =
+            graph.nodes().map(|id| Fact { node: pr.nodes.get(graph.unique_id(id)), ..Fact::default() }).collect();
+        Self { state, pr, graph, changes, table }
+    }
+
+    fn fact(&self, id: NodeId) -> Option<&Fact<'a>> {
+        self.table.get(id.index())
+    }
+
+    /// The pull request's node; `None` for sources, exposures, functions and unit tests.
+    pub(super) fn node(&self, id: NodeId) -> Option<&'a Node<'a>> {
+        self.fact(id)?.node
+    }
+
+    pub(super) fn name(&self, id: NodeId) -> &'a str {
+        self.graph.unique_id(id)
+    }
+
+    pub(super) fn kind(&self, id: NodeId) -> ResourceType {
+        self.graph.resource_type(id)
+    }
+
+    pub(super) fn is_source(&self, id: NodeId) -> bool {
+        self.kind(id) == ResourceType::Source
+    }
+
+    /// Whether it is an ephemeral model in the pull request.
+    pub(super) fn is_ephemeral(&self, id: NodeId) -> bool {
+        self.fact(id)
+            .is_some_and(|fact| *fact.ephemeral.get_or_init(|| fact.node.is_some_and(|node| node.is_ephemeral())))
+    }
+
+    /// Production's relation of a model, seed or snapshot, as its manifest spells it; `None` when it has none,
+    /// because the node is new or was ephemeral.
+    pub(super) fn production(&self, id: NodeId) -> Option<&'a str> {
+        let fact = self.fact(id)?;
+        *fact.production.get_or_init(|| {
+            let node = self.state.nodes.get(self.name(id))?;
+            let relation = node.relation_name.as_deref().filter(|name| !name.is_empty())?;
+            (node.resource_type.is_relation() && !node.is_ephemeral()).then_some(relation)
+        })
+    }
+
+    /// The change of a node, if dbt's `state:modified` means it: new sources, exposures and the like are
+    /// no change to dbt.
+    pub(super) fn change(&self, id: NodeId) -> Option<&'a Change> {
+        let change = self.changes.nodes.get(self.name(id))?;
+        let counts = match change.kind {
+            ChangeKind::Modified => true,
+            ChangeKind::Added => !matches!(
+                self.kind(id),
+                ResourceType::Source
+                    | ResourceType::Exposure
+                    | ResourceType::Metric
+                    | ResourceType::SemanticModel
+                    | ResourceType::SavedQuery
+            ),
+            _ => false,
+        };
+        counts.then_some(change)
+    }
+
+    /// What a node or test reads: its parents that are relations, and through ephemeral parents, theirs.
+    /// In id order, each once.
+    pub(super) fn reads(&self, id: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut open: Vec<NodeId> = self.graph.parents(id).to_vec();
+        let mut inlined = std::collections::HashSet::new();
+        while let Some(parent) = open.pop() {
+            if self.is_ephemeral(parent) {
+                if inlined.insert(parent) {
+                    open.extend_from_slice(self.graph.parents(parent));
+                }
+            } else if self.kind(parent).is_relation() || self.is_source(parent) {
+                found.push(parent);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// A parent that the manifest names and does not have: removed, or disabled.
+    pub(super) fn missing_parent(&self, id: NodeId) -> Option<String> {
+        let known = |parent: &str| {
+            self.graph.id(parent).is_some()
+                || self.pr.metrics.contains_key(parent)
+                || self.pr.semantic_models.contains_key(parent)
+                || self.pr.saved_queries.contains_key(parent)
+        };
+        let missing = self.node(id)?.depends_on.nodes.iter().find(|parent| !known(parent))?;
+        Some(missing.to_string())
+    }
+
+    pub(super) fn names(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<String> {
+        ids.into_iter().map(|id| self.name(id).to_owned()).collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! From changes to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::beside;
+use super::build_set::{self, BuildSet};
+use super::data_tests::{self, DataTests};
+use super::document::{DOWNSTREAM_SHOWN, NotChecked, Plan, PlannedNode, Proxy, Skipped, Summary, Why};
+use super::facts::Facts;
+use super::gates::gates;
+use super::places::places;
+use crate::artifacts::{Manifest, ResourceType};
+use crate::changes::{ChangeKind, Changes};
+use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
+use crate::sql::Dialect;
+
+/// What the user decides about a plan.
+#[derive(Debug, Clone)]
+pub struct PlanOptions {
+    /// The temporary schema.
+    pub schema: String,
+    /// unique_ids that `--select` means; `None` for all. Tests are in it too, as dbt's selection has them.
+    pub select: Option<BTreeSet<String>>,
+    /// unique_ids that `--exclude` means.
+    pub exclude: BTreeSet<String>,
+    /// Which tests come along.
+    pub indirect: IndirectSelection,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A manifest that depends on itself.
+    #[error(transparent)]
+    Cycle(#[from] Cycle),
+    /// The manifest's warehouse is unknown.
+    #[error(
+        "the pull request's manifest is for the adapter `{0}`, which premerge does not know; \
+         it knows duckdb, postgres, redshift, snowflake, bigquery, databricks and spark"
+    )]
+    UnknownAdapter(String),
+    /// Two warehouses.
+    #[error("production's manifest is for the adapter `{state}`, the pull request's for `{pr}`; compile both for one")]
+    TwoAdapters {
+        /// Of production.
+        state: String,
+        /// Of the pull request.
+        pr: String,
+    },
+}
+
+/// The plan for a pull request: dbt's `state:modified+` is built, what it reads otherwise is a proxy view.
+///
+/// - Changed models, seeds and snapshots are built, and everything downstream of a change, tests and
+///   sources included as dbt does. Ephemeral models have no relation: what reads them reads their parents.
+/// - A snapshot that is only downstream stays production's; what reads it is built all the same.
+/// - What production does not have is built when a built node reads it.
+/// - Python models and unknown materializations are not checked; what reads them reads production's, or
+///   is not checked either.
+/// - Tests follow `options.indirect`; changed tests are always run.
+///
+/// `graph` is the pull request's. The same input gives the same plan, byte for byte.
+///
+/// # Errors
+/// When the manifest has a cycle, or the warehouse is not one that premerge knows.
+pub fn plan<'a>(
+    state: &'a Manifest<'a>,
+    pr: &'a Manifest<'a>,
+    graph: &'a Graph<'a>,
+    changes: &'a Changes,
+    options: &PlanOptions,
+) -> Result<Plan, PlanError> {
+    let dialect = dialect(state, pr)?;
+    let order = graph.topological()?;
+    let facts = Facts::new(state, pr, graph, changes);
+    let wanted = |id: NodeId| {
+        let id = facts.name(id);
+        options.select.as_ref().is_none_or(|select| select.contains(id)) && !options.exclude.contains(id)
+    };
+    let set = build_set::choose(&facts, &order, wanted);
+    let tests = data_tests::choose(&facts, &set, options.indirect, wanted);
+
+    let reads: BTreeMap<NodeId, Vec<NodeId>> = set.built.keys().map(|id| (*id, facts.reads(*id))).collect();
+    let proxied = proxied(&facts, &set, &reads, &tests);
+    let names = places(&facts, set.built.keys().chain(proxied.keys()).copied(), dialect);
+    let name_of = |id: &NodeId| names.get(id).cloned().unwrap_or_default();
+
+    let built_reads = reads
+        .iter()
+        .map(|(id, reads)| (*id, reads.iter().copied().filter(|parent| set.is_built(*parent)).collect()))
+        .collect();
+    let test_ids: Vec<NodeId> = tests.run.keys().copied().collect();
+    let gates = gates(&facts, &order, &built_reads, &test_ids);
+    let causes = causes(&facts, &order, &set);
+
+    let nodes: Vec<PlannedNode> = order
+        .iter()
+        .filter_map(|id| {
+            let (materialization, node) = (*set.built.get(id)?, facts.node(*id)?);
+            Some(PlannedNode {
+                unique_id: facts.name(*id).to_owned(),
+                resource_type: node.resource_type.as_str().to_owned(),
+                name: node.name.to_string(),
+                path: node.original_file_path.to_string(),
+                materialization,
+                relation: name_of(id),
+                why: why(&facts, &set, &causes, *id),
+                contract_enforced: node.contract.enforced,
+                parents: facts.names(reads.get(id).into_iter().flatten().copied()),
+                gated_by: facts.names(gates.get(id).into_iter().flatten().copied()),
+            })
+        })
+        .collect();
+    let proxy_ids: BTreeSet<NodeId> = proxied.keys().copied().collect();
+    let proxies = proxied
+        .into_iter()
+        .filter_map(|(id, readers)| {
+            Some(Proxy {
+                unique_id: facts.name(id).to_owned(),
+                relation: name_of(&id),
+                production: facts.production(id)?.to_owned(),
+                parent_of: facts.names(readers.nodes),
+                tested_by: facts.names(readers.tests),
+            })
+        })
+        .collect();
+    let mut plan = Plan {
+        schema_version: 1,
+        project: pr.metadata.project_name.as_deref().unwrap_or_default().to_owned(),
+        adapter: dialect.adapter().to_owned(),
+        schema: options.schema.clone(),
+        summary: Summary::default(),
+        nodes,
+        proxies,
+        skipped: skipped(&facts, &set),
+        not_checked: not_checked(&facts, &set, &tests),
+        removed: beside::removed(&facts),
+        left_out: beside::left_out(&facts, &set, &tests),
+        notices: beside::notices(&facts, &set, &proxy_ids),
+        tests: tests.run.into_values().map(|(test, _)| test).collect(),
+    };
+    plan.summary = summary(&facts, &plan);
+    Ok(plan)
+}
+
+fn dialect(state: &Manifest<'_>, pr: &Manifest<'_>) -> Result<Dialect, PlanError> {
+    let adapter = pr.metadata.adapter_type.as_deref().unwrap_or_default();
+    let dialect = Dialect::from_adapter(adapter).ok_or_else(|| PlanError::UnknownAdapter(adapter.to_owned()))?;
+    match state.metadata.adapter_type.as_deref() {
+        Some(other) if Dialect::from_adapter(other) != Some(dialect) => {
+            Err(PlanError::TwoAdapters { state: other.to_owned(), pr: adapter.to_owned() })
+        }
+        _ => Ok(dialect),
+    }
+}
+
+#[derive(Default)]
+struct Readers {
+    nodes: Vec<NodeId>,
+    tests: Vec<NodeId>,
+}
+
+/// What built nodes and tests read and is not built, with its readers.
+fn proxied(
+    facts: &Facts<'_>,
+    set: &BuildSet,
+    reads: &BTreeMap<NodeId, Vec<NodeId>>,
+    tests: &DataTests,
+) -> BTreeMap<NodeId, Readers> {
+    let mut found: BTreeMap<NodeId, Readers> = BTreeMap::new();
+    let is_proxy = |id: &&NodeId| !set.is_built(**id) && !facts.is_source(**id);
+    for (id, reads) in reads {
+        for parent in reads.iter().filter(is_proxy) {
+            found.entry(*parent).or_default().nodes.push(*id);
+        }
+    }
+    for (id, (_, reads)) in &tests.run {
+        for parent in reads.iter().filter(is_proxy) {
+            found.entry(*parent).or_default().tests.push(*id);
+        }
+    }
+    found
+}
+
+/// The nearest changed nodes upstream of each node, and whether there are more than are kept.
+fn causes(facts: &Facts<'_>, order: &[NodeId], set: &BuildSet) -> BTreeMap<NodeId, (BTreeSet<NodeId>, bool)> {
+    let mut found: BTreeMap<NodeId, (BTreeSet<NodeId>, bool)> = BTreeMap::new();
+    for &id in order {
+        let passes_on = set.is_built(id) || facts.kind(id).is_relation();
+        if !passes_on {
+            continue;
+        }
+        let mut own = BTreeSet::new();
+        let mut more = false;
+        for parent in facts.graph.parents(id) {
+            if facts.change(*parent).is_some() {
+                own.insert(*parent);
+            } else if let Some((theirs, cut)) = found.get(parent) {
+                own.extend(theirs);
+                more |= cut;
+            }
+        }
+        while own.len() > DOWNSTREAM_SHOWN {
+            own.pop_last();
+            more = true;
+        }
+        if !own.is_empty() {
+            found.insert(id, (own, more));
+        }
+    }
+    found
+}
+
+fn why(facts: &Facts<'_>, set: &BuildSet, causes: &BTreeMap<NodeId, (BTreeSet<NodeId>, bool)>, id: NodeId) -> Why {
+    if let Some(by) = set.needed.get(&id) {
+        return Why::NeededNew { by: facts.names(by.iter().copied()) };
+    }
+    if let Some(change) = facts.change(id) {
+        return Why::Changed { new: change.kind == ChangeKind::Added, reasons: change.reasons.clone() };
+    }
+    let (of, and_more) = causes.get(&id).cloned().unwrap_or_default();
+    Why::Downstream { of: facts.names(of), and_more }
+}
+
+fn skipped(facts: &Facts<'_>, set: &BuildSet) -> Vec<Skipped> {
+    let entry = |(id, reason): (&NodeId, _)| Skipped { unique_id: facts.name(*id).to_owned(), reason };
+    set.skipped.iter().map(|(id, reason)| entry((id, *reason))).collect()
+}
+
+fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotChecked> {
+    let all: BTreeMap<_, _> = set.not_checked.iter().chain(&tests.not_checked).collect();
+    all.into_iter()
+        .map(|(id, reason)| {
+            let unique_id = facts.name(*id);
+            let unit_test = || facts.pr.unit_tests.get(unique_id).map(|test| test.name.to_string());
+            let function = || facts.pr.functions.get(unique_id).map(|function| function.name.to_string());
+            let name = facts.node(*id).map(|node| node.name.to_string()).or_else(unit_test).or_else(function);
+            NotChecked {
+                unique_id: unique_id.to_owned(),
+                resource_type: facts.kind(*id).as_str().to_owned(),
+                name: name.unwrap_or_default(),
+                reason: reason.clone(),
+            }
+        })
+        .collect()
+}
+
+fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {
+    let counted = |id: &NodeId| {
+        let kind = facts.kind(*id);
+        kind.is_relation()
+            || matches!(
+                kind,
+                ResourceType::Source | ResourceType::Function | ResourceType::Test | ResourceType::UnitTest
+            )
+    };
+    let changed = facts.changes.nodes.keys().filter_map(|id| facts.graph.id(id));
+    let mut summary = Summary {
+        changed: changed.filter(|id| facts.change(*id).is_some() && counted(id)).count(),
+        proxies: plan.proxies.len(),
+        tests: plan.tests.len(),
+        not_checked: plan.not_checked.len(),
+        removed: plan.removed.len(),
+        ..Summary::default()
+    };
+    for node in &plan.nodes {
+        match node.why {
+            Why::Changed { .. } => summary.built_changed += 1,
+            Why::Downstream { .. } => summary.built_downstream += 1,
+            Why::NeededNew { .. } => summary.built_needed += 1,
+        }
+    }
+    summary
+}

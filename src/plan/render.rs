@@ -1,0 +1,312 @@
+//! A plan as text for people.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::document::{LeftOutKind, Materialization, NotCheckedReason, Plan, PlannedNode, Severity, SkipReason, Why};
+
+/// Names shown of a list before it is folded.
+const SHOWN: usize = 8;
+
+/// Writes `plan` in lines of at most `width` characters.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { width: width.max(40), out };
+    page.line(&format!("Plan for {} on {}, temporary schema {}", plan.project, plan.adapter, plan.schema))?;
+    built(plan, &mut page)?;
+    proxies(plan, &mut page)?;
+    tests(plan, &mut page)?;
+    not_checked(plan, &mut page)?;
+    skipped(plan, &mut page)?;
+    removed(plan, &mut page)?;
+    left_out(plan, &mut page)?;
+    notices(plan, &mut page)
+}
+
+struct Page<'o> {
+    width: usize,
+    out: &'o mut dyn Write,
+}
+
+impl Page<'_> {
+    /// One line, cut where it is too long. Names come from the pull request, so what steers a terminal is taken out.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        let safe: String = text.trim_end().chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
+        writeln!(self.out, "{}", cut(&safe, self.width))
+    }
+
+    fn section(&mut self, title: &str) -> io::Result<()> {
+        self.line("")?;
+        self.line(title)
+    }
+
+    /// Rows of cells: all columns as wide as their widest cell, the last takes what is left.
+    fn table(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        // No column takes more than two fifths of the line.
+        let most = self.width * 2 / 5;
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                let cells = rows.iter().filter_map(|row| row.get(column));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0).min(most)
+            })
+            .collect();
+        for row in rows {
+            let mut line = String::from(" ");
+            for (place, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let last = place + 1 == row.len();
+                let cell = if last { cell.clone() } else { cut(cell, *width) };
+                line.push(' ');
+                line.push_str(&cell);
+                if !last {
+                    let gap = width.saturating_sub(cell.chars().count()) + 1;
+                    line.extend(std::iter::repeat_n(' ', gap));
+                }
+            }
+            self.line(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Names separated by commas over as many lines as it takes.
+    fn names<'t>(&mut self, names: impl IntoIterator<Item = &'t str>) -> io::Result<()> {
+        let names: Vec<&str> = names.into_iter().collect();
+        let shown = names.len().min(SHOWN);
+        let mut line = String::from(" ");
+        for (place, name) in names.iter().take(shown).enumerate() {
+            let comma = if place + 1 < names.len() { "," } else { "" };
+            if line.trim().len() + name.chars().count() + 4 > self.width && !line.trim().is_empty() {
+                self.line(&line)?;
+                line = String::from(" ");
+            }
+            line.push_str(&format!(" {name}{comma}"));
+        }
+        if names.len() > shown {
+            let rest = format!(" and {} more", names.len() - shown);
+            if line.chars().count() + rest.len() > self.width {
+                self.line(&line)?;
+                line = String::from(" ");
+            }
+            line.push_str(&rest);
+        }
+        self.line(&line)
+    }
+}
+
+/// Control characters, and those that turn the direction of text.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A unique_id without its type and package: `dim_users.v2`.
+fn short(unique_id: &str) -> &str {
+    unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
+}
+
+fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.nodes.is_empty() {
+        return page.section("Nothing to build");
+    }
+    let counts = [
+        (plan.summary.built_changed, "changed"),
+        (plan.summary.built_downstream, "downstream"),
+        (plan.summary.built_needed, "not in production"),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    page.section(&format!("Build {}, in this order ({})", plural(plan.nodes.len(), "node"), counts.join(", ")))?;
+
+    let mut tests: BTreeMap<&str, usize> = BTreeMap::new();
+    for test in &plan.tests {
+        match &test.attached_node {
+            Some(node) => *tests.entry(node).or_default() += 1,
+            None => test.parents.iter().for_each(|parent| *tests.entry(parent).or_default() += 1),
+        }
+    }
+    let rows: Vec<Vec<String>> = plan
+        .nodes
+        .iter()
+        .map(|node| {
+            let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| plural(*count, "test"));
+            vec![short(&node.unique_id).to_owned(), made_as(node), tests, why(&node.why)]
+        })
+        .collect();
+    page.table(&rows)
+}
+
+fn made_as(node: &PlannedNode) -> String {
+    let text = match node.materialization {
+        Materialization::View => "view",
+        Materialization::Table => "table",
+        Materialization::IncrementalAsTable => "table (incremental)",
+        Materialization::MaterializedViewAsTable => "table (materialized view)",
+        Materialization::Seed => "seed",
+        Materialization::SnapshotFirstRun => "snapshot (first run)",
+    };
+    if node.contract_enforced { format!("{text}, contract") } else { text.to_owned() }
+}
+
+fn why(why: &Why) -> String {
+    match why {
+        Why::Changed { new: true, .. } => "new".to_owned(),
+        Why::Changed { reasons, .. } => {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            format!("changed: {}", reasons.join(", "))
+        }
+        Why::Downstream { of, and_more } => {
+            let names: Vec<&str> = of.iter().map(|id| short(id)).collect();
+            format!("downstream of {}{}", names.join(", "), if *and_more { ", …" } else { "" })
+        }
+        Why::NeededNew { by } => {
+            let names: Vec<&str> = by.iter().map(|id| short(id)).collect();
+            format!("not in production, read by {}", names.join(", "))
+        }
+    }
+}
+
+fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.proxies.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Read production through {}", plural(plan.proxies.len(), "proxy view")))?;
+    page.names(plan.proxies.iter().map(|proxy| short(&proxy.unique_id)))
+}
+
+fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.tests.is_empty() {
+        return page.section("No data test to run");
+    }
+    let warn = plan.tests.iter().filter(|test| test.severity == Severity::Warn).count();
+    let warn = if warn > 0 { format!(", {warn} of severity warn") } else { String::new() };
+    page.section(&format!("Run {}{warn}", plural(plan.tests.len(), "data test")))
+}
+
+fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.not_checked.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Not checked: {}", plan.not_checked.len()))?;
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for entry in &plan.not_checked {
+        let text = match &entry.reason {
+            NotCheckedReason::PythonModel => "a Python model".to_owned(),
+            NotCheckedReason::UnknownMaterialization { materialized } => {
+                format!("premerge does not know the materialization `{materialized}`")
+            }
+            NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it".to_owned(),
+            NotCheckedReason::ParentNotAvailable { parent } => {
+                format!("reads {}, which is neither built nor in production", short(parent))
+            }
+            NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
+            NotCheckedReason::NothingOfItIsBuilt => "tests of nodes that are not built".to_owned(),
+            NotCheckedReason::UnitTestUnsupported => "unit tests".to_owned(),
+            NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
+        };
+        match entry.reason {
+            // There can be hundreds of them.
+            NotCheckedReason::NothingOfItIsBuilt | NotCheckedReason::UnitTestUnsupported => {
+                groups.entry(text).or_default().push(short(&entry.unique_id));
+            }
+            _ => rows.push(vec![entry.resource_type.clone(), short(&entry.unique_id).to_owned(), text]),
+        }
+    }
+    page.table(&rows)?;
+    for (text, names) in groups {
+        page.line(&format!("  {} {text}:", names.len()))?;
+        page.names(names)?;
+    }
+    Ok(())
+}
+
+fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let mut groups: BTreeMap<SkipReason, Vec<&str>> = BTreeMap::new();
+    for entry in &plan.skipped {
+        groups.entry(entry.reason).or_default().push(short(&entry.unique_id));
+    }
+    for (reason, names) in groups {
+        page.section(match reason {
+            SkipReason::Ephemeral => "Part of the models that read them (ephemeral)",
+            SkipReason::SnapshotNotChanged => "Snapshots that did not change, read from production",
+            SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
+            SkipReason::Empty => "Without SQL",
+        })?;
+        page.names(names)?;
+    }
+    Ok(())
+}
+
+fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.removed.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Removed: {}", plan.removed.len()))?;
+    let rows: Vec<Vec<String>> = plan
+        .removed
+        .iter()
+        .map(|node| {
+            let list = |ids: &[String]| ids.iter().map(|id| short(id)).collect::<Vec<_>>().join(", ");
+            let readers = match (node.referred_by.is_empty(), node.was_read_by.is_empty()) {
+                (false, _) => format!("still referred to by {}", list(&node.referred_by)),
+                (true, false) => format!("was read by {}", list(&node.was_read_by)),
+                (true, true) => "nothing read it".to_owned(),
+            };
+            let state = if node.disabled { "disabled" } else { "removed" };
+            vec![node.resource_type.clone(), short(&node.unique_id).to_owned(), state.to_owned(), readers]
+        })
+        .collect();
+    page.table(&rows)
+}
+
+fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.left_out.is_empty() {
+        return Ok(());
+    }
+    page.section("Left out, though dbt does it")?;
+    let mut groups: BTreeMap<LeftOutKind, Vec<&str>> = BTreeMap::new();
+    for entry in &plan.left_out {
+        groups.entry(entry.what).or_default().push(short(&entry.unique_id));
+    }
+    for (what, names) in groups {
+        let text = match what {
+            LeftOutKind::PreHook => "pre-hooks of",
+            LeftOutKind::PostHook => "post-hooks of",
+            LeftOutKind::Grants => "grants on",
+            LeftOutKind::OnRunStart => "on-run-start",
+            LeftOutKind::OnRunEnd => "on-run-end",
+            LeftOutKind::StoreFailures => "stored failures of",
+        };
+        let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+        let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+        page.line(&format!("  {text} {}{more}", shown.join(", ")))?;
+    }
+    Ok(())
+}
+
+fn notices(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.notices.is_empty() {
+        return Ok(());
+    }
+    page.section("Note")?;
+    for notice in &plan.notices {
+        match &notice.unique_id {
+            Some(unique_id) => page.line(&format!("  {} {}", short(unique_id), notice.message))?,
+            None => page.line(&format!("  {}", notice.message))?,
+        }
+    }
+    Ok(())
+}
