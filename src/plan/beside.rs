@@ -25,6 +25,12 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
     if gone.is_empty() {
         return Vec::new();
     }
+    let renamed_to = |old: &str| {
+        facts.changes.nodes.iter().find_map(|(id, change)| match &change.kind {
+            ChangeKind::Renamed { from } if from == old => Some(id.clone()),
+            _ => None,
+        })
+    };
     let now = readers(facts.pr, &gone);
     let before = readers(facts.state, &gone);
     let still_there = |id: &&&str| facts.graph.id(id).is_some();
@@ -43,6 +49,7 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
                 unique_id: (*id).to_owned(),
                 resource_type: kind.as_str().to_owned(),
                 disabled: *disabled,
+                renamed_to: renamed_to(id),
                 production: production.map(str::to_owned),
                 referred_by: strings(now.get(id).into_iter().flatten().collect()),
                 was_read_by: strings(before.get(id).into_iter().flatten().filter(still_there).collect()),

@@ -113,6 +113,8 @@ pub enum Why {
     Changed {
         /// Whether production does not have it at all.
         new: bool,
+        /// The unique_id that production has its text under.
+        renamed_from: Option<String>,
         /// In which ways it differs.
         reasons: Vec<Reason>,
     },
@@ -283,6 +285,8 @@ pub struct RemovedNode {
     pub resource_type: String,
     /// Whether it is still there, disabled.
     pub disabled: bool,
+    /// The unique_id that the pull request has its text under.
+    pub renamed_to: Option<String>,
     /// Production's relation, which nothing will update any more.
     pub production: Option<String>,
     /// What still depends on it in the pull request.

@@ -77,7 +77,7 @@ impl<'a> Facts<'a> {
     pub(super) fn change(&self, id: NodeId) -> Option<&'a Change> {
         let change = self.changes.nodes.get(self.name(id))?;
         let counts = match change.kind {
-            ChangeKind::Modified => true,
+            ChangeKind::Modified | ChangeKind::Renamed { .. } => true,
             ChangeKind::Added => !matches!(
                 self.kind(id),
                 ResourceType::Source
@@ -86,7 +86,7 @@ impl<'a> Facts<'a> {
                     | ResourceType::SemanticModel
                     | ResourceType::SavedQuery
             ),
-            _ => false,
+            ChangeKind::Removed | ChangeKind::Disabled => false,
         };
         counts.then_some(change)
     }

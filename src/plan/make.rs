@@ -216,7 +216,12 @@ fn why(facts: &Facts<'_>, set: &BuildSet, causes: &BTreeMap<NodeId, (BTreeSet<No
         return Why::NeededNew { by: facts.names(by.iter().copied()) };
     }
     if let Some(change) = facts.change(id) {
-        return Why::Changed { new: change.kind == ChangeKind::Added, reasons: change.reasons.clone() };
+        let renamed_from = match &change.kind {
+            ChangeKind::Renamed { from } => Some(from.clone()),
+            _ => None,
+        };
+        let new = renamed_from.is_some() || change.kind == ChangeKind::Added;
+        return Why::Changed { new, renamed_from, reasons: change.reasons.clone() };
     }
     let (of, and_more) = causes.get(&id).cloned().unwrap_or_default();
     Why::Downstream { of: facts.names(of), and_more }

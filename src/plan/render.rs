@@ -162,6 +162,7 @@ fn made_as(node: &PlannedNode) -> String {
 
 fn why(why: &Why) -> String {
     match why {
+        Why::Changed { renamed_from: Some(from), .. } => format!("renamed from {}", short(from)),
         Why::Changed { new: true, .. } => "new".to_owned(),
         Why::Changed { reasons, .. } => {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
@@ -265,8 +266,11 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
                 (true, false) => format!("was read by {}", list(&node.was_read_by)),
                 (true, true) => "nothing read it".to_owned(),
             };
-            let state = if node.disabled { "disabled" } else { "removed" };
-            vec![node.resource_type.clone(), short(&node.unique_id).to_owned(), state.to_owned(), readers]
+            let state = match &node.renamed_to {
+                Some(to) => format!("renamed to {}", short(to)),
+                None => (if node.disabled { "disabled" } else { "removed" }).to_owned(),
+            };
+            vec![node.resource_type.clone(), short(&node.unique_id).to_owned(), state, readers]
         })
         .collect();
     page.table(&rows)
