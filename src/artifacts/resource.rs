@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::exposure::Exposure;
@@ -132,6 +133,22 @@ impl<'m, 'a> Resource<'m, 'a> {
     #[must_use]
     pub fn raw_config(self) -> Option<&'a RawValue> {
         each!(self, it => it.raw_config)
+    }
+
+    /// Whether it takes part. dbt keeps most disabled resources apart, in `disabled`, but leaves a data test that
+    /// is disabled where it is used among the nodes; neither its graph nor its selectors hold that one.
+    #[must_use]
+    pub fn is_enabled(self) -> bool {
+        #[derive(Deserialize)]
+        struct Only {
+            enabled: Option<bool>,
+        }
+        let Some(raw) = self.raw_config().map(RawValue::get) else { return true };
+        // Mostly the first key and true, which takes no parser to see.
+        let Some((_, rest)) = raw.split_once("\"enabled\"") else { return true };
+        let says_true = rest.trim_start().strip_prefix(':').is_some_and(|value| value.trim_start().starts_with("true"));
+        let first = raw.trim_start_matches(['{', ' ', '\n', '\r', '\t']).starts_with("\"enabled\"");
+        (says_true && first) || !serde_json::from_str::<Only>(raw).is_ok_and(|config| config.enabled == Some(false))
     }
 
     /// `package://file.yml` of its properties, where they stand in another file.

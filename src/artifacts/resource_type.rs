@@ -38,6 +38,23 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
+    /// Every type that premerge knows.
+    pub const ALL: [Self; 13] = [
+        Self::Model,
+        Self::Seed,
+        Self::Snapshot,
+        Self::Test,
+        Self::Analysis,
+        Self::Operation,
+        Self::Source,
+        Self::Exposure,
+        Self::Metric,
+        Self::SemanticModel,
+        Self::SavedQuery,
+        Self::UnitTest,
+        Self::Function,
+    ];
+
     /// dbt's own name of the type.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -35,7 +35,7 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
     let counterparts = Counterparts::new(state, pr, context.drift);
     let macros = ChangedMacros::new(state, pr, context);
     let mut changes = Changes::default();
-    for (id, new) in pr.resources() {
+    for (id, new) in pr.resources().filter(|(_, resource)| resource.is_enabled()) {
         let old = state.resource(&counterparts.of(id));
         let (mut checks, mut reasons) = compare_resource(old, new, context, &mut changes.notices);
         let reached = new.depends_on().map(|depends_on| macros.reached(&depends_on.macros)).unwrap_or_default();

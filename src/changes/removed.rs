@@ -19,11 +19,14 @@ pub(super) fn record_removed(
     context: Context<'_>,
     matched: impl Fn(&str) -> bool,
 ) {
-    for (id, _) in state.resources() {
-        if pr.resource(id).is_some() || matched(id) {
-            continue;
-        }
-        let kind = if pr.disabled.contains_key(id) { ChangeKind::Disabled } else { ChangeKind::Removed };
+    for (id, old) in state.resources() {
+        let kind = match pr.resource(id) {
+            Some(new) if new.is_enabled() || !old.is_enabled() => continue,
+            Some(_) => ChangeKind::Disabled,
+            None if matched(id) || !old.is_enabled() => continue,
+            None if pr.disabled.contains_key(id) => ChangeKind::Disabled,
+            None => ChangeKind::Removed,
+        };
         changes.nodes.insert(id.to_owned(), Change { kind, reasons: vec![Reason::Removed] });
     }
     for (id, node) in &state.nodes {

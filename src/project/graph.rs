@@ -1,7 +1,7 @@
 //! Nodes and edges, with dense ids.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::artifacts::{Manifest, ResourceType};
 
@@ -27,15 +27,19 @@ pub struct Graph<'m> {
     index: HashMap<&'m str, NodeId>,
     parents: Vec<Vec<NodeId>>,
     children: Vec<Vec<NodeId>>,
+    /// Nodes with a parent that the manifest does not hold.
+    orphans: HashSet<NodeId>,
 }
 
 impl<'m> Graph<'m> {
     /// Every resource of `manifest` that can have edges. Ids follow the order of unique_ids, so every
-    /// walk below is deterministic. Parents that the manifest does not hold are left out.
+    /// walk below is deterministic. Parents that the manifest does not hold are left out,
+    /// and so are disabled resources.
     #[must_use]
     pub fn new(manifest: &'m Manifest<'_>) -> Self {
         let mut members: Vec<(&'m str, ResourceType, &'m [Cow<'_, str>])> = manifest
             .resources()
+            .filter(|(_, resource)| resource.is_enabled())
             .map(|(id, resource)| {
                 let parents = resource.depends_on().map_or([].as_slice(), |depends_on| &depends_on.nodes);
                 (id, resource.resource_type(), parents)
@@ -49,8 +53,12 @@ impl<'m> Graph<'m> {
         let index: HashMap<&'m str, NodeId> = ids.iter().zip(0_u32..).map(|(id, place)| (*id, NodeId(place))).collect();
         let mut parents = vec![Vec::new(); ids.len()];
         let mut children = vec![Vec::new(); ids.len()];
+        let mut orphans = HashSet::new();
         for ((_, _, depends_on), (own, parents)) in members.iter().zip((0_u32..).zip(&mut parents)) {
             parents.extend(depends_on.iter().filter_map(|parent| index.get(parent.as_ref()).copied()));
+            if parents.len() < depends_on.len() {
+                orphans.insert(NodeId(own));
+            }
             parents.sort_unstable();
             parents.dedup();
             for parent in parents.iter() {
@@ -59,7 +67,7 @@ impl<'m> Graph<'m> {
                 }
             }
         }
-        Self { ids, types, index, parents, children }
+        Self { ids, types, index, parents, children, orphans }
     }
 
     /// The node called `unique_id`.
@@ -84,6 +92,12 @@ impl<'m> Graph<'m> {
     #[must_use]
     pub fn parents(&self, id: NodeId) -> &[NodeId] {
         self.parents.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the manifest holds every parent that the node names.
+    #[must_use]
+    pub fn has_all_parents(&self, id: NodeId) -> bool {
+        !self.orphans.contains(&id)
     }
 
     /// Direct children, in id order.

@@ -3,14 +3,23 @@
 //! In: a manifest, its graph, and what the selectors ask about it. Out: the set of selected nodes, and the
 //! warnings that dbt would give. Equal to dbt 1.11, including its oddities; each is named where it is kept.
 
+mod criterion;
+mod evaluate;
+mod fnmatch;
+mod fqn;
+mod method;
+mod path;
+mod spec;
 mod state;
 
 use std::collections::BTreeSet;
 
-use crate::artifacts::{Manifest, ResourceType};
+use crate::artifacts::{Manifest, ResourceType, RunResults};
 
 use super::graph::{Graph, NodeId};
 
+use evaluate::evaluate;
+use spec::Spec;
 pub use state::{StateAnswers, StateCheck};
 
 /// Which tests come along with the nodes that they test (dbt's `--indirect-selection`).
@@ -27,6 +36,22 @@ pub enum IndirectSelection {
     Empty,
 }
 
+impl IndirectSelection {
+    /// The mode that dbt calls `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn parse(name: &str) -> Result<Self, SelectError> {
+        match name {
+            "eager" => Ok(Self::Eager),
+            "cautious" => Ok(Self::Cautious),
+            "buildable" => Ok(Self::Buildable),
+            "empty" => Ok(Self::Empty),
+            _ => Err(SelectError::Invalid(format!("'{name}' is not a valid IndirectSelection"))),
+        }
+    }
+}
+
 /// What selectors are asked about.
 #[derive(Clone, Copy)]
 pub struct SelectionContext<'c> {
@@ -36,6 +61,20 @@ pub struct SelectionContext<'c> {
     pub graph: &'c Graph<'c>,
     /// Answers to `state:`; without them such a selector is an error.
     pub state: Option<&'c dyn StateAnswers>,
+    /// Answers to `result:`: state's run_results.json.
+    pub results: Option<&'c RunResults<'c>>,
+    /// Answers to `source_status:`: state's sources.json.
+    pub source_freshness_state: Option<&'c RunResults<'c>>,
+    /// Answers to `source_status:`: the pull request's sources.json.
+    pub source_freshness: Option<&'c RunResults<'c>>,
+}
+
+impl<'c> SelectionContext<'c> {
+    /// A context that can answer everything but `state:`, `result:` and `source_status:`.
+    #[must_use]
+    pub fn new(manifest: &'c Manifest<'c>, graph: &'c Graph<'c>) -> Self {
+        Self { manifest, graph, state: None, results: None, source_freshness_state: None, source_freshness: None }
+    }
 }
 
 /// What the user asked for. Empty `select` and no `selector` means dbt's default: everything.
@@ -77,6 +116,22 @@ pub enum SelectError {
 /// # Errors
 /// When dbt refuses a selector, or `state:` is asked and no state was given.
 pub fn select(context: SelectionContext<'_>, selection: &Selection) -> Result<Selected, SelectError> {
-    let _ = (context, selection);
-    Err(SelectError::Invalid("selectors are not implemented yet".to_owned()))
+    let spec = Spec::of(selection, context.manifest)?;
+    let mut warnings = Vec::new();
+    let mut nodes = evaluate(context, &spec, &mut warnings)?.direct;
+    nodes.retain(|&node| selection.includes(context.graph.resource_type(node)));
+    if nodes.is_empty() {
+        warnings.push("No nodes selected!".to_owned());
+    }
+    Ok(Selected { nodes, warnings })
+}
+
+impl Selection {
+    fn includes(&self, resource_type: ResourceType) -> bool {
+        let included = match self.resource_types.as_slice() {
+            [] => !matches!(resource_type, ResourceType::Analysis | ResourceType::Operation | ResourceType::Other),
+            types => types.contains(&resource_type),
+        };
+        included && !self.exclude_resource_types.contains(&resource_type)
+    }
 }
