@@ -6,12 +6,14 @@
 mod dialect;
 mod foreign;
 mod names;
+mod normalize;
 mod relation;
 mod relocate;
 mod tokens;
 
 pub use dialect::{Dialect, IdentifierCase};
 pub use foreign::{ForeignRelation, Territory};
+pub use normalize::{Normalized, by_unique_id, normalize, same_meaning};
 pub use relation::RelationName;
 pub use relocate::{Relocated, Relocation, relocate};
 pub use tokens::{SqlError, trim_statement};

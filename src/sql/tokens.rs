@@ -188,6 +188,10 @@ impl<'s> Tokens<'s> {
                 Kind::LineComment if text.trim_end_matches('\r').contains('\r') => {
                     return refuse("a lone carriage return in a comment", token);
                 }
+                // sqlparser begins a comment there, Snowflake does not.
+                Kind::LineComment if self.dialect == Dialect::Snowflake && text.starts_with('#') => {
+                    return refuse("a `#`", token);
+                }
                 // Redshift's lexer nests comments, as PostgreSQL's does; sqlparser's Redshift does not.
                 Kind::BlockComment
                     if self.dialect == Dialect::Redshift && text.get(2..).is_some_and(|t| t.contains("/*")) =>
