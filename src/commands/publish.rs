@@ -1,0 +1,155 @@
+//! `premerge publish`: a saved report brought to its pull request, the second of two jobs.
+//!
+//! The first job ran foreign code, so the report is data of a stranger: it is read with a size limit, rendered
+//! again from typed values, and what says *where* it goes (repository, run, links) comes from this job's own
+//! environment, never from the report. Only the pull request's number may come from it, and only if that pull
+//! request's head is the commit that this job knows it was started for.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::render::{ReportFileError, read_report};
+use crate::publish::detect::{self, Ci, DetectError};
+use crate::publish::github::{GitHub, Settings};
+use crate::publish::{Forge, Posted, PublishError, Token, write_to_ci};
+use crate::report::{Report, Verdict};
+
+/// Arguments of `premerge publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// The report, as `premerge check --output` wrote it
+    pub report: PathBuf,
+    /// The pull request; CI's own by default
+    #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR")]
+    pub pr: Option<u64>,
+    /// The repository; CI's own by default
+    #[arg(long, value_name = "OWNER/NAME", env = "PREMERGE_REPOSITORY")]
+    pub repository: Option<String>,
+}
+
+/// Why a report could not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishCommandError {
+    /// The report cannot be used.
+    #[error(transparent)]
+    Report(#[from] ReportFileError),
+    /// CI's description cannot be used.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// No token.
+    #[error("there is no token: set GITHUB_TOKEN, in Actions with `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
+    NoToken,
+    /// The report names its pull request itself, and nothing vouches for it.
+    #[error("nothing says which commit this report may be about: run in CI, or name the pull request with --pr")]
+    NoHead,
+    /// The forge.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl PublishCommandError {
+    /// 2 for bad input or settings, 3 when the forge is the reason.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Publish(PublishError::Settings(_)) => 2,
+            Self::Publish(_) => 3,
+            Self::Report(_) | Self::Detect(_) | Self::NoToken | Self::NoHead => 2,
+        }
+    }
+}
+
+/// The token of the environment: ours first, then the one that Actions users pass.
+#[must_use]
+pub fn token(env: detect::Env<'_>) -> Option<Token> {
+    ["PREMERGE_GITHUB_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| env(name).and_then(Token::new))
+}
+
+/// Publishes a saved report. `log` is the job's log, past any [`LogWriter`](crate::publish::LogWriter).
+///
+/// # Errors
+/// When the report, the environment or the forge does not allow it.
+pub async fn run(args: &PublishArgs, env: detect::Env<'_>, log: &mut dyn Write) -> Result<Posted, PublishCommandError> {
+    let mut ci = detect::detect(env)?;
+    let report = readdressed(read_report(&args.report)?, args, &mut ci)?;
+    let token = token(env).ok_or(PublishCommandError::NoToken)?;
+    let settings = Settings::new(&ci, &report.facts, token)?;
+    let posted = GitHub::new(&settings)?.upsert(&report).await?;
+    write_to_ci(&report, &ci, Some(&posted), Some(&args.report), log)?;
+    Ok(posted)
+}
+
+/// The report with everything that says where it goes replaced by what this job knows.
+fn readdressed(report: Report, args: &PublishArgs, ci: &mut Ci) -> Result<Report, PublishCommandError> {
+    let running = report.verdict() == Verdict::Running;
+    let mut draft = report.into_draft();
+    let facts = &mut draft.facts;
+    let named = args.pr.or(ci.pull_request);
+    if ci.head.is_none() && named.is_none() {
+        return Err(PublishCommandError::NoHead);
+    }
+    if ci.head.is_none() {
+        ci.head.clone_from(&facts.commit);
+    }
+    facts.pull_request = named.or(facts.pull_request);
+    facts.repository = args.repository.clone().or_else(|| ci.repository.clone()).or_else(|| facts.repository.take());
+    facts.commit.clone_from(&ci.head);
+    facts.server_url.clone_from(&ci.server_url);
+    facts.run.clone_from(&ci.run);
+    Ok(if running { Report::running(draft) } else { Report::conclude(draft) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Draft, RunFacts};
+
+    fn foreign() -> Report {
+        let mut draft = Draft::default();
+        draft.facts.repository = Some("evil/repo".into());
+        draft.facts.pull_request = Some(7);
+        draft.facts.commit = Some("0badc0de".into());
+        draft.facts.server_url = Some("https://evil.example".into());
+        draft.facts.run = Some(RunFacts { url: Some("https://evil.example/run".into()), ..RunFacts::default() });
+        Report::conclude(draft)
+    }
+
+    #[test]
+    fn a_report_does_not_say_where_it_goes() {
+        let args = PublishArgs { report: PathBuf::new(), pr: None, repository: None };
+        let mut ci = Ci {
+            repository: Some("acme/analytics".into()),
+            head: Some("7c1f0ab".into()),
+            server_url: Some("https://github.com".into()),
+            ..Ci::default()
+        };
+        let facts = readdressed(foreign(), &args, &mut ci).unwrap().into_draft().facts;
+        assert_eq!(facts.repository.as_deref(), Some("acme/analytics"));
+        assert_eq!((facts.commit.as_deref(), facts.run), (Some("7c1f0ab"), None));
+        assert_eq!(facts.server_url.as_deref(), Some("https://github.com"));
+        // Only the number, which the head vouches for.
+        assert_eq!(facts.pull_request, Some(7));
+    }
+
+    #[test]
+    fn a_number_that_nothing_vouches_for_is_not_used() {
+        let args = PublishArgs { report: PathBuf::new(), pr: None, repository: None };
+        let error = readdressed(foreign(), &args, &mut Ci::default()).unwrap_err();
+        assert!(matches!(error, PublishCommandError::NoHead));
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn the_first_token_that_is_not_empty_is_used() {
+        let env = |name: &str| match name {
+            "PREMERGE_GITHUB_TOKEN" => Some(String::new()),
+            "GITHUB_TOKEN" => Some("ghs_x".to_owned()),
+            _ => None,
+        };
+        assert!(token(&env).is_some());
+        assert!(token(&|_| None).is_none());
+        assert!(PublishCommandError::NoToken.to_string().contains("${{ github.token }}"));
+    }
+}

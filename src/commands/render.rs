@@ -1,0 +1,92 @@
+//! `premerge render`: a saved report in another format.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::report::{Report, json, markdown, terminal};
+
+/// Arguments of `premerge render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The report, as `premerge check --output` wrote it
+    pub report: PathBuf,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "PREMERGE_FORMAT")]
+    pub format: Format,
+    /// Write to a file instead of stdout
+    #[arg(long, value_name = "FILE", env = "PREMERGE_OUTPUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// A rendering of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// The pull request's comment
+    Markdown,
+    /// `report.json`, version 1
+    Json,
+}
+
+impl Format {
+    /// Writes a report in this format; `colours` only matter to text.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write(self, report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Text => terminal::write(report, colours, out),
+            Self::Markdown => markdown::write(report, markdown::GITHUB_CAP, out),
+            Self::Json => json::write(report, out),
+        }
+    }
+}
+
+/// Why a saved report could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportFileError {
+    /// The file could not be read, or the rendering not be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The file is no report.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: json::ReadError,
+    },
+}
+
+/// Reads a saved report, looking at its size before its content.
+///
+/// # Errors
+/// When the file cannot be read or is no report.
+pub fn read_report(path: &Path) -> Result<Report, ReportFileError> {
+    let wrong = |source| ReportFileError::Read { path: path.display().to_string(), source };
+    let size = usize::try_from(fs_err::metadata(path)?.len()).unwrap_or(usize::MAX);
+    if size > json::READ_LIMIT {
+        return Err(wrong(json::ReadError::TooLarge { size }));
+    }
+    json::read(&fs_err::read(path)?).map_err(wrong)
+}
+
+/// Renders the report to `out`, or to the file that the arguments name.
+///
+/// # Errors
+/// When the report cannot be read or the rendering not be written.
+pub fn run(args: &RenderArgs, colours: bool, out: &mut dyn Write) -> Result<(), ReportFileError> {
+    let report = read_report(&args.report)?;
+    match &args.output {
+        Some(path) => {
+            let mut file = io::BufWriter::new(fs_err::File::create(path)?);
+            args.format.write(&report, false, &mut file)?;
+            file.flush()?;
+        }
+        None => args.format.write(&report, colours, out)?,
+    }
+    Ok(())
+}
