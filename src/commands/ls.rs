@@ -1,0 +1,220 @@
+//! `premerge ls`: unique_ids by dbt selector.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::artifacts::{
+    ArtifactError, IssueSeverity, Manifest, ManifestFile, ManifestIssue, ResourceType, RunResults, check_pair,
+    read_pair,
+};
+use crate::changes::{Changes, CompareOptions, compare};
+use crate::project::{Graph, IndirectSelection, SelectError, Selection, SelectionContext, select};
+
+/// What `premerge ls` is asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LsArgs {
+    /// Select resources: dbt's selectors; several are a union
+    #[arg(short, long, num_args = 1.., value_name = "SELECTOR", env = "PREMERGE_SELECT")]
+    pub select: Vec<String>,
+    /// Leave out resources: dbt's selectors
+    #[arg(long, num_args = 1.., value_name = "SELECTOR", env = "PREMERGE_EXCLUDE")]
+    pub exclude: Vec<String>,
+    /// Use a selector of selectors.yml
+    #[arg(long, value_name = "NAME", env = "PREMERGE_SELECTOR", conflicts_with_all = ["select", "exclude"])]
+    pub selector: Option<String>,
+    /// Production's manifest, or the folder that holds it; `state:` needs it
+    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
+    pub state: Option<PathBuf>,
+    /// The pull request's manifest [default: target/manifest.json in the project]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
+    pub manifest: Option<PathBuf>,
+    /// The dbt project's folder
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR")]
+    pub project_dir: PathBuf,
+    /// Which tests come along with the resources that they test
+    #[arg(long, value_enum, default_value_t, env = "PREMERGE_INDIRECT_SELECTION")]
+    pub indirect_selection: IndirectMode,
+    /// List only resources of this type; `all` adds analyses to dbt's default
+    #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_RESOURCE_TYPE")]
+    pub resource_type: Vec<ResourceTypes>,
+    /// List no resources of this type
+    #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_EXCLUDE_RESOURCE_TYPE")]
+    pub exclude_resource_type: Vec<ResourceTypes>,
+    /// The project's flag state_modified_compare_more_unrendered_values [default: guessed from the manifest]
+    #[arg(long, value_name = "BOOL", env = "PREMERGE_STATE_MODIFIED_COMPARE_MORE_UNRENDERED_VALUES")]
+    pub state_modified_compare_more_unrendered_values: Option<bool>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT")]
+    pub format: LsFormat,
+}
+
+/// dbt's modes of indirect selection, as the command line has them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum IndirectMode {
+    /// Every test with a selected parent
+    #[default]
+    Eager,
+    /// Tests all of whose parents are selected
+    Cautious,
+    /// Tests whose parents are selected or upstream of the selected
+    Buildable,
+    /// No tests but those selected themselves
+    Empty,
+}
+
+impl From<IndirectMode> for IndirectSelection {
+    fn from(mode: IndirectMode) -> Self {
+        match mode {
+            IndirectMode::Eager => Self::Eager,
+            IndirectMode::Cautious => Self::Cautious,
+            IndirectMode::Buildable => Self::Buildable,
+            IndirectMode::Empty => Self::Empty,
+        }
+    }
+}
+
+/// How `premerge ls` prints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LsFormat {
+    /// One unique_id a line
+    #[default]
+    Text,
+    /// A sorted JSON array of unique_ids
+    Json,
+}
+
+/// The types that one value of `--resource-type` means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceTypes(Vec<ResourceType>);
+
+fn resource_types(name: &str) -> Result<ResourceTypes, String> {
+    let never = [ResourceType::Operation];
+    let listed = |without: &[ResourceType]| {
+        ResourceType::ALL.into_iter().filter(|kind| !never.contains(kind) && !without.contains(kind)).collect()
+    };
+    match (name, ResourceType::from_name(name)) {
+        ("all", _) => Ok(ResourceTypes(listed(&[]))),
+        ("default", _) => Ok(ResourceTypes(listed(&[ResourceType::Analysis]))),
+        (_, ResourceType::Other | ResourceType::Operation) => {
+            let known: Vec<&str> =
+                ResourceType::ALL.iter().filter(|kind| !never.contains(kind)).map(|kind| kind.as_str()).collect();
+            Err(format!("expected all, default, {}", known.join(", ")))
+        }
+        (_, kind) => Ok(ResourceTypes(vec![kind])),
+    }
+}
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub enum LsError {
+    /// A manifest cannot be read.
+    #[error("{0}\nhint: {}", .0.hint())]
+    Artifact(#[from] ArtifactError),
+    /// The manifests do not belong together.
+    #[error("{}\nhint: {}", .0.message, .0.remedy)]
+    Manifests(ManifestIssue),
+    /// dbt refuses the selection.
+    #[error("{0}")]
+    Select(#[from] SelectError),
+    /// run_results.json is there and cannot be read.
+    #[error("could not read {path}: {why}")]
+    Results {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The list cannot be printed.
+    #[error("could not write the list: {0}")]
+    Write(#[from] std::io::Error),
+}
+
+/// Lists what the selection means, in the order of unique_ids. Warnings go to the log.
+///
+/// # Errors
+/// When a manifest cannot be read, the selection is invalid, or `out` cannot be written.
+pub fn run(args: &LsArgs, out: &mut dyn Write) -> Result<(), LsError> {
+    let path = args.manifest.clone().unwrap_or_else(|| args.project_dir.join("target").join("manifest.json"));
+    let ids = match &args.state {
+        None => {
+            let file = ManifestFile::read(&path)?;
+            list(args, &file.parse()?, None, None)?
+        }
+        Some(state_path) => {
+            let pair = read_pair(state_path, &path)?;
+            let (state, pr) = pair.parse()?;
+            for issue in check_pair(&state, &pr) {
+                match issue.severity {
+                    IssueSeverity::Error => return Err(LsError::Manifests(issue)),
+                    IssueSeverity::Warning => tracing::warn!("{}", issue.message),
+                }
+            }
+            let options = CompareOptions {
+                more_unrendered_values: args.state_modified_compare_more_unrendered_values,
+                now: Some(jiff::Timestamp::now()),
+                ..CompareOptions::default()
+            };
+            let changes = compare(&state, &pr, &options);
+            for notice in changes.notices.iter().filter(|notice| !notice.kind.is_error()) {
+                tracing::warn!("{}", notice.message);
+            }
+            let results_path = state_path.join("run_results.json");
+            let text = read_results(&results_path)?;
+            let results = text
+                .as_deref()
+                .map(RunResults::parse)
+                .transpose()
+                .map_err(|error| LsError::Results { path: results_path.clone(), why: error.to_string() })?;
+            list(args, &pr, Some(&changes), results.as_ref())?
+        }
+    };
+    match args.format {
+        LsFormat::Text => {
+            for id in ids {
+                writeln!(out, "{id}")?;
+            }
+        }
+        LsFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &ids).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(())
+}
+
+/// run_results.json beside state's manifest; `result:` is the only method that needs it, so it may be missing.
+fn read_results(path: &Path) -> Result<Option<String>, LsError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs_err::read_to_string(path);
+    text.map(Some).map_err(|error| LsError::Results { path: path.to_owned(), why: error.to_string() })
+}
+
+fn list(
+    args: &LsArgs,
+    pr: &Manifest<'_>,
+    changes: Option<&Changes>,
+    results: Option<&RunResults<'_>>,
+) -> Result<Vec<String>, LsError> {
+    let graph = Graph::new(pr);
+    let types = |given: &[ResourceTypes]| given.iter().flat_map(|types| types.0.clone()).collect();
+    let selection = Selection {
+        select: args.select.clone(),
+        exclude: args.exclude.clone(),
+        selector: args.selector.clone(),
+        indirect: args.indirect_selection.into(),
+        resource_types: types(&args.resource_type),
+        exclude_resource_types: types(&args.exclude_resource_type),
+    };
+    let mut context = SelectionContext::new(pr, &graph);
+    context.state = changes.map(|changes| changes as _);
+    context.results = results;
+    let selected = select(context, &selection)?;
+    for warning in &selected.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(selected.nodes.into_iter().map(|node| graph.unique_id(node).to_owned()).collect())
+}
