@@ -13,6 +13,41 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// The methods of a [`Visitor`] that read null and the named types as one value.
+macro_rules! scalars_are {
+    ($value:expr, $($kind:ident)*) => {
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+        $(scalars_are!(@ $kind $value);)*
+    };
+    (@ str $value:expr) => {
+        fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+    (@ bool $value:expr) => {
+        fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+    (@ i64 $value:expr) => {
+        fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+    (@ u64 $value:expr) => {
+        fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+    (@ f64 $value:expr) => {
+        fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+}
+
 /// A string, or nothing when it is anything else. Numbers and booleans read as their text.
 pub(super) struct MaybeStr<'a>(pub(super) Option<Cow<'a, str>>);
 
@@ -82,21 +117,7 @@ pub(super) fn strings<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Res
         fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
             Ok(vec![Cow::Owned(text.to_owned())])
         }
-        fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
+        scalars_are!(Vec::new(), bool i64 u64 f64);
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut list = Vec::new();
             while let Some(item) = seq.next_element::<MaybeStr<'de>>()? {
@@ -123,27 +144,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for MaybeObject<T> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("any value")
             }
-            fn visit_borrowed_str<E: Error>(self, _: &'de str) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(None)
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(None)
-            }
+            scalars_are!(None, str bool i64 u64 f64);
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
                 skip_seq(seq).map(|()| None)
             }
@@ -229,9 +230,7 @@ fn collect<'de: 'a, 'a, V: Deserialize<'de>, T, D: Deserializer<'de>>(
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(IndexMap::new())
-        }
+        scalars_are!(IndexMap::new(), str bool i64 u64 f64);
         fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
             skip_seq(seq).map(|()| IndexMap::new())
         }
