@@ -1,5 +1,8 @@
 //! Reading manifests: every schema, every compression, and everything that is no usable manifest.
 
+// Helpers of tests fail loudly; clippy spares only the test functions themselves.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -61,7 +61,7 @@ fn types(names: &[String]) -> Vec<ResourceType> {
 #[test]
 fn every_selection_means_what_it_means_to_dbt() {
     let asked: Asked =
-        serde_json::from_slice(&std::fs::read(fixture("manifests/selection_answers.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs_err::read(fixture("manifests/selection_answers.json")).unwrap()).unwrap();
     assert!(asked.answers.len() > 200);
     let mut text = Vec::new();
     let compressed = std::fs::File::open(fixture("corpus/own/base.manifest.json.gz")).unwrap();
@@ -100,7 +100,7 @@ fn every_selection_means_what_it_means_to_dbt() {
             (Err(error), Some(dbt)) => {
                 // dbt puts the kind of error before the message, and may add hints after it.
                 let said = error.to_string();
-                if !dbt.iter().any(|line| *line == said) {
+                if !dbt.contains(&said) {
                     differences.push(format!("{asking:?}: says {said:?}, dbt {dbt:?}"));
                 }
             }

@@ -76,7 +76,7 @@ fn run(root: &Path) -> Tally {
     for project in projects {
         let Ok(cases) = std::fs::read_dir(project.join("cases")) else { continue };
         for folder in cases.map(|entry| entry.expect("readable").path()) {
-            let text = std::fs::read(folder.join("case.json")).expect("every case has a case.json");
+            let text = fs_err::read(folder.join("case.json")).expect("every case has a case.json");
             let case: Case = serde_json::from_slice(&text).expect("case.json has the known form");
             by_base.entry(project.join(&case.base)).or_default().push((folder, case));
         }

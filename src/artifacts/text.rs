@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 ///
 /// Bodies of models and macros are most of a manifest and are mostly only compared; equal source text
 /// means equal strings, so most comparisons never decode.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Text<'a>(Option<&'a RawValue>);
 
 impl<'a> Text<'a> {
@@ -40,12 +40,6 @@ impl PartialEq for Text<'_> {
             (Some(a), Some(b)) if a.get() == b.get() => true,
             _ => self.get() == other.get(),
         }
-    }
-}
-
-impl Default for Text<'_> {
-    fn default() -> Self {
-        Self(None)
     }
 }
 
