@@ -407,71 +407,112 @@ fn names_are_cut_to_the_dialects_limit() {
 
 // ---- against dbt's own answers ----
 
-/// Cases of the corpus: folder, dbt's answers, both manifests.
-fn corpus() -> Vec<(PathBuf, Value, ManifestFile, ManifestFile)> {
+/// A pull request with dbt's own answers.
+struct Case {
+    name: String,
+    state: ManifestFile,
+    pr: ManifestFile,
+    /// `state:modified` without indirect selection, if dbt had an answer.
+    modified: Option<BTreeSet<String>>,
+    /// `state:modified+`.
+    selected: Option<BTreeSet<String>>,
+}
+
+fn ids(value: &Value) -> Option<BTreeSet<String>> {
+    Some(value.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+}
+
+fn folders(of: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs_err::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.is_dir());
+    found.sort();
+    found
+}
+
+/// The fixtures' pull requests, and the corpus's where it is at hand.
+fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let candidates = ["../shared/corpus/own", "../../shared/corpus/own", "fixtures/corpus/own"];
-    let Some(own) = candidates.iter().map(|path| root.join(path)).find(|path| path.is_dir()) else { return Vec::new() };
-    let mut cases = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        fs_err::read_dir(own.join("cases")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    for folder in folders {
-        let case: Value = serde_json::from_slice(&fs_err::read(folder.join("case.json")).unwrap()).unwrap();
+    let mut cases: Vec<Case> = folders(&root.join("fixtures/ferry/prs")).iter().map(|folder| ferry(folder)).collect();
+    let corpus = ["../shared/corpus/own", "../../shared/corpus/own", "fixtures/corpus/own"];
+    let Some(own) = corpus.iter().map(|path| root.join(path)).find(|path| path.is_dir()) else { return cases };
+    for folder in folders(&own.join("cases")) {
+        let case = read_json(&folder.join("case.json"));
         let pr = folder.join("pr.manifest.json.gz");
         if case["manifest"] != "compile" || !pr.is_file() {
             continue;
         }
-        let base = own.join(case["base"].as_str().unwrap());
-        cases.push((folder, case, ManifestFile::read(&base).unwrap(), ManifestFile::read(&pr).unwrap()));
+        let plain = &case["answers_indirect_empty"]["state:modified"];
+        let plain = if plain.is_null() { &case["answers"]["state:modified"] } else { plain };
+        cases.push(Case {
+            name: folder.display().to_string(),
+            state: ManifestFile::read(&own.join(case["base"].as_str().unwrap())).unwrap(),
+            pr: ManifestFile::read(&pr).unwrap(),
+            modified: ids(&plain["ids"]),
+            selected: ids(&case["answers"]["state:modified+"]["ids"]),
+        });
     }
     cases
+}
+
+fn ferry(folder: &Path) -> Case {
+    let expected = read_json(&folder.join("expected.json"));
+    let production = folder.join("../../production.manifest.json.gz");
+    Case {
+        name: folder.display().to_string(),
+        state: ManifestFile::read(&production).unwrap(),
+        pr: ManifestFile::read(&folder.join("pr.manifest.json.gz")).unwrap(),
+        modified: ids(&expected["selected"]["modified"]),
+        selected: ids(&expected["selected"]["modified_plus"]),
+    }
+}
+
+fn ferry_plan(name: &str) -> Plan {
+    let case = ferry(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry/prs").join(name));
+    plan_files(&case.state, &case.pr, &options())
 }
 
 #[test]
 fn the_plan_covers_exactly_what_dbt_selects() {
     let mut looked_at = 0;
-    for (folder, case, state, pr) in corpus() {
-        let answers = &case["answers"]["state:modified+"]["ids"];
-        let Some(ids) = answers.as_array() else { continue };
+    for case in cases() {
+        let (Some(selected), true) = (&case.selected, comparison_is_dbts(&case)) else { continue };
         let is_ours =
             |id: &&str| ["model.", "seed.", "snapshot.", "test.", "unit_test."].iter().any(|kind| id.starts_with(kind));
-        let expected: BTreeSet<&str> = ids.iter().filter_map(Value::as_str).filter(is_ours).collect();
-        if !comparison_is_dbts(&case, &state, &pr) {
-            continue;
-        }
-        let plan = plan_files(&state, &pr, &options());
+        let expected: BTreeSet<&str> = selected.iter().map(String::as_str).filter(is_ours).collect();
+        let plan = plan_files(&case.state, &case.pr, &options());
         let needed = plan.nodes.iter().filter(|node| matches!(node.why, Why::NeededNew { .. }));
         let needed: BTreeSet<&str> = needed.map(|node| node.unique_id.as_str()).collect();
         let mut covered: BTreeSet<&str> = built(&plan).into_iter().chain(tested(&plan)).collect();
         covered.extend(plan.skipped.iter().map(|entry| entry.unique_id.as_str()));
         covered.extend(plan.not_checked.iter().map(|entry| entry.unique_id.as_str()).filter(is_ours));
         covered.retain(|id| !needed.contains(id));
-        assert_eq!(covered, expected, "{}", folder.display());
+        assert_eq!(covered, expected, "{}", case.name);
         looked_at += 1;
     }
+    assert!(looked_at >= 15, "only {looked_at} cases were looked at");
     println!("{looked_at} cases");
 }
 
 /// Whether the changes are dbt's `state:modified`, which is `tests/state_corpus.rs`'s to prove; a plan
 /// can only be as good.
-fn comparison_is_dbts(case: &Value, state: &ManifestFile, pr: &ManifestFile) -> bool {
-    let plain = &case["answers_indirect_empty"]["state:modified"];
-    let plain = if plain.is_null() { &case["answers"]["state:modified"] } else { plain };
-    let Some(ids) = plain["ids"].as_array() else { return false };
-    let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
+fn comparison_is_dbts(case: &Case) -> bool {
+    let Some(expected) = &case.modified else { return false };
+    let (state, pr) = (case.state.parse().unwrap(), case.pr.parse().unwrap());
     let changes = compare(&state, &pr, &CompareOptions::default());
     let graph = Graph::new(&pr);
     let modified: BTreeSet<&str> =
         graph.nodes().map(|id| graph.unique_id(id)).filter(|id| changes.is_modified(id)).collect();
-    let counts = |id: &&str| graph.id(id).is_some();
-    modified == ids.iter().filter_map(Value::as_str).filter(counts).collect()
+    modified == expected.iter().map(String::as_str).filter(|id| graph.id(id).is_some()).collect()
 }
 
 /// Every statement of every plan, relocated, stays in the temporary schema and names all that it reads.
 #[test]
 fn no_planned_statement_leaves_the_temporary_schema() {
-    for (folder, _, state, pr) in corpus() {
+    for Case { name, state, pr, .. } in cases() {
         let plan = plan_files(&state, &pr, &options());
         let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
         let map = plan.relocation(&state, &pr, Dialect::DuckDb, Some("tmp"));
@@ -480,9 +521,9 @@ fn no_planned_statement_leaves_the_temporary_schema() {
         for (id, parents) in plan.nodes.iter().map(|node| (&node.unique_id, &node.parents)).chain(tests) {
             let Some(code) = pr.nodes[id.as_str()].compiled_code else { continue };
             let moved = relocate(&code.get(), &map).unwrap();
-            assert_eq!(territory.foreign(&moved.sql).unwrap(), vec![], "{}: {id}\n{}", folder.display(), moved.sql);
+            assert_eq!(territory.foreign(&moved.sql).unwrap(), vec![], "{}: {id}\n{}", name, moved.sql);
             for used in &moved.used {
-                assert!(parents.contains(used), "{}: {id} names {used}, not among {parents:?}", folder.display());
+                assert!(parents.contains(used), "{}: {id} names {used}, not among {parents:?}", name);
             }
         }
     }
@@ -491,7 +532,7 @@ fn no_planned_statement_leaves_the_temporary_schema() {
 /// The gates, closed over parents, are dbt's: every test all of whose parents are upstream.
 #[test]
 fn gates_are_dbts_edges() {
-    for (folder, _, state, pr) in corpus() {
+    for Case { name, state, pr, .. } in cases() {
         let plan = plan_files(&state, &pr, &options());
         let pr = pr.parse().unwrap();
         let graph = Graph::new(&pr);
@@ -514,7 +555,7 @@ fn gates_are_dbts_edges() {
                     !parents.is_empty() && parents.iter().all(|parent| upstream.contains(parent))
                 })
                 .collect();
-            assert_eq!(closed[node.unique_id.as_str()], expected, "{}: {}", folder.display(), node.unique_id);
+            assert_eq!(closed[node.unique_id.as_str()], expected, "{}: {}", name, node.unique_id);
         }
     }
 }
@@ -541,7 +582,7 @@ fn the_committed_schema_is_that_of_the_code() {
 fn plans_conform_to_the_schema_and_read_back() {
     let schema: Value = serde_json::from_str(&fs_err::read_to_string(schema_path()).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for (_, _, state, pr) in corpus().into_iter().take(20) {
+    for Case { state, pr, .. } in cases().into_iter().take(30) {
         let plan = plan_files(&state, &pr, &options());
         let document = serde_json::to_value(&plan).unwrap();
         if let Err(error) = validator.validate(&document) {
@@ -553,12 +594,25 @@ fn plans_conform_to_the_schema_and_read_back() {
 
 #[test]
 fn no_line_of_the_text_is_wider_than_asked() {
-    for (_, _, state, pr) in corpus() {
+    for Case { state, pr, .. } in cases() {
         let plan = plan_files(&state, &pr, &options());
         let mut text = Vec::new();
         render_text(&plan, 100, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    }
+}
+
+fn text(plan: &Plan) -> String {
+    let mut text = Vec::new();
+    render_text(plan, 100, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_text_of_plans() {
+    for name in ["demo", "ephemeral_edit", "new_python_model", "remove_model", "renamed_model", "snapshot_edit"] {
+        insta::assert_snapshot!(format!("plan_{name}"), text(&ferry_plan(name)));
     }
 }

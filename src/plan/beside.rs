@@ -25,12 +25,15 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
     if gone.is_empty() {
         return Vec::new();
     }
-    let renamed_to = |old: &str| {
-        facts.changes.nodes.iter().find_map(|(id, change)| match &change.kind {
-            ChangeKind::Renamed { from } if from == old => Some(id.clone()),
+    let renamed: BTreeMap<&str, &str> = facts
+        .changes
+        .nodes
+        .iter()
+        .filter_map(|(id, change)| match &change.kind {
+            ChangeKind::Renamed { from } => Some((from.as_str(), id.as_str())),
             _ => None,
         })
-    };
+        .collect();
     let now = readers(facts.pr, &gone);
     let before = readers(facts.state, &gone);
     let still_there = |id: &&&str| facts.graph.id(id).is_some();
@@ -49,7 +52,7 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
                 unique_id: (*id).to_owned(),
                 resource_type: kind.as_str().to_owned(),
                 disabled: *disabled,
-                renamed_to: renamed_to(id),
+                renamed_to: renamed.get(id).map(|to| (*to).to_owned()),
                 production: production.map(str::to_owned),
                 referred_by: strings(now.get(id).into_iter().flatten().collect()),
                 was_read_by: strings(before.get(id).into_iter().flatten().filter(still_there).collect()),

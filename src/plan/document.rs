@@ -216,6 +216,8 @@ pub struct Skipped {
     pub unique_id: String,
     /// Why not.
     pub reason: SkipReason,
+    /// In which ways it differs itself; empty when it is only downstream.
+    pub changed: Vec<Reason>,
 }
 
 /// Why a node needs no run.
@@ -243,6 +245,8 @@ pub struct NotChecked {
     pub name: String,
     /// Why not.
     pub reason: NotCheckedReason,
+    /// In which ways it differs itself; empty when it is only downstream.
+    pub changed: Vec<Reason>,
 }
 
 /// Why something is not checked.

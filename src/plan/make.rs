@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::gates::gates;
 use super::places::places;
 use crate::artifacts::{Manifest, ResourceType};
-use crate::changes::{ChangeKind, Changes};
+use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
 use crate::sql::Dialect;
 
@@ -228,8 +228,14 @@ fn why(facts: &Facts<'_>, set: &BuildSet, causes: &BTreeMap<NodeId, (BTreeSet<No
 }
 
 fn skipped(facts: &Facts<'_>, set: &BuildSet) -> Vec<Skipped> {
-    let entry = |(id, reason): (&NodeId, _)| Skipped { unique_id: facts.name(*id).to_owned(), reason };
-    set.skipped.iter().map(|(id, reason)| entry((id, *reason))).collect()
+    set.skipped
+        .iter()
+        .map(|(id, reason)| Skipped {
+            unique_id: facts.name(*id).to_owned(),
+            reason: *reason,
+            changed: reasons(facts, *id),
+        })
+        .collect()
 }
 
 fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotChecked> {
@@ -245,9 +251,14 @@ fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotC
                 resource_type: facts.kind(*id).as_str().to_owned(),
                 name: name.unwrap_or_default(),
                 reason: reason.clone(),
+                changed: reasons(facts, *id),
             }
         })
         .collect()
+}
+
+fn reasons(facts: &Facts<'_>, id: NodeId) -> Vec<Reason> {
+    facts.change(id).map(|change| change.reasons.clone()).unwrap_or_default()
 }
 
 fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {

@@ -201,43 +201,59 @@ fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     page.section(&format!("Not checked: {}", plan.not_checked.len()))?;
-    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut tests: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut rows = Vec::new();
     for entry in &plan.not_checked {
-        let text = match &entry.reason {
-            NotCheckedReason::PythonModel => "a Python model".to_owned(),
-            NotCheckedReason::UnknownMaterialization { materialized } => {
-                format!("premerge does not know the materialization `{materialized}`")
-            }
-            NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it".to_owned(),
-            NotCheckedReason::ParentNotAvailable { parent } => {
-                format!("reads {}, which is neither built nor in production", short(parent))
-            }
-            NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
-            NotCheckedReason::NothingOfItIsBuilt => "tests of nodes that are not built".to_owned(),
-            NotCheckedReason::UnitTestUnsupported => "unit tests".to_owned(),
-            NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
-        };
-        match entry.reason {
-            // There can be hundreds of them.
-            NotCheckedReason::NothingOfItIsBuilt | NotCheckedReason::UnitTestUnsupported => {
-                groups.entry(text).or_default().push(short(&entry.unique_id));
-            }
-            _ => rows.push(vec![entry.resource_type.clone(), short(&entry.unique_id).to_owned(), text]),
+        let name = short(&entry.unique_id).to_owned();
+        if matches!(entry.resource_type.as_str(), "test" | "unit_test") {
+            tests.entry(not_checked_tests(&entry.reason)).or_default().push(name);
+        } else {
+            rows.push(vec![entry.resource_type.clone(), name, not_checked_reason(&entry.reason)]);
         }
     }
     page.table(&rows)?;
-    for (text, names) in groups {
-        page.line(&format!("  {} {text}:", names.len()))?;
-        page.names(names)?;
+    for (text, names) in tests {
+        let count = if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) };
+        page.line(&format!("  {count} {text}:"))?;
+        page.names(names.iter().map(String::as_str))?;
     }
     Ok(())
 }
 
+fn not_checked_reason(reason: &NotCheckedReason) -> String {
+    match reason {
+        NotCheckedReason::PythonModel => "a Python model".to_owned(),
+        NotCheckedReason::UnknownMaterialization { materialized } => {
+            format!("unknown materialization `{materialized}`")
+        }
+        NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it".to_owned(),
+        NotCheckedReason::ParentNotAvailable { parent } => {
+            format!("reads {}: not built, not in production", short(parent))
+        }
+        NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
+        NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
+        NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
+        NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
+    }
+}
+
+fn not_checked_tests(reason: &NotCheckedReason) -> String {
+    match reason {
+        NotCheckedReason::ParentNotAvailable { .. } => "on nodes neither built nor in production".to_owned(),
+        NotCheckedReason::MissingParent { .. } => "on nodes that are not there".to_owned(),
+        NotCheckedReason::NothingOfItIsBuilt => "on nodes that are not built".to_owned(),
+        NotCheckedReason::UnitTestUnsupported => "of units, which premerge does not run yet".to_owned(),
+        other => format!("({})", not_checked_reason(other)),
+    }
+}
+
 fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let mut groups: BTreeMap<SkipReason, Vec<&str>> = BTreeMap::new();
+    let mut groups: BTreeMap<SkipReason, Vec<String>> = BTreeMap::new();
     for entry in &plan.skipped {
-        groups.entry(entry.reason).or_default().push(short(&entry.unique_id));
+        let reasons: Vec<String> = entry.changed.iter().map(ToString::to_string).collect();
+        let name = short(&entry.unique_id);
+        let name = if reasons.is_empty() { name.to_owned() } else { format!("{name} ({})", reasons.join(", ")) };
+        groups.entry(entry.reason).or_default().push(name);
     }
     for (reason, names) in groups {
         page.section(match reason {
@@ -246,7 +262,7 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
             SkipReason::Empty => "Without SQL",
         })?;
-        page.names(names)?;
+        page.names(names.iter().map(String::as_str))?;
     }
     Ok(())
 }
