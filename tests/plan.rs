@@ -616,3 +616,34 @@ fn the_text_of_plans() {
         insta::assert_snapshot!(format!("plan_{name}"), text(&ferry_plan(name)));
     }
 }
+
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    args: premerge::commands::plan::PlanArgs,
+}
+
+#[test]
+fn the_command_writes_text_and_json() {
+    use clap::Parser as _;
+    let ferry = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.json");
+    let run = |more: &[&str]| {
+        let (state, pr) = (ferry.join("production.manifest.json.gz"), ferry.join("prs/demo/pr.manifest.json.gz"));
+        let line = ["plan", "--state", state.to_str().unwrap(), "--manifest", pr.to_str().unwrap(), "--pr", "1"];
+        let args = CommandLine::parse_from(line.iter().chain(more)).args;
+        let mut out = Vec::new();
+        premerge::commands::plan::run(&args, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(run(&["--output", file.to_str().unwrap()]), text(&ferry_plan("demo")));
+    let json = run(&["--format", "json"]);
+    assert_eq!(json, fs_err::read_to_string(&file).unwrap());
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), ferry_plan("demo"));
+
+    let narrowed: Plan =
+        serde_json::from_str(&run(&["--format", "json", "--select", "dim_routes+", "--exclude", "fin_board_pack"]))
+            .unwrap();
+    assert_eq!(built(&narrowed), ["model.ferry.dim_routes", "model.ferry.fin_route_revenue"]);
+}

@@ -110,10 +110,10 @@ fn resource_types(name: &str) -> Result<ResourceTypes, String> {
 #[derive(Debug, thiserror::Error)]
 pub enum LsError {
     /// A manifest cannot be read.
-    #[error("{0}\nhint: {}", .0.hint())]
+    #[error("{0}\nhint: {hint}", hint = .0.hint())]
     Artifact(#[from] ArtifactError),
     /// The manifests do not belong together.
-    #[error("{}\nhint: {}", .0.message, .0.remedy)]
+    #[error("{message}\nhint: {remedy}", message = .0.message, remedy = .0.remedy)]
     Manifests(ManifestIssue),
     /// dbt refuses the selection.
     #[error("{0}")]
