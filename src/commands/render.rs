@@ -13,10 +13,10 @@ pub struct RenderArgs {
     /// The report, as `premerge check --output` wrote it
     pub report: PathBuf,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text, env = "PREMERGE_FORMAT")]
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "PREMERGE_RENDER_FORMAT")]
     pub format: Format,
     /// Write to a file instead of stdout
-    #[arg(long, value_name = "FILE", env = "PREMERGE_OUTPUT")]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_RENDER_OUTPUT")]
     pub output: Option<PathBuf>,
 }
 
