@@ -1,1 +1,166 @@
-//! cli
+//! The command line as clap sees it, and no logic.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{self, CommandError, Io};
+use crate::config::Env;
+use crate::publish::LogWriter;
+
+/// The gate a dbt pull request passes before it is merged.
+///
+/// premerge compares the pull request's dbt manifest with production's, builds only the modified models and
+/// what is downstream of them into a temporary schema whose other relations are proxy views onto production,
+/// runs the tests there, and says in one comment whether the pull request may be merged.
+#[derive(Debug, Parser)]
+#[command(name = "premerge", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  passed, or warned
+  1  failed: the gate is shut because of findings
+  2  bad usage, configuration or input; nothing was started
+  3  incomplete: it could not finish (warehouse, network, stopped); never green
+
+New here? `premerge demo` does the whole job on a bundled project, in seconds and without an account.";
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Say only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "PREMERGE_QUIET", help_heading = "Messages")]
+    quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Messages")]
+    verbose: u8,
+    /// How diagnostics are written to stderr
+    #[arg(long, global = true, value_enum, default_value_t, env = "PREMERGE_LOG_FORMAT", help_heading = "Messages")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
+enum Command {
+    /// The whole job: build what changed, test it, and say whether it may be merged
+    Check(commands::check::CheckArgs),
+    /// The whole job on a bundled project, with DuckDB in this process
+    Demo(commands::demo::DemoArgs),
+    /// A saved report.json in another format
+    Render(commands::render::RenderArgs),
+    /// Post a saved report.json (for jobs in two stages)
+    Publish(commands::publish::PublishArgs),
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
+    let env = Env::of_process();
+    // Not locked: the log and the progress bar write from other threads.
+    let (mut out, mut err): (Box<dyn Write>, Box<dyn Write>) = if env.get("GITHUB_ACTIONS").is_some() {
+        (Box::new(LogWriter::new(stdout)), Box::new(LogWriter::new(stderr)))
+    } else {
+        (Box::new(stdout), Box::new(stderr))
+    };
+    let mut io = Io {
+        out: &mut out,
+        err: &mut err,
+        log: &mut std::io::stdout(),
+        out_is_terminal,
+        err_is_terminal,
+        quiet: false,
+        env,
+    };
+    let code = run(std::env::args_os(), &mut io);
+    // A reader that has gone away is no failure of ours.
+    let _ = out.flush().and(err.flush());
+    ExitCode::from(code)
+}
+
+/// Runs the command in `args` and returns the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let text = error.render();
+            let _ = if error.use_stderr() { write!(io.err, "{text}") } else { write!(io.out, "{text}") };
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    io.quiet = cli.global.quiet;
+    log(&cli.global);
+    let result = match &cli.command {
+        Command::Check(args) => commands::check::run(args, io),
+        Command::Demo(args) => commands::demo::run(args, io),
+        Command::Render(args) => render(args, io),
+        Command::Publish(args) => publish(args, io),
+    };
+    result.unwrap_or_else(|error| {
+        show(&error, io);
+        error.exit_code()
+    })
+}
+
+fn render(args: &commands::render::RenderArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
+    commands::render::run(args, io.colours(), io.out)?;
+    Ok(0)
+}
+
+fn publish(args: &commands::publish::PublishArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
+    let env = io.env.clone();
+    let lookup = |name: &str| env.get(name).map(str::to_owned);
+    commands::runtime()?.block_on(commands::publish::run(args, &lookup, io.log))?;
+    Ok(0)
+}
+
+fn show(error: &CommandError, io: &mut Io<'_>) {
+    let text = crate::report::escape::terminal(&error.to_string(), true);
+    let _ = writeln!(io.err, "error: {text}");
+    if let Some(remedy) = error.remedy() {
+        let _ = writeln!(io.err, "hint: {remedy}");
+    }
+}
+
+fn log(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "premerge=info,warn",
+        (false, _) => "premerge=debug,info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PREMERGE_LOG").unwrap_or_else(|_| level.into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = match global.log_format {
+        LogFormat::Text => builder.without_time().with_target(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -3,16 +3,16 @@
 //! Data moves one way through the stages below, in the order they are listed; a stage uses the
 //! stages before it and none after it (`tests/architecture.rs` proves it).
 
-pub mod artifacts; // dbt's manifest.json and its companions, read from files
-pub mod build; // the plan carried out: proxies, models, seeds, tests
-pub mod changes; // two manifests in, changes with reasons out
-pub mod config; // flags, environment, premerge.yml and profiles.yml, resolved to settings
-pub mod plan; // changes and graph in, what to do out
-pub mod project; // a manifest as a graph; dbt's selector grammar
-pub mod publish;
-pub mod report; // the one value that holds the result, and its renderings
 pub mod sql; // dialects, tokens, relation names and their relocation
-pub mod warehouse; // the one door to a database // the report brought to a forge
+pub mod artifacts; // dbt's manifest.json and its companions, read from files
+pub mod config; // environment, premerge.yml and profiles.yml, resolved to settings
+pub mod project; // a manifest as a graph; dbt's selector grammar
+pub mod changes; // two manifests in, changes with reasons out
+pub mod plan; // changes and graph in, what to do out
+pub mod warehouse; // the one door to a database
+pub mod build; // the plan carried out: proxies, models, seeds, tests
+pub mod report; // the one value that holds the result, and its renderings
+pub mod publish; // the report brought to a forge
 
-pub mod cli; // the command line as clap sees it
 pub mod commands; // one file a subcommand; each strings stages together
+pub mod cli; // the command line as clap sees it

@@ -4,6 +4,33 @@ use crate::artifacts::TestConfig;
 use crate::warehouse::{ColumnDef, SeedFile, TempRelation};
 
 use super::outcome::Failure;
+use super::run::Count;
+
+/// Everything that a plan asks for, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    /// In the plan's order.
+    pub jobs: Vec<Job>,
+    /// Made before any job.
+    pub proxies: Vec<Proxy>,
+    /// Relations whose rows are counted at the end.
+    pub counts: Vec<Count>,
+    /// Every relation that will be made, for the register.
+    pub identifiers: Vec<String>,
+}
+
+/// A view onto production's relation.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The node it stands for.
+    pub unique_id: String,
+    /// Its place.
+    pub at: TempRelation,
+    /// What it reads, for people.
+    pub production: String,
+    /// Its query.
+    pub select: String,
+}
 
 /// A node to build or a test to run, with all its text relocated.
 #[derive(Debug)]
@@ -16,6 +43,10 @@ pub struct Job {
     pub work: Work,
     /// Jobs that must end well before this one starts, by their place in the list.
     pub after: Vec<usize>,
+    /// unique_ids of the proxied nodes it reads.
+    pub reads: Vec<String>,
+    /// Whether it is a test.
+    pub is_test: bool,
 }
 
 /// What a job does.
@@ -70,12 +101,4 @@ pub struct TypedTable {
     pub columns: Vec<ColumnDef>,
     /// Model-level constraints.
     pub constraints: Vec<String>,
-}
-
-impl Work {
-    /// Whether it is a test.
-    #[must_use]
-    pub fn is_test(&self) -> bool {
-        matches!(self, Self::Test { .. })
-    }
 }

@@ -7,11 +7,15 @@ pub mod data_test;
 mod event;
 mod job;
 mod outcome;
+mod prepare;
+mod run;
 mod schedule;
 pub mod seed;
 pub mod snapshot;
 mod work;
 
 pub use event::{Event, Observer, Unobserved};
-pub use job::{Job, Select, TypedTable, Work};
+pub use job::{Job, Prepared, Proxy, Select, TypedTable, Work};
 pub use outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
+pub use prepare::{Inputs, left_out_of_contract, prepare};
+pub use run::{Count, RunOptions, run};

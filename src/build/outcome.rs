@@ -17,7 +17,7 @@ pub struct Outcome {
     pub row_counts: Vec<RowCount>,
     /// Statements sent.
     pub statements: u64,
-    /// Time in which at least one answer of the warehouse was awaited, added up over sessions.
+    /// Time in which at least one answer of the warehouse was awaited.
     pub waited: Duration,
     /// The run was stopped before its end: by a signal, or by `--fail-fast`.
     pub stopped: Option<Stop>,

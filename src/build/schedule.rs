@@ -36,6 +36,8 @@ pub(super) async fn run(
     let mut running: JoinSet<Ran> = JoinSet::new();
     let mut cancellers: Vec<Option<Arc<dyn Canceller>>> = vec![None; jobs.len()];
     let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
+    // Since when at least one answer is awaited.
+    let mut busy_since: Option<Instant> = None;
     loop {
         while stopped.is_none() && !idle.is_empty() {
             let Some(at) = state.ready.pop_first() else { break };
@@ -49,7 +51,7 @@ pub(super) async fn run(
             if let Some(slot) = cancellers.get_mut(at) {
                 *slot = Some(session.canceller());
             }
-            observer.on(&Event::Started { name: &job.name, test: job.work.is_test() });
+            observer.on(&Event::Started { name: &job.name, test: job.is_test });
             let jobs = Arc::clone(&jobs);
             running.spawn(async move {
                 let started = Instant::now();
@@ -63,6 +65,7 @@ pub(super) async fn run(
         if running.is_empty() {
             break;
         }
+        busy_since.get_or_insert_with(Instant::now);
         tokio::select! {
             Some(ended) = running.join_next() => {
                 // A task that panicked took its session with it; its job stays "not run", and the run is incomplete.
@@ -70,7 +73,9 @@ pub(super) async fn run(
                 let Ran { at, session, status, rows, statements: sent, duration } = ran;
                 idle.push(session);
                 statements += sent;
-                waited += duration;
+                if running.is_empty() {
+                    waited += busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
+                }
                 if let Some(slot) = cancellers.get_mut(at) {
                     *slot = None;
                 }
@@ -176,7 +181,7 @@ fn finish(
     state.done += 1;
     observer.on(&Event::Finished {
         name: &job.name,
-        test: job.work.is_test(),
+        test: job.is_test,
         status: &status,
         rows,
         duration,

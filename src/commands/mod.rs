@@ -1,6 +1,22 @@
 //! One file a subcommand; each only strings stages together.
 
+mod comparison;
+mod error;
+mod io;
+mod progress;
+
+pub mod check;
+pub mod demo;
 pub mod ls;
 pub mod plan;
 pub mod publish;
 pub mod render;
+
+pub use comparison::{ManifestArgs, SelectionArgs};
+pub use error::CommandError;
+pub use io::Io;
+
+/// The runtime of a command that waits for a warehouse or a forge.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Runtime::new().map_err(|error| CommandError::Incomplete(format!("could not start: {error}")))
+}

@@ -13,7 +13,7 @@ pub struct RenderArgs {
     /// The report, as `premerge check --output` wrote it
     pub report: PathBuf,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text, env = "PREMERGE_RENDER_FORMAT")]
+    #[arg(long, value_enum, default_value_t, env = "PREMERGE_RENDER_FORMAT")]
     pub format: Format,
     /// Write to a file instead of stdout
     #[arg(long, value_name = "FILE", env = "PREMERGE_RENDER_OUTPUT")]
@@ -21,13 +21,14 @@ pub struct RenderArgs {
 }
 
 /// A rendering of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For a terminal
+    /// For people in a terminal
+    #[default]
     Text,
     /// The pull request's comment
     Markdown,
-    /// `report.json`, version 1
+    /// The whole report, version 1
     Json,
 }
 

@@ -20,6 +20,8 @@ use async_trait::async_trait;
 use crate::config::Target;
 use crate::sql::Dialect;
 
+#[cfg(feature = "duckdb")]
+pub use duckdb::create_database;
 pub use error::{FaultClass, OpenError, WarehouseError};
 pub use rows::{ColumnType, Rows};
 pub use temp_schema::{GuardError, Owner, Protected, TempRelation, TempSchema};

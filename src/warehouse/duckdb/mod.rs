@@ -5,6 +5,7 @@
 //! instance that every session clones.
 
 mod fault;
+mod fresh;
 mod profile;
 mod session;
 mod statement;
@@ -19,6 +20,7 @@ use super::{OpenError, Place, Session, Warehouse, WarehouseError};
 use crate::config::Target;
 use crate::sql::Dialect;
 use fault::classify;
+pub use fresh::create_database;
 use profile::{Attach, Profile};
 use session::DuckDbSession;
 

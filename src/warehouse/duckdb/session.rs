@@ -115,7 +115,7 @@ impl Session for DuckDbSession {
             .blocking(move |connection| {
                 let mut rows = None;
                 for statement in &statements {
-                    rows = Some(connection.execute(statement, [])? as u64);
+                    rows = written_rows(connection, statement)?;
                 }
                 Ok(rows)
             })
@@ -126,6 +126,12 @@ impl Session for DuckDbSession {
     fn canceller(&self) -> Arc<dyn Canceller> {
         Arc::new(Interrupt(Arc::clone(&self.interrupt)))
     }
+}
+
+/// DuckDB answers a `create table as`, an `insert` and a `copy` with one row that holds the count.
+fn written_rows(connection: &Connection, sql: &str) -> duckdb::Result<Option<u64>> {
+    let rows = read(connection, sql)?;
+    Ok(rows.scalar().filter(|_| rows.columns == ["Count"]).and_then(|count| count.parse().ok()))
 }
 
 fn read(connection: &Connection, sql: &str) -> duckdb::Result<Rows> {

@@ -1,0 +1,206 @@
+//! From a plan to jobs: everything is read, relocated and checked before anything runs.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::contract;
+use super::data_test;
+use super::job::{Job, Prepared, Proxy, Select, TypedTable, Work};
+use super::outcome::Failure;
+use super::run::Count;
+use super::seed::seed_file;
+use super::snapshot;
+use crate::artifacts::{Manifest, Node, Text};
+use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Why};
+use crate::sql::{Dialect, RelationName, Relocation, Territory, relocate, trim_statement};
+use crate::warehouse::TempSchema;
+
+/// What [`prepare`] reads.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Production's manifest.
+    pub state: &'a Manifest<'a>,
+    /// The pull request's manifest.
+    pub pr: &'a Manifest<'a>,
+    /// The pull request's checkout of the dbt project.
+    pub project_dir: &'a Path,
+    /// Count rows of changed nodes on both sides.
+    pub row_counts: bool,
+}
+
+/// Jobs, proxies and counts, and what was left out of contracts.
+///
+/// A node that cannot be prepared becomes a job that fails with the reason, so that the rest still runs.
+/// That includes a node whose SQL, after relocation, still names production or the pull request's own target
+/// schema: such SQL is never sent.
+#[must_use]
+pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Prepared {
+    let Inputs { plan, state, pr, .. } = inputs;
+    let preparer = Preparer {
+        inputs,
+        schema,
+        dialect,
+        relocation: plan.relocation(state, pr, dialect, schema.database()),
+        territory: plan.territory(state, pr, dialect, schema.database()),
+    };
+    let place: HashMap<&str, usize> = plan
+        .tests
+        .iter()
+        .map(|test| test.unique_id.as_str())
+        .chain(plan.nodes.iter().map(|node| node.unique_id.as_str()))
+        .enumerate()
+        .map(|(at, id)| (id, at))
+        .collect();
+    let proxied: HashSet<&str> = plan.proxies.iter().map(|proxy| proxy.unique_id.as_str()).collect();
+    let after = |ids: &mut dyn Iterator<Item = &String>| ids.filter_map(|id| place.get(id.as_str()).copied()).collect();
+    let reads = |parents: &[String]| parents.iter().filter(|id| proxied.contains(id.as_str())).cloned().collect();
+
+    let mut jobs = Vec::with_capacity(place.len());
+    for test in &plan.tests {
+        jobs.push(Job {
+            unique_id: test.unique_id.clone(),
+            name: test.name.clone(),
+            work: preparer.test(test).unwrap_or_else(Work::Refused),
+            after: after(&mut test.parents.iter()),
+            reads: reads(&test.parents),
+            is_test: true,
+        });
+    }
+    for node in &plan.nodes {
+        jobs.push(Job {
+            unique_id: node.unique_id.clone(),
+            name: node.name.clone(),
+            work: preparer.node(node).unwrap_or_else(Work::Refused),
+            after: after(&mut node.parents.iter().chain(&node.gated_by)),
+            reads: reads(&node.parents),
+            is_test: false,
+        });
+    }
+    let proxies = plan.proxies.iter().map(|proxy| preparer.proxy(proxy)).collect();
+    let counts = if inputs.row_counts { preparer.counts() } else { Vec::new() };
+    let identifiers = plan.relations().map(|(_, identifier)| identifier.to_owned()).collect();
+    Prepared { jobs, proxies, counts, identifiers }
+}
+
+struct Preparer<'a> {
+    inputs: Inputs<'a>,
+    schema: &'a TempSchema,
+    dialect: Dialect,
+    relocation: Relocation,
+    territory: Territory,
+}
+
+impl Preparer<'_> {
+    fn node(&self, planned: &PlannedNode) -> Result<Work, Failure> {
+        let node = self.manifest_node(&planned.unique_id)?;
+        let config = node.config();
+        let at = self.schema.relation(&planned.relation);
+        if planned.materialization == Materialization::Seed {
+            // A seed of a package has its file below the package's folder, which the manifest does not name.
+            let seed = seed_file(self.inputs.project_dir, &node.original_file_path, &config, self.dialect)
+                .map_err(|error| Failure { remedy: seed_remedy(), ..Failure::refused(error.to_string()) })?;
+            return Ok(Work::Seed { at, seed });
+        }
+        let mut sql = self.relocated(node)?;
+        if planned.materialization == Materialization::SnapshotFirstRun {
+            sql = snapshot::first_run(&sql, &config, self.dialect).map_err(Failure::refused)?;
+        }
+        let header = config.sql_header.clone();
+        let select = Select { at, header, sql };
+        let is_view = planned.materialization == Materialization::View;
+        if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
+            return self.contract(node, select, is_view);
+        }
+        Ok(if is_view { Work::View(select) } else { Work::Table(select) })
+    }
+
+    fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Work, Failure> {
+        let declared_columns = node.columns();
+        let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
+        let table = (!is_view).then(|| {
+            let (columns, _) = contract::columns(&declared_columns, self.dialect);
+            let constraints: Vec<Value> =
+                node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+            let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
+            TypedTable { columns, constraints }
+        });
+        Ok(Work::Contract { select, declared, table })
+    }
+
+    fn test(&self, planned: &PlannedTest) -> Result<Work, Failure> {
+        let node = self.manifest_node(&planned.unique_id)?;
+        let config = node.test_config();
+        Ok(Work::Test { sql: data_test::query(&self.relocated(node)?, &config), config })
+    }
+
+    fn proxy(&self, proxy: &crate::plan::Proxy) -> Proxy {
+        Proxy {
+            unique_id: proxy.unique_id.clone(),
+            at: self.schema.relation(&proxy.relation),
+            production: proxy.production.clone(),
+            select: format!("select * from {}", proxy.production),
+        }
+    }
+
+    fn counts(&self) -> Vec<Count> {
+        let changed = self.inputs.plan.nodes.iter().filter(|node| matches!(node.why, Why::Changed { .. }));
+        changed
+            .map(|node| Count {
+                unique_id: node.unique_id.clone(),
+                production: self
+                    .inputs
+                    .state
+                    .nodes
+                    .get(node.unique_id.as_str())
+                    .and_then(|node| RelationName::parse(node.relation_name.as_deref()?, self.dialect)),
+                pull_request: self.schema.relation(&node.relation).name().clone(),
+            })
+            .collect()
+    }
+
+    fn manifest_node(&self, unique_id: &str) -> Result<&Node<'_>, Failure> {
+        self.inputs
+            .pr
+            .nodes
+            .get(unique_id)
+            .ok_or_else(|| Failure::refused("the pull request's manifest does not hold it"))
+    }
+
+    /// A node's compiled SQL in its new place, proved not to leave it.
+    fn relocated(&self, node: &Node<'_>) -> Result<String, Failure> {
+        let code = node.compiled_code.as_ref().map(Text::get).unwrap_or_default();
+        let unreadable = |error: &dyn std::fmt::Display| Failure::refused(format!("its SQL cannot be read: {error}"));
+        let select = trim_statement(&code, self.dialect).map_err(|error| unreadable(&error))?;
+        let relocated = relocate(select, &self.relocation).map_err(|error| unreadable(&error))?;
+        let foreign = self.territory.foreign(&relocated.sql).map_err(|error| unreadable(&error))?;
+        if foreign.is_empty() {
+            return Ok(relocated.sql);
+        }
+        let list: Vec<_> = foreign
+            .iter()
+            .map(|found| format!("{} (line {} of the compiled SQL)", found.relation, found.line))
+            .collect();
+        Err(Failure {
+            remedy: Some("use ref() or source() instead of the relation's name".to_owned()),
+            ..Failure::refused(format!("its SQL names a relation outside the temporary schema: {}", list.join(", ")))
+        })
+    }
+}
+
+fn seed_remedy() -> Option<String> {
+    Some("name the project's folder, checked out at the pull request's commit, with --project-dir".to_owned())
+}
+
+/// What of a built node's contract premerge leaves out: foreign keys.
+#[must_use]
+pub fn left_out_of_contract(node: &Node<'_>, dialect: Dialect) -> Vec<String> {
+    let (_, mut left_out) = contract::columns(&node.columns(), dialect);
+    let constraints: Vec<Value> =
+        node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    left_out.extend(contract::model_constraints(&constraints, dialect).1);
+    left_out
+}

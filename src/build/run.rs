@@ -1,0 +1,148 @@
+//! A prepared plan carried out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::event::{Event, Observer};
+use super::job::{Job, Prepared, Proxy};
+use super::outcome::{Failure, JobStatus, Outcome, RowCount};
+use super::schedule;
+use crate::sql::{Dialect, RelationName};
+use crate::warehouse::{Session, TempSchema, Warehouse, WarehouseError, Write};
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// Jobs at once: sessions opened. At least 1.
+    pub threads: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+}
+
+/// Makes the proxies, then builds and tests in dependency order, then counts rows.
+///
+/// `first` is a session that is open already; `stop` turns true when the run is to end early.
+///
+/// # Errors
+/// When no connection can be had or the register cannot be written: nothing was built then. What fails
+/// later is part of the outcome.
+pub async fn run(
+    warehouse: &dyn Warehouse,
+    schema: &TempSchema,
+    prepared: Prepared,
+    first: Box<dyn Session>,
+    options: RunOptions,
+    stop: watch::Receiver<bool>,
+    observer: &dyn Observer,
+) -> Result<Outcome, WarehouseError> {
+    let Prepared { mut jobs, proxies, counts, identifiers } = prepared;
+    observer.on(&Event::Begin { jobs: jobs.len(), proxies: proxies.len() });
+
+    let mut session = first;
+    let names: Vec<&str> = identifiers.iter().map(String::as_str).collect();
+    schema.register(session.as_mut(), &names).await?;
+
+    let began = Instant::now();
+    let (failed_proxies, mut statements) = make_proxies(&proxies, session.as_mut()).await;
+    let mut waited = began.elapsed();
+    observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
+    block(&mut jobs, &failed_proxies);
+
+    let mut sessions = vec![session];
+    let threads = options.threads.clamp(1, jobs.len().max(1));
+    while sessions.len() < threads {
+        sessions.push(warehouse.connect().await?);
+    }
+    let jobs = Arc::new(jobs);
+    let done = schedule::run(Arc::clone(&jobs), sessions, options.fail_fast, stop, observer).await;
+    statements += done.statements;
+    waited += done.waited;
+
+    let mut row_counts = Vec::new();
+    if done.stopped.is_none()
+        && let Some(mut session) = done.sessions.into_iter().next()
+    {
+        let built: HashMap<&str, &JobStatus> =
+            done.results.iter().map(|result| (result.unique_id.as_str(), &result.status)).collect();
+        let began = Instant::now();
+        for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
+            statements += 1;
+            row_counts.extend(count_rows(count, warehouse.dialect(), session.as_mut()).await);
+        }
+        waited += began.elapsed();
+    }
+    Ok(Outcome {
+        results: done.results,
+        proxies: proxies.len() - failed_proxies.len(),
+        failed_proxies,
+        row_counts,
+        statements,
+        waited,
+        stopped: done.stopped,
+    })
+}
+
+/// All in one batch; where that fails, one by one, to know which.
+async fn make_proxies(proxies: &[Proxy], session: &mut dyn Session) -> (Vec<(String, Failure)>, u64) {
+    if proxies.is_empty() {
+        return (Vec::new(), 0);
+    }
+    let views: Vec<Write<'_>> =
+        proxies.iter().map(|proxy| Write::View { at: &proxy.at, header: None, select: &proxy.select }).collect();
+    if let Ok(written) = session.write(&views).await {
+        return (Vec::new(), written.statements);
+    }
+    let mut failed = Vec::new();
+    for (proxy, view) in proxies.iter().zip(views) {
+        // The batch may have made it before it failed at another.
+        if let Err(error) = session.write(&[Write::Drop { at: &proxy.at }, view]).await {
+            let failure = Failure {
+                message: format!("no proxy view could be made of {}", proxy.production),
+                remedy: Some(
+                    "production's manifest names it; does the relation exist, and may the role read it?".into(),
+                ),
+                ..error.into()
+            };
+            failed.push((proxy.unique_id.clone(), failure));
+        }
+    }
+    (failed, 3 * u64::try_from(proxies.len()).unwrap_or(u64::MAX))
+}
+
+/// Jobs that read a proxy that could not be made fail with its reason instead of the warehouse's.
+fn block(jobs: &mut [Job], failed: &[(String, Failure)]) {
+    if failed.is_empty() {
+        return;
+    }
+    let failed: HashMap<&str, &Failure> = failed.iter().map(|(id, failure)| (id.as_str(), failure)).collect();
+    for job in jobs {
+        if let Some(failure) = job.reads.iter().find_map(|id| failed.get(id.as_str())) {
+            job.work = super::job::Work::Refused((*failure).clone());
+        }
+    }
+}
+
+/// A relation whose rows are to be counted on both sides.
+#[derive(Debug)]
+pub struct Count {
+    /// The node.
+    pub unique_id: String,
+    /// Its relation in production, if it has one.
+    pub production: Option<RelationName>,
+    /// Its relation in the temporary schema.
+    pub pull_request: RelationName,
+}
+
+/// `None` when the warehouse cannot count them: a number that is not there is said by its absence.
+async fn count_rows(count: &Count, dialect: Dialect, session: &mut dyn Session) -> Option<RowCount> {
+    let rows = |name: &RelationName| format!("(select count(*) from {})", name.quoted(dialect));
+    let production = count.production.as_ref().map_or_else(|| "null".to_owned(), rows);
+    let sql = format!("select {production} as production_rows, {} as pull_request_rows", rows(&count.pull_request));
+    let answer = session.read(&sql).await.ok()?;
+    let row = answer.rows.into_iter().next()?;
+    let number = |at: usize| row.get(at)?.as_deref()?.parse::<u64>().ok();
+    Some(RowCount { unique_id: count.unique_id.clone(), production: number(0), pull_request: number(1)? })
+}

@@ -1,0 +1,103 @@
+//! The flags of `premerge check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::commands::render::Format;
+use crate::config::IndirectSelection;
+
+/// `premerge check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  dbt compile --target ci
+  premerge check --state prod-artifacts/manifest.json --pr 123
+
+The pull request's manifest must be compiled without --defer, --empty and --sample, and with a target whose
+schema does not exist, so that incremental models are compiled in full.")]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    /// The temporary schema [default: premerge_pr_<number>]
+    #[arg(long, value_name = "NAME", env = "PREMERGE_SCHEMA", help_heading = "Run")]
+    pub(crate) schema: Option<String>,
+    /// Number of the pull request [default: from the CI's event]
+    #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR", help_heading = "Run")]
+    pub(crate) pr: Option<u64>,
+    /// Nodes and tests worked on at once [default: the profile's `threads`]
+    #[arg(long, value_name = "N", env = "PREMERGE_THREADS", help_heading = "Run")]
+    pub(crate) threads: Option<usize>,
+    /// Stop at the first failure
+    #[arg(long, env = "PREMERGE_FAIL_FAST", help_heading = "Run")]
+    pub(crate) fail_fast: bool,
+    /// Do not count rows of changed models on both sides
+    #[arg(long, env = "PREMERGE_NO_ROW_COUNTS", help_heading = "Run")]
+    pub(crate) no_row_counts: bool,
+    /// Drop the temporary schema at the end instead of keeping it for the reviewer
+    #[arg(long, env = "PREMERGE_DROP", help_heading = "Run")]
+    pub(crate) drop: bool,
+
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT", help_heading = "Result")]
+    pub(crate) format: Format,
+    /// Also write the report, as JSON, to this file
+    #[arg(short, long, value_name = "FILE", env = "PREMERGE_OUTPUT", help_heading = "Result")]
+    pub(crate) output: Option<PathBuf>,
+    /// Do not post the comment, even where repository, pull request and token are known
+    #[arg(long, env = "PREMERGE_NO_COMMENT", help_heading = "Result")]
+    pub(crate) no_comment: bool,
+}
+
+/// Which manifests.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Manifests")]
+pub struct ManifestArgs {
+    /// Production's manifest, or a folder that holds it (plain, .gz or .zst)
+    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
+    pub(crate) state: PathBuf,
+    /// The pull request's manifest [default: target/manifest.json in the project]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+/// Which project, profile and settings.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Project")]
+pub struct ProjectArgs {
+    /// The dbt project's folder
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR")]
+    pub(crate) project_dir: PathBuf,
+    /// Folder of profiles.yml [default: as dbt looks for it]
+    #[arg(long, value_name = "DIR", env = "PREMERGE_PROFILES_DIR")]
+    pub(crate) profiles_dir: Option<PathBuf>,
+    /// Profile [default: that of dbt_project.yml]
+    #[arg(long, value_name = "NAME", env = "PREMERGE_PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Target [default: the profile's]
+    #[arg(long, value_name = "NAME", env = "PREMERGE_TARGET")]
+    pub(crate) target: Option<String>,
+    /// premerge's settings [default: premerge.yml in the project]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Which nodes, in dbt's words.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectionArgs {
+    /// Narrow what is built to these nodes, by dbt selector
+    #[arg(short, long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_SELECT")]
+    pub(crate) select: Vec<String>,
+    /// Leave these nodes out, by dbt selector
+    #[arg(long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_EXCLUDE")]
+    pub(crate) exclude: Vec<String>,
+    /// Which tests of the built nodes run [default: eager]
+    #[arg(long, value_enum, value_name = "MODE", env = "PREMERGE_INDIRECT_SELECTION")]
+    pub(crate) indirect_selection: Option<IndirectSelection>,
+}

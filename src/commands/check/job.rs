@@ -1,0 +1,267 @@
+//! From manifests to a report.
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Began;
+use super::args::CheckArgs;
+use super::settings::Settings;
+use super::summary::{self, Sources};
+use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair, read_pair};
+use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
+use crate::changes::{CompareOptions, compare};
+use crate::commands::progress::{Bar, Lines};
+use crate::commands::selection;
+use crate::commands::{CommandError, Io, runtime};
+use crate::plan::{Plan, PlanOptions, plan};
+use crate::project::Graph;
+use crate::publish::detect::Ci;
+use crate::report::{Draft, Facts, Interruption, Report, StateFacts, TemporarySchema, escape};
+use crate::warehouse::{self, GuardError, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError};
+
+/// Everything between settings and report.
+pub(super) fn check(
+    args: &CheckArgs,
+    settings: &Settings,
+    ci: &Ci,
+    pull_request: Option<u64>,
+    began: Began,
+    io: &mut Io<'_>,
+) -> Result<Report, CommandError> {
+    let files = read_pair(&settings.state, &settings.manifest)?;
+    let (state, pr) = files.parse()?;
+    let mut issues = check_pair(&state, &pr);
+    refuse(&issues)?;
+
+    let graph = Graph::new(&pr);
+    let changes = compare(&state, &pr, &CompareOptions::default());
+    let chosen = selection::narrow(&args.selection, &pr, &graph, &changes)?;
+    let options = PlanOptions {
+        schema: settings.schema.clone(),
+        select: chosen.select,
+        exclude: chosen.exclude,
+        indirect: selection::indirect(settings.indirect),
+    };
+    let plan = plan(&state, &pr, &graph, &changes, &options).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let runs = plan.nodes.iter().map(|node| node.unique_id.as_str());
+    issues.extend(check_compiled(&pr, runs.chain(plan.tests.iter().map(|test| test.unique_id.as_str()))));
+    refuse(&issues)?;
+
+    let mut draft = Draft { facts: facts(settings, ci, pull_request, &pr, io), ..Draft::default() };
+    draft.state = Some(state_facts(&state, began.at));
+    draft.timings.started_at = Some(began.at.to_string());
+    let project = pr.metadata.project_name.as_deref().unwrap_or("project").to_owned();
+    summary::issues(&mut draft, &issues, &project);
+    summary::planned(&mut draft, Sources { plan: &plan, pr: &pr, graph: &graph, changes: &changes });
+
+    let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop };
+    let observer = observer(io);
+    runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
+    drop(observer);
+
+    draft.timings.total_ms = Some(u64::try_from(began.instant.elapsed().as_millis()).unwrap_or(u64::MAX));
+    Ok(Report::conclude(draft))
+}
+
+/// Stops before anything is started when a manifest must not be used.
+fn refuse(issues: &[ManifestIssue]) -> Result<(), CommandError> {
+    let errors: Vec<_> = issues.iter().filter(|issue| issue.severity == IssueSeverity::Error).collect();
+    let Some(first) = errors.first() else { return Ok(()) };
+    let more = match errors.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {n} more like it)"),
+    };
+    Err(CommandError::Input { message: format!("{}{more}", first.message), remedy: first.remedy.clone() })
+}
+
+fn observer(io: &Io<'_>) -> Box<dyn Observer> {
+    if io.quiet {
+        Box::new(Unobserved)
+    } else if io.err_is_terminal && io.env.get("CI").is_none() {
+        Box::new(Bar::new())
+    } else {
+        Box::new(Lines::new(std::io::stderr()))
+    }
+}
+
+fn facts(settings: &Settings, ci: &Ci, pull_request: Option<u64>, pr: &Manifest<'_>, io: &Io<'_>) -> Facts {
+    let mut facts = Facts {
+        pull_request,
+        project: pr.metadata.project_name.as_deref().map(str::to_owned),
+        repository: io.env.get("GITHUB_REPOSITORY").map(str::to_owned),
+        premerge_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        dbt_version: pr.metadata.dbt_version.as_deref().map(str::to_owned),
+        ..Facts::default()
+    };
+    ci.fill(&mut facts);
+    let workspace = ci.workspace.as_deref().and_then(|workspace| fs_err::canonicalize(workspace).ok());
+    let project = fs_err::canonicalize(&settings.project_dir).ok();
+    if let (Some(workspace), Some(project)) = (workspace, project)
+        && let Ok(folder) = project.strip_prefix(&workspace)
+    {
+        facts.project_folder = Some(folder.to_string_lossy().replace('\\', "/"));
+    }
+    facts
+}
+
+fn state_facts(state: &Manifest<'_>, now: Timestamp) -> StateFacts {
+    let generated_at = state.metadata.generated_at.as_deref();
+    let age = generated_at.and_then(|text| text.parse::<Timestamp>().ok()).map(|then| now.duration_since(then));
+    StateFacts {
+        generated_at: generated_at.map(str::to_owned),
+        age_seconds: age.and_then(|age| u64::try_from(age.as_secs()).ok()),
+        commit: None,
+        dbt_version: state.metadata.dbt_version.as_deref().map(str::to_owned),
+    }
+}
+
+/// The part that talks to the warehouse.
+struct Job<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
+    state: &'a Manifest<'a>,
+    pr: &'a Manifest<'a>,
+    began: Began,
+    drop: bool,
+}
+
+impl Job<'_> {
+    /// Fills the draft with what happened. A warehouse that fails makes the report incomplete; a temporary
+    /// schema that may not be used is an error before anything was started.
+    async fn run(&self, draft: &mut Draft, observer: &dyn Observer) -> Result<(), CommandError> {
+        let (plan, settings) = (self.plan, self.settings);
+        if plan.nodes.is_empty() && plan.tests.is_empty() {
+            draft.tally();
+            return Ok(());
+        }
+        let stop = signals();
+        let place = Place {
+            project_dir: &settings.project_dir,
+            schema: &settings.schema,
+            temp_dir: &settings.project_dir.join("target/premerge"),
+        };
+        let warehouse = warehouse::open(&settings.target, place)?;
+        if warehouse.dialect().adapter() != plan.adapter {
+            return Err(CommandError::Input {
+                message: format!(
+                    "the manifest is for {}, but target `{}` of profile `{}` is {}",
+                    plan.adapter, settings.target.name, settings.target.profile, settings.target.adapter
+                ),
+                remedy: "choose the profile and target that the manifest was compiled with".to_owned(),
+            });
+        }
+        match self.build(warehouse.as_ref(), draft, observer, stop).await {
+            Ok(()) => Ok(()),
+            Err(Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source)) => {
+                broken(draft, &source, warehouse.as_ref());
+                Ok(())
+            }
+            Err(Ended::Guard(error)) => Err(error.into()),
+        }
+    }
+
+    async fn build(
+        &self,
+        warehouse: &dyn Warehouse,
+        draft: &mut Draft,
+        observer: &dyn Observer,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), Ended> {
+        let Self { settings, plan, state, pr, .. } = *self;
+        let mut session = warehouse.connect().await?;
+        // Every schema of production, sources' too, and the profile's own.
+        let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
+        let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
+        let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
+        let owner = self.owner(draft);
+        let schema = TempSchema::open(warehouse, session.as_mut(), &settings.schema, &protected, owner).await?;
+        draft.temporary_schema = Some(TemporarySchema {
+            name: schema.name().to_owned(),
+            database: schema.database().map(str::to_owned),
+            expires_at: Some(settings.expires_at.to_string()),
+            dropped: false,
+        });
+        let inputs = Inputs { plan, state, pr, project_dir: &settings.project_dir, row_counts: settings.row_counts };
+        let prepared = build::prepare(inputs, &schema, warehouse.dialect());
+        let options = RunOptions { threads: settings.threads, fail_fast: settings.fail_fast };
+        let outcome = build::run(warehouse, &schema, prepared, session, options, stop, observer).await?;
+        summary::happened(draft, &outcome);
+        if self.drop {
+            let mut session = warehouse.connect().await?;
+            schema.drop(session.as_mut()).await?;
+            if let Some(schema) = &mut draft.temporary_schema {
+                schema.dropped = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn owner(&self, draft: &Draft) -> Owner {
+        let Draft { facts, .. } = draft;
+        let project = facts.project.clone().unwrap_or_default();
+        Owner {
+            repository: facts.repository.clone().unwrap_or_else(|| project.clone()),
+            project,
+            pull_request: facts.pull_request,
+            commit: facts.commit.clone(),
+            run: format!("{}-{}", self.began.at.as_millisecond(), std::process::id()),
+            started_at: self.began.at.to_string(),
+            expires_at: self.settings.expires_at.to_string(),
+        }
+    }
+}
+
+/// Why the warehouse part ended without an outcome.
+enum Ended {
+    Guard(GuardError),
+    Warehouse(WarehouseError),
+}
+
+impl From<GuardError> for Ended {
+    fn from(error: GuardError) -> Self {
+        Self::Guard(error)
+    }
+}
+
+impl From<WarehouseError> for Ended {
+    fn from(error: WarehouseError) -> Self {
+        Self::Warehouse(error)
+    }
+}
+
+fn broken(draft: &mut Draft, error: &WarehouseError, warehouse: &dyn Warehouse) {
+    // The warehouse's words go to the terminal only, and must not command a CI runner.
+    tracing::error!("{}: {}", warehouse.describe(), escape::log_line(&escape::terminal(&error.message, false)));
+    let remedy = error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    draft.interruption = Some(Interruption::Broken { reason: format!("{}{remedy}", error.class.phrase()) });
+    draft.tally();
+}
+
+/// Turns true on SIGINT or SIGTERM: CI systems send one before they kill.
+fn signals() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        if wait_for_signal().await.is_ok() {
+            let _ = sender.send(true);
+            // Kept, so that the receivers see the value and not the end of the channel.
+            sender.closed().await;
+        }
+    });
+    receiver
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

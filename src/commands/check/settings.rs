@@ -1,0 +1,88 @@
+//! Flags, environment and files, resolved to what `premerge check` runs with.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::args::{CheckArgs, ProjectArgs};
+use crate::commands::CommandError;
+use crate::config::{ConfigFile, DbtProject, Env, IndirectSelection, ProfileQuery, Target};
+
+/// Hours until clean-up may drop a temporary schema, unless configured.
+const EXPIRE_AFTER_HOURS: u32 = 72;
+
+/// Everything the run needs to know, in its final form.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) project_dir: PathBuf,
+    pub(super) state: PathBuf,
+    pub(super) manifest: PathBuf,
+    pub(super) target: Target,
+    pub(super) schema: String,
+    pub(super) protected: Vec<String>,
+    pub(super) threads: usize,
+    pub(super) fail_fast: bool,
+    pub(super) row_counts: bool,
+    pub(super) indirect: IndirectSelection,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Settings {
+    pub(super) fn resolve(
+        args: &CheckArgs,
+        pull_request: Option<u64>,
+        env: &Env,
+        now: Timestamp,
+    ) -> Result<Self, CommandError> {
+        let ProjectArgs { project_dir, profiles_dir, profile, target, config } = &args.project;
+        let project_dir = env.cwd.join(project_dir);
+        if !project_dir.is_dir() {
+            return Err(CommandError::Usage(format!("--project-dir {} is no folder", project_dir.display())));
+        }
+        let file = match config {
+            Some(path) => ConfigFile::read(&env.cwd.join(path), true)?,
+            None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
+        };
+        let project = DbtProject::read(&project_dir, env)?;
+        let query = ProfileQuery {
+            profiles_dir: profiles_dir.clone(),
+            profile: profile.clone().or(project.profile),
+            target: target.clone(),
+            project_dir: project_dir.clone(),
+        };
+        let target = Target::find(&query, env)?;
+        let schema = match args.schema.as_ref().or(file.schema.as_ref()) {
+            Some(name) => named(name, pull_request)?,
+            None => named("premerge_pr_{pr}", pull_request)?,
+        };
+        let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
+        Ok(Self {
+            state: env.cwd.join(&args.manifests.state),
+            manifest: match &args.manifests.manifest {
+                Some(path) => env.cwd.join(path),
+                None => project_dir.join("target/manifest.json"),
+            },
+            schema,
+            protected: file.protected_schemas.into_iter().chain(target.schema.clone()).collect(),
+            threads: args.threads.or(file.threads).unwrap_or(target.threads).max(1),
+            fail_fast: args.fail_fast || file.fail_fast.unwrap_or(false),
+            row_counts: !args.no_row_counts && file.row_counts.unwrap_or(true),
+            indirect: args.selection.indirect_selection.or(file.indirect_selection).unwrap_or_default(),
+            expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
+            project_dir,
+            target,
+        })
+    }
+}
+
+fn named(pattern: &str, pull_request: Option<u64>) -> Result<String, CommandError> {
+    if !pattern.contains("{pr}") {
+        return Ok(pattern.to_owned());
+    }
+    match pull_request {
+        Some(number) => Ok(pattern.replace("{pr}", &number.to_string())),
+        None => Err(CommandError::Usage(
+            "which pull request? name it with --pr, or name the temporary schema with --schema".to_owned(),
+        )),
+    }
+}

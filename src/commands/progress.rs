@@ -1,0 +1,122 @@
+//! What the user sees while the warehouse works: a bar on a terminal, timed lines elsewhere.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::build::{Event, JobStatus, Observer};
+use crate::report::escape;
+
+/// A bar at the bottom of a terminal, with what ended above it.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    running: Mutex<Vec<String>>,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} [{bar:24}] {pos}/{len} {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, running: Mutex::new(Vec::new()) }
+    }
+}
+
+impl Observer for Bar {
+    fn on(&self, event: &Event<'_>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Begin { jobs, proxies } => {
+                self.bar.set_length(*jobs as u64);
+                self.bar.set_message(format!("making {proxies} proxy views"));
+            }
+            Event::Proxies { .. } => self.bar.set_message(""),
+            Event::Started { name, .. } => running.push((*name).to_owned()),
+            Event::Finished { name, done, .. } => {
+                running.retain(|other| other != name);
+                if let Some(line) = line(event) {
+                    self.bar.println(line);
+                }
+                self.bar.set_position(*done as u64);
+            }
+        }
+        if !running.is_empty() {
+            self.bar.set_message(running.join(", "));
+        }
+        if let Event::Finished { done, jobs, .. } = event
+            && done == jobs
+        {
+            self.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// One line an event, with the seconds since the start.
+pub(super) struct Lines<W: Write + Send> {
+    out: Mutex<W>,
+    started: Instant,
+}
+
+impl<W: Write + Send> Lines<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out: Mutex::new(out), started: Instant::now() }
+    }
+}
+
+impl<W: Write + Send> Observer for Lines<W> {
+    fn on(&self, event: &Event<'_>) {
+        if let Some(line) = line(event) {
+            let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            // Progress that cannot be shown is no reason to stop.
+            let _ = writeln!(out, "{:>7.1}s  {line}", self.started.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Begin { jobs, proxies } => format!("{jobs} nodes and tests, {proxies} proxy views"),
+        Event::Proxies { made, duration } => format!("made {made} proxy views ({:.2}s)", duration.as_secs_f64()),
+        Event::Started { .. } => return None,
+        Event::Finished { name, test, status, rows, duration, done, jobs } => {
+            let what = if *test { "test " } else { "" };
+            let said = match status {
+                JobStatus::Built => match rows {
+                    Some(rows) => format!("{rows} rows"),
+                    None => "view".to_owned(),
+                },
+                JobStatus::Pass => "pass".to_owned(),
+                JobStatus::Warn { failures } => format!("WARN {failures}"),
+                JobStatus::Fail { failures } => format!("FAIL {failures}"),
+                JobStatus::Error(failure) => format!("ERROR {}", failure.message),
+                JobStatus::Skipped { because } => format!("skipped because of {}", short(because)),
+                JobStatus::NotRun => "not run".to_owned(),
+            };
+            let width = jobs.to_string().len();
+            let seconds = duration.as_secs_f64();
+            format!(
+                "{done:>width$}/{jobs}  {what}{}  {said}  ({seconds:.2}s)",
+                escape::log_line(&escape::terminal(name, false))
+            )
+        }
+    })
+}
+
+/// What people call a unique_id: the part after type and package, without a test's hash.
+fn short(unique_id: &str) -> &str {
+    let name = unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id);
+    match name.rsplit_once('.') {
+        Some((name, hash)) if unique_id.starts_with("test.") && hash.len() == 10 => name,
+        _ => name,
+    }
+}

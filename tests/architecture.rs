@@ -1,0 +1,78 @@
+//! The one-way flow between the stages, proved on the source: a module uses those that `src/lib.rs`
+//! lists before it, and none after it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+
+use std::path::{Path, PathBuf};
+
+/// The stages in the order in which data passes them, as `src/lib.rs` lists them.
+fn stages() -> Vec<String> {
+    let map = fs_err::read_to_string("src/lib.rs").unwrap();
+    map.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")?.split(';').next()).map(str::to_owned).collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The stage that a file of `src/` belongs to; `None` for `lib.rs` and `main.rs`.
+fn stage_of(path: &Path) -> Option<String> {
+    let below = path.strip_prefix("src").unwrap();
+    let first = below.components().next()?.as_os_str().to_str()?;
+    let stage = first.strip_suffix(".rs").unwrap_or(first);
+    (!["lib", "main"].contains(&stage)).then(|| stage.to_owned())
+}
+
+/// Stages that a source text names as `crate::STAGE`, also inside `use crate::{…}`.
+fn named(text: &str) -> Vec<(usize, String)> {
+    let mut named = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        for rest in code.split("crate::").skip(1) {
+            let list = rest.strip_prefix('{').map_or(vec![rest], |inner| inner.split(',').collect());
+            for item in list {
+                let word: String = item.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                named.push((number + 1, word));
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn data_moves_one_way() {
+    let stages = stages();
+    assert!(stages.len() > 10, "src/lib.rs lists the stages");
+    let place = |name: &str| stages.iter().position(|stage| stage == name);
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut against = Vec::new();
+    let mut looked_at = 0;
+    for file in files {
+        let Some(own) = stage_of(&file) else { continue };
+        let own_place = place(&own).unwrap_or_else(|| panic!("{} belongs to no stage of src/lib.rs", file.display()));
+        for (line, other) in named(&fs_err::read_to_string(&file).unwrap()) {
+            if let Some(other_place) = place(&other) {
+                looked_at += 1;
+                if other_place > own_place {
+                    against.push(format!("{}:{line}: `{own}` uses `{other}`, a later stage", file.display()));
+                }
+            }
+        }
+    }
+    assert!(looked_at > 50, "the search finds uses at all, not {looked_at}");
+    assert!(against.is_empty(), "\n{}", against.join("\n"));
+}
+
+#[test]
+fn the_search_would_find_a_use_against_the_flow() {
+    let found = named("use crate::{sql, publish};\nlet x = crate::report::y(); // crate::build");
+    let words: Vec<_> = found.iter().map(|(_, word)| word.as_str()).collect();
+    assert_eq!(words, ["sql", "publish", "report"]);
+}

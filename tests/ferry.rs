@@ -1,0 +1,234 @@
+//! The main job against dbt: for every fixture pull request, the same nodes built, the same statuses and
+//! failure counts of tests, and the same rows in every built relation as real dbt on the same change.
+//! dbt's results are committed (`fixtures/regenerate.py` makes them); premerge never writes them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+#![cfg(feature = "duckdb")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use common::{Checkout, Expected, ExpectedColumn, ExpectedRelation, fixtures, production, pull_requests};
+use duckdb::Connection;
+use premerge::artifacts::read_pair;
+use premerge::changes::{CompareOptions, compare};
+use premerge::plan::{PlanOptions, plan};
+use premerge::project::{Graph, IndirectSelection};
+use serde_json::Value;
+
+/// dbt's columns of a snapshot that hold the time of its run.
+const VOLATILE: [&str; 4] = ["dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"];
+
+/// What premerge knowingly does otherwise than dbt, by pull request and unique_id, and why.
+fn exceptions(pull_request: &str) -> BTreeSet<&'static str> {
+    match pull_request {
+        // Python models need Python; what reads one that is new has nothing to read.
+        "new_python_model" => ["model.ferry.ops_lane_use", "model.ferry.ops_lane_ranking"].into(),
+        // Unit tests are not run yet, so the failing one does not stop its model.
+        "failing_unit_test" => ["*"].into(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[test]
+fn production_is_what_dbt_built() {
+    let db = Connection::open(production()).unwrap();
+    let expected = Expected::read(&fixtures().join("production.expected.json"));
+    let mut compared = 0;
+    for relation in expected.relations.iter().filter(|r| !r.schema.ends_with("dbt_test__audit")) {
+        let name = format!("\"{}\".\"{}\"", relation.schema, relation.name);
+        same_content(&db, "ferry", &relation.schema, &relation.name, relation, &name);
+        compared += 1;
+    }
+    assert!(compared > 40, "only {compared} relations were compared");
+}
+
+#[test]
+fn every_pull_request_comes_out_as_with_dbt() {
+    let mut failures = Vec::new();
+    for name in pull_requests() {
+        if let Err(error) = std::panic::catch_unwind(|| one(&name)) {
+            let text = error.downcast_ref::<String>().cloned().unwrap_or_default();
+            failures.push(format!("{name}: {text}"));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
+}
+
+fn one(name: &str) {
+    let checkout = Checkout::of(name);
+    let before = fs_err::read(checkout.production()).unwrap();
+    let output = checkout.check().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = checkout.expected();
+    let exceptions = exceptions(name);
+    if !exceptions.contains("*") {
+        assert_eq!(output.status.code(), Some(expected.exit_code), "exit code\n{said}");
+    }
+    assert!(before == fs_err::read(checkout.production()).unwrap(), "production's file was written to");
+    let report = checkout.read_report();
+    statuses(&report, &expected, &exceptions);
+    contents(&checkout, &report, &expected, &exceptions);
+}
+
+/// Nodes and data tests: who ran, how it ended, how many failures.
+fn statuses(report: &Value, expected: &Expected, exceptions: &BTreeSet<&str>) {
+    if exceptions.contains("*") {
+        return;
+    }
+    let mut ours: BTreeMap<String, (String, Option<u64>)> = BTreeMap::new();
+    for node in report["nodes"].as_array().unwrap() {
+        let status = match node["status"].as_str().unwrap() {
+            "built" => "success",
+            "failed" => "error",
+            other => other,
+        };
+        ours.insert(node["unique_id"].as_str().unwrap().to_owned(), (status.to_owned(), None));
+    }
+    for test in report["tests"].as_array().unwrap() {
+        let status = test["status"].as_str().unwrap().to_owned();
+        ours.insert(test["unique_id"].as_str().unwrap().to_owned(), (status, test["failures"].as_u64()));
+    }
+    let kinds = ["model.", "seed.", "snapshot.", "test."];
+    let theirs: BTreeMap<String, (String, Option<u64>)> = expected
+        .results
+        .iter()
+        .filter(|result| kinds.iter().any(|kind| result.unique_id.starts_with(kind)))
+        .filter(|result| !exceptions.contains(result.unique_id.as_str()))
+        .filter(|result| !reads_an_exception(report, &result.unique_id, exceptions))
+        .map(|result| {
+            let failures = result.failures.filter(|_| result.unique_id.starts_with("test."));
+            (result.unique_id.clone(), (result.status.clone(), failures))
+        })
+        .collect();
+    assert_eq!(ours, theirs, "left: premerge, right: dbt");
+}
+
+/// Tests of a node that premerge does not check are listed as such.
+fn reads_an_exception(report: &Value, unique_id: &str, exceptions: &BTreeSet<&str>) -> bool {
+    !exceptions.is_empty()
+        && report["not_checked"].as_array().is_some_and(|list| list.iter().any(|entry| entry["unique_id"] == unique_id))
+}
+
+/// Rows, columns and content of every relation that both built.
+fn contents(checkout: &Checkout, report: &Value, expected: &Expected, exceptions: &BTreeSet<&str>) {
+    let built: BTreeSet<&str> = report["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|node| node["status"] == "built")
+        .filter_map(|node| node["unique_id"].as_str())
+        .collect();
+    if built.is_empty() {
+        return;
+    }
+    let db = Connection::open_in_memory().unwrap();
+    let schema = format!("premerge_pr_{}", checkout.number);
+    let temporary = format!("ferry_{schema}");
+    db.execute_batch(&format!(
+        "attach '{}' as ferry (read_only); attach '{}' as {temporary} (read_only);",
+        checkout.production().display(),
+        checkout.temporary().display()
+    ))
+    .unwrap();
+    let mut compared = 0;
+    for (unique_id, relation, dbts) in places(checkout) {
+        if !built.contains(unique_id.as_str()) || exceptions.contains("*") {
+            continue;
+        }
+        let theirs = expected.relations.iter().find(|r| (r.schema.as_str(), r.name.as_str()) == (&dbts.0, &dbts.1));
+        let theirs = theirs.unwrap_or_else(|| panic!("dbt built no {}.{} ({unique_id})", dbts.0, dbts.1));
+        let name = format!("\"{temporary}\".\"{schema}\".\"{relation}\"");
+        same_content(&db, &temporary, &schema, &relation, theirs, &name);
+        compared += 1;
+    }
+    assert!(compared == built.len() || exceptions.contains("*"), "{compared} of {} relations compared", built.len());
+}
+
+/// unique_id, identifier in the temporary schema, and dbt's (schema, identifier), of everything planned.
+fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
+    let files = read_pair(&fixtures().join("production.manifest.json.gz"), &checkout.manifest()).unwrap();
+    let (state, pr) = files.parse().unwrap();
+    let graph = Graph::new(&pr);
+    let changes = compare(&state, &pr, &CompareOptions::default());
+    let options = PlanOptions {
+        schema: format!("premerge_pr_{}", checkout.number),
+        select: None,
+        exclude: BTreeSet::new(),
+        indirect: IndirectSelection::Eager,
+    };
+    let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
+    let place = |id: &str| {
+        let node = pr.nodes.get(id).unwrap();
+        (node.schema.as_deref().unwrap().to_owned(), node.alias.as_deref().unwrap().to_owned())
+    };
+    plan.nodes.iter().map(|n| (n.unique_id.clone(), n.relation.clone(), place(&n.unique_id))).collect()
+}
+
+fn same_content(
+    db: &Connection,
+    database: &str,
+    schema: &str,
+    identifier: &str,
+    theirs: &ExpectedRelation,
+    name: &str,
+) {
+    let mut statement = db
+        .prepare(
+            "select column_name, data_type from information_schema.columns \
+             where table_catalog = ? and table_schema = ? and table_name = ? order by ordinal_position",
+        )
+        .unwrap();
+    let columns: Vec<ExpectedColumn> = statement
+        .query_map([database, schema, identifier], |row| {
+            Ok(ExpectedColumn { name: row.get(0)?, data_type: row.get(1)? })
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(columns, theirs.columns, "columns of {name}");
+    let (rows, hash) = content(db, name, &columns);
+    assert_eq!((rows, hash.as_str()), (theirs.rows, theirs.content_hash.as_str()), "rows and content of {name}");
+}
+
+/// The number of rows, and the sum of the first 15 hex digits of the MD5 of each row's text.
+fn content(db: &Connection, name: &str, columns: &[ExpectedColumn]) -> (u64, String) {
+    let texts: Vec<_> = columns
+        .iter()
+        .filter(|column| !VOLATILE.contains(&column.name.as_str()))
+        .map(|column| format!("coalesce(cast(\"{}\" as varchar), chr(30))", column.name))
+        .collect();
+    let sql = format!("select substr(md5({}), 1, 15) from {name}", texts.join(" || chr(31) || "));
+    let mut statement = db.prepare(&sql).unwrap();
+    let hashes = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let (mut rows, mut sum) = (0, 0_u128);
+    for hash in hashes {
+        rows += 1;
+        sum += u128::from_str_radix(&hash.unwrap(), 16).unwrap();
+    }
+    (rows, sum.to_string())
+}
+
+#[test]
+fn a_second_run_of_the_same_pull_request_replaces_the_first() {
+    let checkout = Checkout::of("new_column");
+    for _ in 0..2 {
+        checkout.check().assert().success();
+    }
+    let db = Connection::open(checkout.temporary()).unwrap();
+    let runs: u64 = db.query_row("select count(*) from premerge_pr_101._premerge_runs", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 2, "the register keeps both runs");
+}
+
+#[test]
+fn nothing_of_the_warehouse_words_reaches_the_report() {
+    let checkout = Checkout::of("broken_sql");
+    checkout.check().assert().code(1);
+    let report = fs_err::read_to_string(checkout.report()).unwrap();
+    assert!(!report.contains("Binder Error") && !report.contains("Candidate bindings"), "{report}");
+    let text = checkout.check().args(["--format", "markdown"]).output().unwrap().stdout;
+    let comment = String::from_utf8(text).unwrap();
+    assert!(!comment.contains("Binder Error"), "{comment}");
+    assert!(Path::new(&checkout.report()).exists());
+}

@@ -1,0 +1,169 @@
+//! The guard around every write, on a real DuckDB: promises 1 and 3 of the design.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+#![cfg(feature = "duckdb")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use premerge::config::{Env, ProfileQuery, Target};
+use premerge::warehouse::{self, GuardError, Owner, Place, Protected, Session, TempSchema, Warehouse, Write};
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let profiles = "p:\n  target: ci\n  outputs:\n    ci: {type: duckdb, path: prod.duckdb, schema: ci}\n";
+        fs_err::write(dir.path().join("profiles.yml"), profiles).unwrap();
+        let make = ["create schema analytics", "create table analytics.t as (select 1 as a union all select 2)"];
+        warehouse::create_database(&dir.path().join("prod.duckdb"), make).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn production(&self) -> PathBuf {
+        self.path().join("prod.duckdb")
+    }
+
+    fn warehouse(&self, schema: &str) -> Arc<dyn Warehouse> {
+        let env = Env::new([("HOME", "/nowhere")], self.path().to_owned());
+        let target = Target::find(&ProfileQuery::default(), &env).unwrap();
+        let place = Place { project_dir: self.path(), schema, temp_dir: &self.path().join("target") };
+        warehouse::open(&target, place).unwrap()
+    }
+}
+
+fn owner(pull_request: u64, run: &str) -> Owner {
+    Owner {
+        repository: "skerry/ferry".to_owned(),
+        project: "ferry".to_owned(),
+        pull_request: Some(pull_request),
+        commit: Some("abc".to_owned()),
+        run: run.to_owned(),
+        started_at: "2026-11-21T09:00:00Z".to_owned(),
+        expires_at: "2026-11-24T09:00:00Z".to_owned(),
+    }
+}
+
+async fn open(bench: &Bench, schema: &str, owner: Owner) -> Result<(TempSchema, Box<dyn Session>), GuardError> {
+    let warehouse = bench.warehouse(schema);
+    let mut session = warehouse.connect().await.unwrap();
+    let protected = Protected::new(["analytics", "ci"]);
+    let opened = TempSchema::open(warehouse.as_ref(), session.as_mut(), schema, &protected, owner).await?;
+    Ok((opened, session))
+}
+
+async fn relations(session: &mut dyn Session) -> Vec<String> {
+    let sql = "select table_name from information_schema.tables where table_schema = 'premerge_pr_7' order by 1";
+    session.read(sql).await.unwrap().rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+}
+
+#[tokio::test]
+async fn a_schema_of_production_or_of_the_profile_is_refused_in_any_case() {
+    let bench = Bench::new();
+    for schema in ["analytics", "ANALYTICS", "Ci"] {
+        let error = open(&bench, schema, owner(7, "a")).await.err().unwrap();
+        assert!(matches!(error, GuardError::Protected { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_plain_identifier_is_refused() {
+    let bench = Bench::new();
+    for schema in ["", "a b", "a\"; drop schema x; --", "7up", "é"] {
+        let error = open(&bench, schema, owner(7, "a")).await.err().unwrap();
+        assert!(matches!(error, GuardError::Name { .. }), "{schema}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_runs_schema_is_replaced_by_the_next_run_of_the_same_pull_request() {
+    let bench = Bench::new();
+    let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "first")).await.unwrap();
+    schema.register(session.as_mut(), &["view_left", "table_left", "never_made"]).await.unwrap();
+    let (view, table) = (schema.relation("view_left"), schema.relation("table_left"));
+    session
+        .write(&[
+            Write::Table { at: &table, header: None, select: "select * from \"prod\".\"analytics\".\"t\"" },
+            Write::View { at: &view, header: None, select: &format!("select * from {}", table.sql()) },
+        ])
+        .await
+        .unwrap();
+    // Killed: nothing is dropped, the file is closed.
+    drop((schema, session));
+
+    let (_, mut session) = open(&bench, "premerge_pr_7", owner(7, "second")).await.unwrap();
+    assert_eq!(relations(session.as_mut()).await, ["_premerge_runs"]);
+}
+
+#[tokio::test]
+async fn another_pull_requests_schema_is_left_alone() {
+    let bench = Bench::new();
+    drop(open(&bench, "premerge_pr_7", owner(7, "first")).await.unwrap());
+    let error = open(&bench, "premerge_pr_7", owner(8, "other")).await.err().unwrap();
+    assert!(matches!(&error, GuardError::SomebodyElses { owner, .. } if owner.contains("pull request 7")), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_without_our_register_is_never_touched() {
+    let bench = Bench::new();
+    fs_err::create_dir(bench.path().join("target")).unwrap();
+    let file = bench.path().join("target/prod_premerge_pr_7.duckdb");
+    let make = ["create schema premerge_pr_7", "create table premerge_pr_7.precious as (select 1 as a)"];
+    warehouse::create_database(&file, make).unwrap();
+    let error = open(&bench, "premerge_pr_7", owner(7, "a")).await.err().unwrap();
+    assert!(matches!(error, GuardError::NotOurs { .. }), "{error}");
+    let mut session = bench.warehouse("premerge_pr_7").connect().await.unwrap();
+    assert_eq!(relations(session.as_mut()).await, ["precious"]);
+}
+
+#[tokio::test]
+async fn dropping_takes_what_was_registered_and_nothing_else() {
+    let bench = Bench::new();
+    let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "a")).await.unwrap();
+    schema.register(session.as_mut(), &["mine"]).await.unwrap();
+    let (mine, other) = (schema.relation("mine"), schema.relation("not_registered"));
+    for at in [&mine, &other] {
+        session.write(&[Write::Table { at, header: None, select: "select 1 as a" }]).await.unwrap();
+    }
+    schema.drop(session.as_mut()).await.unwrap();
+    assert_eq!(relations(session.as_mut()).await, ["not_registered"]);
+}
+
+#[tokio::test]
+async fn production_is_open_for_reading_only() {
+    let bench = Bench::new();
+    let before = fs_err::read(bench.production()).unwrap();
+    let (_, mut session) = open(&bench, "premerge_pr_7", owner(7, "a")).await.unwrap();
+    for sql in [
+        "create table \"prod\".\"analytics\".\"x\" as (select 1)",
+        "drop table \"prod\".\"analytics\".\"t\"",
+        "insert into \"prod\".\"analytics\".\"t\" values (3)",
+    ] {
+        let error = session.read(sql).await.unwrap_err();
+        assert!(error.message.contains("read-only"), "{error}");
+    }
+    drop(session);
+    assert_eq!(before, fs_err::read(bench.production()).unwrap(), "byte-identical");
+}
+
+#[tokio::test]
+async fn a_running_query_is_stopped_from_another_task() {
+    let bench = Bench::new();
+    let mut session = bench.warehouse("premerge_pr_7").connect().await.unwrap();
+    let canceller = session.canceller();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        canceller.cancel();
+    });
+    let endless = "select count(*) from range(1000000000000) a, range(1000000000000) b where a.range * b.range = -1";
+    let started = std::time::Instant::now();
+    let error = session.read(endless).await.unwrap_err();
+    assert_eq!(error.class, warehouse::FaultClass::Cancelled, "{error}");
+    assert!(started.elapsed().as_secs() < 20);
+}
