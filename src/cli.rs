@@ -62,6 +62,10 @@ enum Command {
     Check(commands::check::CheckArgs),
     /// The whole job on a bundled project, with DuckDB in this process
     Demo(commands::demo::DemoArgs),
+    /// What would be built, proxied, tested; no warehouse is touched
+    Plan(commands::plan::PlanArgs),
+    /// unique_ids by dbt selector, such as `state:modified+`
+    Ls(commands::ls::LsArgs),
     /// A saved report.json in another format
     Render(commands::render::RenderArgs),
     /// Post a saved report.json (for jobs in two stages)
@@ -110,6 +114,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
     let result = match &cli.command {
         Command::Check(args) => commands::check::run(args, io),
         Command::Demo(args) => commands::demo::run(args, io),
+        Command::Plan(args) => commands::plan::run(args, io),
+        Command::Ls(args) => commands::ls::run(args, io),
         Command::Render(args) => render(args, io),
         Command::Publish(args) => publish(args, io),
     };

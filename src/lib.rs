@@ -5,8 +5,8 @@
 
 pub mod sql; // dialects, tokens, relation names and their relocation
 pub mod artifacts; // dbt's manifest.json and its companions, read from files
-pub mod config; // environment, premerge.yml and profiles.yml, resolved to settings
 pub mod project; // a manifest as a graph; dbt's selector grammar
+pub mod config; // environment, premerge.yml and profiles.yml, resolved to settings
 pub mod changes; // two manifests in, changes with reasons out
 pub mod plan; // changes and graph in, what to do out
 pub mod warehouse; // the one door to a database

@@ -617,25 +617,18 @@ fn the_text_of_plans() {
     }
 }
 
-#[derive(clap::Parser)]
-struct CommandLine {
-    #[command(flatten)]
-    args: premerge::commands::plan::PlanArgs,
-}
-
 #[test]
 fn the_command_writes_text_and_json() {
-    use clap::Parser as _;
     let ferry = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.json");
     let run = |more: &[&str]| {
         let (state, pr) = (ferry.join("production.manifest.json.gz"), ferry.join("prs/demo/pr.manifest.json.gz"));
+        let mut command = assert_cmd::Command::cargo_bin("premerge").unwrap();
         let line = ["plan", "--state", state.to_str().unwrap(), "--manifest", pr.to_str().unwrap(), "--pr", "1"];
-        let args = CommandLine::parse_from(line.iter().chain(more)).args;
-        let mut out = Vec::new();
-        premerge::commands::plan::run(&args, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        let output = command.env_clear().args(line).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     };
     assert_eq!(run(&["--output", file.to_str().unwrap()]), text(&ferry_plan("demo")));
     let json = run(&["--format", "json"]);

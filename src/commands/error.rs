@@ -4,6 +4,8 @@ use super::publish::PublishCommandError;
 use super::render::ReportFileError;
 use crate::artifacts::ArtifactError;
 use crate::config::ConfigError;
+use crate::plan::PlanError;
+use crate::project::SelectError;
 use crate::warehouse::{GuardError, OpenError};
 
 /// A run that ended without a result.
@@ -21,6 +23,12 @@ pub enum CommandError {
     /// The temporary schema may not be used.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// dbt refuses the selection.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The manifests give no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A saved report cannot be used.
     #[error(transparent)]
     ReportFile(#[from] ReportFileError),
@@ -57,6 +65,7 @@ impl CommandError {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Input { remedy, .. } => Some(remedy),
+            Self::Artifact(error) => Some(error.hint()),
             _ => None,
         }
     }
@@ -66,7 +75,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Artifact(_) | Self::Open(_) | Self::Usage(_) | Self::Input { .. } => 2,
-            Self::ReportFile(_) => 2,
+            Self::ReportFile(_) | Self::Select(_) | Self::Plan(_) => 2,
             Self::Publish(error) => error.exit_code(),
             Self::Guard(GuardError::Warehouse { .. }) => 3,
             Self::Guard(_) => 2,

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::artifacts::{
-    ArtifactError, IssueSeverity, Manifest, ManifestFile, ManifestIssue, ResourceType, RunResults, check_pair,
-    read_pair,
-};
+use super::comparison::refuse;
+use super::{CommandError, Io};
+use crate::artifacts::{Manifest, ManifestFile, ResourceType, RunResults, check_pair, read_pair};
 use crate::changes::{Changes, CompareOptions, compare};
-use crate::project::{Graph, IndirectSelection, SelectError, Selection, SelectionContext, select};
+use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 
 /// What `premerge ls` is asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -35,7 +34,7 @@ pub struct LsArgs {
     pub project_dir: PathBuf,
     /// Which tests come along with the resources that they test
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_INDIRECT_SELECTION")]
-    pub indirect_selection: IndirectMode,
+    pub indirect_selection: IndirectSelection,
     /// List only resources of this type; `all` adds analyses to dbt's default
     #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_RESOURCE_TYPE")]
     pub resource_type: Vec<ResourceTypes>,
@@ -48,31 +47,6 @@ pub struct LsArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT")]
     pub format: LsFormat,
-}
-
-/// dbt's modes of indirect selection, as the command line has them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum IndirectMode {
-    /// Every test with a selected parent
-    #[default]
-    Eager,
-    /// Tests all of whose parents are selected
-    Cautious,
-    /// Tests whose parents are selected or upstream of the selected
-    Buildable,
-    /// No tests but those selected themselves
-    Empty,
-}
-
-impl From<IndirectMode> for IndirectSelection {
-    fn from(mode: IndirectMode) -> Self {
-        match mode {
-            IndirectMode::Eager => Self::Eager,
-            IndirectMode::Cautious => Self::Cautious,
-            IndirectMode::Buildable => Self::Buildable,
-            IndirectMode::Empty => Self::Empty,
-        }
-    }
 }
 
 /// How `premerge ls` prints.
@@ -106,50 +80,29 @@ fn resource_types(name: &str) -> Result<ResourceTypes, String> {
     }
 }
 
-/// Why there is no list.
-#[derive(Debug, thiserror::Error)]
-pub enum LsError {
-    /// A manifest cannot be read.
-    #[error("{0}\nhint: {hint}", hint = .0.hint())]
-    Artifact(#[from] ArtifactError),
-    /// The manifests do not belong together.
-    #[error("{message}\nhint: {remedy}", message = .0.message, remedy = .0.remedy)]
-    Manifests(ManifestIssue),
-    /// dbt refuses the selection.
-    #[error("{0}")]
-    Select(#[from] SelectError),
-    /// run_results.json is there and cannot be read.
-    #[error("could not read {path}: {why}")]
-    Results {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The list cannot be printed.
-    #[error("could not write the list: {0}")]
-    Write(#[from] std::io::Error),
-}
-
 /// Lists what the selection means, in the order of unique_ids. Warnings go to the log.
 ///
 /// # Errors
-/// When a manifest cannot be read, the selection is invalid, or `out` cannot be written.
-pub fn run(args: &LsArgs, out: &mut dyn Write) -> Result<(), LsError> {
-    let path = args.manifest.clone().unwrap_or_else(|| args.project_dir.join("target").join("manifest.json"));
+/// When a manifest cannot be read, the selection is invalid, or the list cannot be written.
+pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
+    let cwd = io.env.cwd.clone();
+    let path = match &args.manifest {
+        Some(path) => cwd.join(path),
+        None => cwd.join(&args.project_dir).join("target/manifest.json"),
+    };
     let ids = match &args.state {
         None => {
             let file = ManifestFile::read(&path)?;
             list(args, &file.parse()?, None, None)?
         }
         Some(state_path) => {
-            let pair = read_pair(state_path, &path)?;
+            let state_path = cwd.join(state_path);
+            let pair = read_pair(&state_path, &path)?;
             let (state, pr) = pair.parse()?;
-            for issue in check_pair(&state, &pr) {
-                match issue.severity {
-                    IssueSeverity::Error => return Err(LsError::Manifests(issue)),
-                    IssueSeverity::Warning => tracing::warn!("{}", issue.message),
-                }
+            let issues = check_pair(&state, &pr);
+            refuse(&issues)?;
+            for issue in issues {
+                tracing::warn!("{}", issue.message);
             }
             let options = CompareOptions {
                 more_unrendered_values: args.state_modified_compare_more_unrendered_values,
@@ -166,31 +119,35 @@ pub fn run(args: &LsArgs, out: &mut dyn Write) -> Result<(), LsError> {
                 .as_deref()
                 .map(RunResults::parse)
                 .transpose()
-                .map_err(|error| LsError::Results { path: results_path.clone(), why: error.to_string() })?;
+                .map_err(|error| unreadable(&results_path, &error))?;
             list(args, &pr, Some(&changes), results.as_ref())?
         }
     };
-    match args.format {
-        LsFormat::Text => {
-            for id in ids {
-                writeln!(out, "{id}")?;
-            }
-        }
+    print(args.format, &ids, io.out).map_err(|source| CommandError::Write { what: "the list".to_owned(), source })?;
+    Ok(0)
+}
+
+fn print(format: LsFormat, ids: &[String], out: &mut dyn Write) -> std::io::Result<()> {
+    match format {
+        LsFormat::Text => ids.iter().try_for_each(|id| writeln!(out, "{id}")),
         LsFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &ids).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+            serde_json::to_writer_pretty(&mut *out, ids)?;
+            writeln!(out)
         }
     }
-    Ok(())
+}
+
+fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> CommandError {
+    CommandError::Usage(format!("could not read {}: {why}", path.display()))
 }
 
 /// run_results.json beside state's manifest; `result:` is the only method that needs it, so it may be missing.
-fn read_results(path: &Path) -> Result<Option<String>, LsError> {
+fn read_results(path: &Path) -> Result<Option<String>, CommandError> {
     if !path.is_file() {
         return Ok(None);
     }
     let text = fs_err::read_to_string(path);
-    text.map(Some).map_err(|error| LsError::Results { path: path.to_owned(), why: error.to_string() })
+    text.map(Some).map_err(|error| unreadable(path, &error))
 }
 
 fn list(
@@ -198,14 +155,14 @@ fn list(
     pr: &Manifest<'_>,
     changes: Option<&Changes>,
     results: Option<&RunResults<'_>>,
-) -> Result<Vec<String>, LsError> {
+) -> Result<Vec<String>, CommandError> {
     let graph = Graph::new(pr);
     let types = |given: &[ResourceTypes]| given.iter().flat_map(|types| types.0.clone()).collect();
     let selection = Selection {
         select: args.select.clone(),
         exclude: args.exclude.clone(),
         selector: args.selector.clone(),
-        indirect: args.indirect_selection.into(),
+        indirect: args.indirect_selection,
         resource_types: types(&args.resource_type),
         exclude_resource_types: types(&args.exclude_resource_type),
     };

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ConfigError;
+use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
 /// setting that is silently ignored is a check that silently does not run.
@@ -25,21 +26,6 @@ pub struct ConfigFile {
     pub row_counts: Option<bool>,
     /// Hours until clean-up may drop the temporary schema.
     pub expire_after_hours: Option<u32>,
-}
-
-/// dbt's `--indirect-selection`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum IndirectSelection {
-    /// Every test that touches a selected node.
-    #[default]
-    Eager,
-    /// Tests all of whose parents are selected.
-    Cautious,
-    /// Tests whose parents are selected or ancestors of selected nodes.
-    Buildable,
-    /// No tests but those selected themselves.
-    Empty,
 }
 
 impl ConfigFile {

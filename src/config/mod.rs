@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use dbt_project::DbtProject;
 pub use env::Env;
-pub use file::{ConfigFile, IndirectSelection};
+pub use file::ConfigFile;
 pub use profile::{ProfileQuery, Target};
 pub use secret::Secret;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::render::Format;
-use crate::config::IndirectSelection;
+use crate::commands::{ManifestArgs, SelectionArgs};
 
 /// `premerge check`.
 #[derive(Debug, Clone, Args)]
@@ -54,18 +54,6 @@ pub struct CheckArgs {
     pub(crate) no_comment: bool,
 }
 
-/// Which manifests.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Manifests")]
-pub struct ManifestArgs {
-    /// Production's manifest, or a folder that holds it (plain, .gz or .zst)
-    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
-    pub(crate) state: PathBuf,
-    /// The pull request's manifest [default: target/manifest.json in the project]
-    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
-    pub(crate) manifest: Option<PathBuf>,
-}
-
 /// Which project, profile and settings.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Project")]
@@ -85,19 +73,4 @@ pub struct ProjectArgs {
     /// premerge's settings [default: premerge.yml in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-}
-
-/// Which nodes, in dbt's words.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Selection")]
-pub struct SelectionArgs {
-    /// Narrow what is built to these nodes, by dbt selector
-    #[arg(short, long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_SELECT")]
-    pub(crate) select: Vec<String>,
-    /// Leave these nodes out, by dbt selector
-    #[arg(long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_EXCLUDE")]
-    pub(crate) exclude: Vec<String>,
-    /// Which tests of the built nodes run [default: eager]
-    #[arg(long, value_enum, value_name = "MODE", env = "PREMERGE_INDIRECT_SELECTION")]
-    pub(crate) indirect_selection: Option<IndirectSelection>,
 }

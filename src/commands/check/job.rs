@@ -7,13 +7,12 @@ use super::Began;
 use super::args::CheckArgs;
 use super::settings::Settings;
 use super::summary::{self, Sources};
-use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair, read_pair};
+use crate::artifacts::{Manifest, read_pair};
 use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
-use crate::changes::{CompareOptions, compare};
+use crate::commands::comparison::{Planned, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
-use crate::commands::selection;
 use crate::commands::{CommandError, Io, runtime};
-use crate::plan::{Plan, PlanOptions, plan};
+use crate::plan::Plan;
 use crate::project::Graph;
 use crate::publish::detect::Ci;
 use crate::report::{Draft, Facts, Interruption, Report, StateFacts, TemporarySchema, escape};
@@ -30,22 +29,9 @@ pub(super) fn check(
 ) -> Result<Report, CommandError> {
     let files = read_pair(&settings.state, &settings.manifest)?;
     let (state, pr) = files.parse()?;
-    let mut issues = check_pair(&state, &pr);
-    refuse(&issues)?;
-
     let graph = Graph::new(&pr);
-    let changes = compare(&state, &pr, &CompareOptions::default());
-    let chosen = selection::narrow(&args.selection, &pr, &graph, &changes)?;
-    let options = PlanOptions {
-        schema: settings.schema.clone(),
-        select: chosen.select,
-        exclude: chosen.exclude,
-        indirect: selection::indirect(settings.indirect),
-    };
-    let plan = plan(&state, &pr, &graph, &changes, &options).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let runs = plan.nodes.iter().map(|node| node.unique_id.as_str());
-    issues.extend(check_compiled(&pr, runs.chain(plan.tests.iter().map(|test| test.unique_id.as_str()))));
-    refuse(&issues)?;
+    let Planned { changes, plan, issues } =
+        compare_and_plan(&state, &pr, &graph, &args.selection, settings.indirect, settings.schema.clone())?;
 
     let mut draft = Draft { facts: facts(settings, ci, pull_request, &pr, io), ..Draft::default() };
     draft.state = Some(state_facts(&state, began.at));
@@ -61,17 +47,6 @@ pub(super) fn check(
 
     draft.timings.total_ms = Some(u64::try_from(began.instant.elapsed().as_millis()).unwrap_or(u64::MAX));
     Ok(Report::conclude(draft))
-}
-
-/// Stops before anything is started when a manifest must not be used.
-fn refuse(issues: &[ManifestIssue]) -> Result<(), CommandError> {
-    let errors: Vec<_> = issues.iter().filter(|issue| issue.severity == IssueSeverity::Error).collect();
-    let Some(first) = errors.first() else { return Ok(()) };
-    let more = match errors.len() - 1 {
-        0 => String::new(),
-        n => format!(" (and {n} more like it)"),
-    };
-    Err(CommandError::Input { message: format!("{}{more}", first.message), remedy: first.remedy.clone() })
 }
 
 fn observer(io: &Io<'_>) -> Box<dyn Observer> {

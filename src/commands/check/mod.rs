@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-pub use args::{CheckArgs, ManifestArgs, ProjectArgs, SelectionArgs};
+pub use args::{CheckArgs, ProjectArgs};
 use settings::Settings;
 
 use super::{CommandError, Io};

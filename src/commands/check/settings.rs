@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::args::{CheckArgs, ProjectArgs};
 use crate::commands::CommandError;
-use crate::config::{ConfigFile, DbtProject, Env, IndirectSelection, ProfileQuery, Target};
+use crate::config::{ConfigFile, DbtProject, Env, ProfileQuery, Target};
+use crate::project::IndirectSelection;
 
 /// Hours until clean-up may drop a temporary schema, unless configured.
 const EXPIRE_AFTER_HOURS: u32 = 72;
@@ -58,10 +59,7 @@ impl Settings {
         let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(Self {
             state: env.cwd.join(&args.manifests.state),
-            manifest: match &args.manifests.manifest {
-                Some(path) => env.cwd.join(path),
-                None => project_dir.join("target/manifest.json"),
-            },
+            manifest: args.manifests.pull_request(&env.cwd, &project_dir),
             schema,
             protected: file.protected_schemas.into_iter().chain(target.schema.clone()).collect(),
             threads: args.threads.or(file.threads).unwrap_or(target.threads).max(1),

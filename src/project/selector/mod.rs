@@ -23,7 +23,8 @@ use spec::Spec;
 pub use state::{StateAnswers, StateCheck};
 
 /// Which tests come along with the nodes that they test (dbt's `--indirect-selection`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum IndirectSelection {
     /// Every test with at least one selected parent: dbt's default.
     #[default]
