@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bench::PullRequest;
 use middleman::{Fate, Middleman, Request};
+use premerge::commands::publish;
 use premerge::publish::github::{GitHub, Patience, Settings};
 use premerge::publish::{Forge, Posted, PublishError, Token};
 use premerge::report::{Report, markdown};
@@ -216,6 +217,86 @@ async fn a_pull_request_that_moved_on_gets_no_comment_of_an_old_commit() {
     assert_valid(&github);
 }
 
+/// The second of two jobs: a stranger's report, this job's event.
+async fn second_stage(github: &Middleman, pull_request: &PullRequest, head: &str, report: &Report) -> Second {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let mut document = Vec::new();
+    premerge::report::json::write(report, &mut document).expect("a vector takes every byte");
+    fs_err::write(path("report.json"), document).expect("a file");
+    let event = json!({"workflow_run": {"head_sha": head, "pull_requests": []}});
+    fs_err::write(path("event.json"), event.to_string()).expect("a file");
+    let environment = |name: &str| {
+        Some(match name {
+            "GITHUB_ACTIONS" => "true".to_owned(),
+            "GITHUB_EVENT_NAME" => "workflow_run".to_owned(),
+            "GITHUB_EVENT_PATH" => path("event.json").display().to_string(),
+            "GITHUB_REPOSITORY" => pull_request.repository.clone(),
+            "GITHUB_API_URL" => github.address().to_owned(),
+            "GITHUB_RUN_ID" => "77".to_owned(),
+            "GITHUB_STEP_SUMMARY" => path("summary").display().to_string(),
+            "GITHUB_OUTPUT" => path("outputs").display().to_string(),
+            "GITHUB_TOKEN" => "gate-token".to_owned(),
+            _ => return None,
+        })
+    };
+    let args = publish::PublishArgs { report: path("report.json"), pr: None, repository: None };
+    let mut log = Vec::new();
+    let posted = publish::run(&args, &environment, &mut log).await;
+    let read = |name: &str| fs_err::read_to_string(path(name)).unwrap_or_default();
+    Second {
+        posted,
+        log: String::from_utf8_lossy(&log).into_owned(),
+        summary: read("summary"),
+        outputs: read("outputs"),
+    }
+}
+
+struct Second {
+    posted: Result<Posted, publish::PublishCommandError>,
+    log: String,
+    summary: String,
+    outputs: String,
+}
+
+#[tokio::test]
+async fn a_saved_report_is_published_where_the_job_says_and_not_where_the_report_says() {
+    let (pull_request, github) = (PullRequest::open().await, passing());
+    let mut draft = report(&pull_request, 1).into_draft();
+    draft.facts.repository = Some("evil/elsewhere".into());
+    draft.facts.server_url = Some("https://evil.example".into());
+    draft.facts.commit = Some("bad0bad0bad0".into());
+    draft.tests[0].message = Some("::error::x\n##[error]y".into());
+    let second = second_stage(&github, &pull_request, &pull_request.head, &Report::conclude(draft)).await;
+    let posted = second.posted.unwrap();
+    assert!(matches!(posted, Posted::Created { .. }), "{posted:?}");
+    let comments = pull_request.comments().await;
+    assert_eq!(comments.len(), 1);
+    let body = &comments[0].1;
+    assert!(
+        !body.contains("evil") && body.contains(&format!("https://github.com/{}/blob/", pull_request.repository)),
+        "{body}"
+    );
+    assert_eq!(second.summary.trim_end(), body.trim_end());
+    assert!(second.outputs.contains("\nfailed\n") && second.outputs.contains("#issuecomment-"), "{}", second.outputs);
+    let commands: Vec<_> = second.log.lines().filter(|line| line.trim_start().starts_with("::")).collect();
+    assert_eq!(commands.len(), 2, "{}", second.log);
+    assert!(commands[0].starts_with("::error file=models/marts/_marts.yml,line=31,title=premerge test-failed::test."));
+    assert!(!second.log.contains("##["), "{}", second.log);
+    assert_valid(&github);
+}
+
+#[tokio::test]
+async fn a_saved_report_of_another_commit_is_not_published() {
+    let (pull_request, github) = (PullRequest::open().await, passing());
+    let other = "0123456789abcdef0123456789abcdef01234567";
+    let second = second_stage(&github, &pull_request, other, &report(&pull_request, 1)).await;
+    assert_eq!(second.posted.unwrap(), Posted::Outdated { head: pull_request.head.clone() });
+    assert!(pull_request.comments().await.is_empty());
+    assert!(second.log.contains("no comment: the pull request's head is"), "{}", second.log);
+    assert!(second.outputs.contains("comment-url<<"), "{}", second.outputs);
+}
+
 // From here on there is no bench: a server that misbehaves on purpose.
 
 fn fake(script: impl Fn(&Request, usize) -> Fate + Send + Sync + 'static) -> Middleman {
@@ -375,6 +456,16 @@ async fn an_enterprise_server_s_path_is_kept() {
     for line in github.lines() {
         assert!(line.contains(" /api/v3/"), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_superseded_run_leaves_the_comment_to_the_newer_one() {
+    let github = fake(|_, _| Fate::Pass);
+    let mut draft = sample::worked_example();
+    draft.interruption = Some(premerge::report::Interruption::Superseded);
+    let settings = settings(github.address(), "acme/analytics", 482);
+    let posted = GitHub::new(&settings).unwrap().upsert(&Report::conclude(draft)).await.unwrap();
+    assert_eq!((posted, github.lines().len()), (Posted::Superseded, 0));
 }
 
 #[tokio::test]

@@ -191,6 +191,65 @@ fn long_tables_are_cut_and_say_by_how_much() {
     assert!(body.contains("- and 191 more: see `report.json`"), "{body}");
 }
 
+/// The budgets of the layout, for a pull request of ten models with names as long as real ones.
+#[test]
+fn a_usual_pull_request_stays_within_its_budgets() {
+    let mut draft = worked_example();
+    let node = draft.nodes[0].clone();
+    draft.nodes = (0..10)
+        .map(|number| {
+            let name = format!("int_payments_pivoted_{number}");
+            let place = report::Place::file(format!("models/intermediate/finance/{name}.sql"));
+            report::NodeOutcome {
+                unique_id: format!("model.analytics.{name}"),
+                name,
+                place: Some(place),
+                ..node.clone()
+            }
+        })
+        .collect();
+    let test = draft.tests[0].clone();
+    draft.tests.extend((0..4).map(|number| report::TestOutcome {
+        unique_id: format!("test.analytics.accepted_values_{number}"),
+        name: format!("accepted_values_int_payments_pivoted_{number}_status__placed__shipped"),
+        ..test.clone()
+    }));
+    draft.tally();
+    let (_, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let open = body.split("<details>").next().unwrap().chars().count();
+    assert!(open <= 1_500, "the open part has {open} characters: {body}");
+    assert!(body.chars().count() <= 6_000, "the comment has {} characters", body.chars().count());
+}
+
+#[test]
+fn a_saved_report_is_rendered_in_every_format() {
+    use premerge::commands::render::{Format, RenderArgs, run};
+    let folder = tempfile::tempdir().unwrap();
+    let report = Report::conclude(worked_example());
+    let path = folder.path().join("report.json");
+    json::write(&report, &mut fs_err::File::create(&path).unwrap()).unwrap();
+    let rendered = |format: Format| {
+        let mut out = Vec::new();
+        run(&RenderArgs { report: path.clone(), format, output: None }, false, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(rendered(Format::Text), terminal_of(&report, false));
+    assert_eq!(rendered(Format::Markdown), report::markdown::body(&report, report::markdown::GITHUB_CAP));
+    assert_eq!(rendered(Format::Json), fs_err::read_to_string(&path).unwrap());
+
+    let output = folder.path().join("comment.md");
+    let args = RenderArgs { report: path.clone(), format: Format::Markdown, output: Some(output.clone()) };
+    run(&args, true, &mut Vec::new()).unwrap();
+    assert_eq!(fs_err::read_to_string(output).unwrap(), rendered(Format::Markdown));
+
+    let missing = RenderArgs { report: folder.path().join("absent.json"), format: Format::Text, output: None };
+    assert!(run(&missing, false, &mut Vec::new()).unwrap_err().to_string().contains("absent.json"));
+    fs_err::write(&path, "{}").unwrap();
+    let broken = RenderArgs { report: path, format: Format::Text, output: None };
+    let error = run(&broken, false, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("report.json: this is not a premerge report"), "{error}");
+}
+
 #[test]
 fn a_document_reads_back_as_it_was_written() {
     let report = Report::conclude(worked_example());

@@ -59,6 +59,8 @@ pub enum Posted {
         /// Its head now.
         head: String,
     },
+    /// A newer run of the same pull request took over, and writes the comment.
+    Superseded,
 }
 
 impl Posted {
@@ -67,7 +69,7 @@ impl Posted {
     pub fn url(&self) -> Option<&str> {
         match self {
             Self::Created { url } | Self::Updated { url } | Self::Unchanged { url } => Some(url),
-            Self::ReadOnly { .. } | Self::Outdated { .. } => None,
+            Self::ReadOnly { .. } | Self::Outdated { .. } | Self::Superseded => None,
         }
     }
 }
@@ -86,6 +88,7 @@ impl std::fmt::Display for Posted {
             Self::Outdated { head } => {
                 write!(f, "no comment: the pull request's head is {head} by now, whose own run will comment")
             }
+            Self::Superseded => f.write_str("no comment: a newer run of this pull request writes it"),
         }
     }
 }

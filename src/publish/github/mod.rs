@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::detect::Ci;
 use super::{Forge, Posted, PublishError, Token};
-use crate::report::{Facts, Report, markdown};
+use crate::report::{Facts, Interruption, Report, markdown};
 use transport::{Answer, Method, Transport};
 
 /// Caps that are tried one after the other, should GitHub find a comment too long in spite of its own limit.
@@ -237,6 +237,9 @@ fn refused_or_created(answer: Answer, what: &str) -> Result<Result<Comment, Writ
 #[async_trait]
 impl Forge for GitHub {
     async fn upsert(&self, report: &Report) -> Result<Posted, PublishError> {
+        if report.interruption == Some(Interruption::Superseded) {
+            return Ok(Posted::Superseded);
+        }
         if let Some(head) = &self.head {
             let current = self.current_head().await?;
             if !current.eq_ignore_ascii_case(head) {

@@ -14,6 +14,8 @@ use crate::report::words::{self, count, thousands};
 const ROWS: usize = 15;
 /// Most things to do in the second line.
 const TO_DO: usize = 2;
+/// Longest second line with more than one thing in it, in characters of Markdown.
+const TO_DO_LENGTH: usize = 300;
 
 /// `### ❌ Not ready to merge: 1 test fails`.
 pub(super) fn verdict_line(page: &Page<'_>) -> String {
@@ -32,16 +34,20 @@ pub(super) fn to_do(page: &Page<'_>) -> String {
         Verdict::Passed | Verdict::Running => return String::new(),
     };
     let problems: Vec<_> = page.problems.iter().filter(|problem| problem.severity() == severity).collect();
-    let mut parts: Vec<_> = problems
-        .iter()
-        .take(TO_DO)
-        .map(|problem| {
-            let subject = page.linked(&page.subject(problem), problem.place());
-            format!("{subject} {}", escape::prose(problem.message(), CELL))
-        })
-        .collect();
-    if problems.len() > TO_DO {
-        parts.push(format!("and {} more below", problems.len() - TO_DO));
+    let mut parts = Vec::new();
+    let mut length = 0;
+    for problem in problems.iter().take(TO_DO) {
+        let subject = page.linked(&page.subject(problem), problem.place());
+        let part = format!("{subject} {}", escape::prose(problem.message(), CELL));
+        length += part.chars().count();
+        // The first always; another only where the line stays one.
+        if !parts.is_empty() && length > TO_DO_LENGTH {
+            break;
+        }
+        parts.push(part);
+    }
+    if problems.len() > parts.len() {
+        parts.push(format!("and {} more below", problems.len() - parts.len()));
     }
     if parts.is_empty() { String::new() } else { format!("**{words}** · {}", parts.join(" · ")) }
 }
