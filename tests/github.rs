@@ -397,7 +397,7 @@ async fn the_job_s_own_token_is_known_by_its_bot() {
 #[tokio::test]
 async fn a_comment_that_github_finds_too_long_is_shortened() {
     let github = fake(|request, _| {
-        let long = request.method == "POST" && request.body.len() > 2_500;
+        let long = request.method == "POST" && request.body.len() > 12_000;
         let message = json!({"message": "Validation Failed", "errors": [{"message": "body is too long (maximum is 65536 characters)"}]});
         if long { Fate::Say(422, "", message.to_string()) } else { Fate::Pass }
     });
