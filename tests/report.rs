@@ -142,6 +142,16 @@ fn a_clean_pull_request_gets_a_short_comment() {
 }
 
 #[test]
+fn a_check_that_fails_and_stopped_half_way_says_both() {
+    let mut draft = worked_example();
+    draft.tests[3].status = report::TestStatus::Skipped;
+    draft.tally();
+    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    assert!(body.contains("| ❌ 1 of 4, 1 not checked |"), "{body}");
+    assert!(terminal_of(&report, false).contains("1 of 4 failed, 1 not checked"));
+}
+
+#[test]
 fn a_run_that_broke_says_why_and_is_not_green() {
     let draft = Draft {
         interruption: Some(report::Interruption::Broken { reason: "the warehouse could not be reached".into() }),

@@ -159,14 +159,18 @@ fn scoreboard(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
 
 fn check_words(check: &Check) -> (Paint, String) {
     let total = thousands(check.total);
+    let left = match check.total.saturating_sub(check.done) {
+        0 => String::new(),
+        left => format!(", {} not checked", thousands(left)),
+    };
     let of = |number: u64, verb: &str| {
         check.summary.clone().unwrap_or_else(|| format!("{} of {total} {verb}", thousands(number)))
     };
     match check.state {
         CheckState::Passed if check.total == 0 && check.summary.is_none() => (Paint::Good, "nothing to do".to_owned()),
         CheckState::Passed => (Paint::Good, of(check.done, "passed")),
-        CheckState::Warned => (Paint::Warn, of(check.warned, "with warnings")),
-        CheckState::Failed => (Paint::Bad, of(check.failed, "failed")),
+        CheckState::Warned => (Paint::Warn, format!("{}{left}", of(check.warned, "with warnings"))),
+        CheckState::Failed => (Paint::Bad, format!("{}{left}", of(check.failed, "failed"))),
         CheckState::NotChecked => {
             let reason = check.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
             (Paint::Warn, format!("not checked{reason}"))

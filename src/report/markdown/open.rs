@@ -79,6 +79,11 @@ pub(super) fn scoreboard(page: &Page<'_>) -> String {
 fn cell(name: &str, check: &Check, running: bool) -> String {
     let summary = check.summary.as_deref().map(|summary| escape::prose(summary, CELL));
     let of = |number: u64| format!("{} of {}", thousands(number), thousands(check.total));
+    // A check that found something and also stopped half-way says both.
+    let left = match check.total.saturating_sub(check.done) {
+        0 => String::new(),
+        left => format!(", {} not checked", thousands(left)),
+    };
     match check.state {
         CheckState::NotChecked if running => "⏳".to_owned(),
         CheckState::NotChecked if check.done > 0 => format!("◻️ only {}", of(check.done)),
@@ -90,8 +95,8 @@ fn cell(name: &str, check: &Check, running: bool) -> String {
             None if check.total == 0 => "✅ none".to_owned(),
             None => format!("✅ {}", of(check.done)),
         },
-        CheckState::Warned => format!("⚠️ {}", summary.unwrap_or_else(|| of(check.warned))),
-        CheckState::Failed => format!("❌ {}", summary.unwrap_or_else(|| of(check.failed))),
+        CheckState::Warned => format!("⚠️ {}{left}", summary.unwrap_or_else(|| of(check.warned))),
+        CheckState::Failed => format!("❌ {}{left}", summary.unwrap_or_else(|| of(check.failed))),
     }
 }
 
