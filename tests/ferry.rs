@@ -232,3 +232,56 @@ fn nothing_of_the_warehouse_words_reaches_the_report() {
     assert!(!comment.contains("Binder Error"), "{comment}");
     assert!(Path::new(&checkout.report()).exists());
 }
+
+/// A run killed at any moment leaves a schema that the next run of the same pull request replaces.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_is_replaced_by_the_next() {
+    use std::process::{Command, Stdio};
+    let checkout = Checkout::of("ephemeral_edit");
+    let before = fs_err::read(checkout.production()).unwrap();
+    for milliseconds in [20, 60, 120, 180, 240, 300, 400] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_premerge"))
+            .args(checkout.check().get_args())
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    checkout.check().assert().success();
+    let report = checkout.read_report();
+    let expected = checkout.expected();
+    statuses(&report, &expected, &BTreeSet::new());
+    contents(&checkout, &report, &expected, &BTreeSet::new());
+    assert!(before == fs_err::read(checkout.production()).unwrap(), "production's file was written to");
+}
+
+/// Promise 1: whatever the pull request's SQL says, what would leave the temporary schema is not sent.
+#[test]
+fn sql_that_leaves_the_temporary_schema_is_not_sent() {
+    let checkout = Checkout::of("new_column");
+    let manifest = common::read_manifest(&checkout.manifest());
+    for (sql, word) in [
+        ("select * from \"ferry\".\"analytics_growth\".\"grw_loyalty\"", "analytics_growth"),
+        ("select * from ferry.ci_growth.grw_loyalty", "ci_growth"),
+        ("select 1 as route_id); drop table t; --", "`;`"),
+        ("select 1 as route_id; select 2", "more than one statement"),
+    ] {
+        let mut manifest = manifest.clone();
+        manifest["nodes"]["model.ferry.dim_routes"]["compiled_code"] = sql.into();
+        let file = checkout.dir.path().join("edited.json");
+        serde_json::to_writer(fs_err::File::create(&file).unwrap(), &manifest).unwrap();
+        let mut command = common::premerge();
+        let args: Vec<_> = checkout.check().get_args().map(ToOwned::to_owned).collect();
+        let args = args.into_iter().map(|arg| if arg == checkout.manifest() { file.clone().into() } else { arg });
+        command.args(args).assert().code(1);
+        let report = checkout.read_report();
+        let node = report["nodes"].as_array().unwrap().iter().find(|n| n["unique_id"] == "model.ferry.dim_routes");
+        let message = node.unwrap()["message"].as_str().unwrap();
+        assert!(message.contains(word), "{sql}: {message}");
+    }
+}

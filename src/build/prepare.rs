@@ -14,7 +14,9 @@ use super::seed::seed_file;
 use super::snapshot;
 use crate::artifacts::{Manifest, Node, Text};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Why};
-use crate::sql::{Dialect, RelationName, Relocation, Territory, relocate, trim_statement};
+use crate::sql::{
+    Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate, trim_statement,
+};
 use crate::warehouse::TempSchema;
 
 /// What [`prepare`] reads.
@@ -103,13 +105,21 @@ impl Preparer<'_> {
             // A seed of a package has its file below the package's folder, which the manifest does not name.
             let seed = seed_file(self.inputs.project_dir, &node.original_file_path, &config, self.dialect)
                 .map_err(|error| Failure { remedy: seed_remedy(), ..Failure::refused(error.to_string()) })?;
+            for column in &seed.columns {
+                self.enclosed(&column.definition)?;
+            }
             return Ok(Work::Seed { at, seed });
         }
         let mut sql = self.relocated(node)?;
         if planned.materialization == Materialization::SnapshotFirstRun {
             sql = snapshot::first_run(&sql, &config, self.dialect).map_err(Failure::refused)?;
+            // The configuration's column expressions are the project's text too.
+            self.stays_inside(&sql)?;
         }
         let header = config.sql_header.clone();
+        if let Some(header) = &header {
+            check_header(header, self.dialect).map_err(|error| unreadable(&error))?;
+        }
         let select = Select { at, header, sql };
         let is_view = planned.materialization == Materialization::View;
         if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
@@ -121,20 +131,25 @@ impl Preparer<'_> {
     fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Work, Failure> {
         let declared_columns = node.columns();
         let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
-        let table = (!is_view).then(|| {
-            let (columns, _) = contract::columns(&declared_columns, self.dialect);
-            let constraints: Vec<Value> =
-                node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-            let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
-            TypedTable { columns, constraints }
-        });
+        self.stays_inside(&declared)?;
+        let (columns, _) = contract::columns(&declared_columns, self.dialect);
+        let constraints: Vec<Value> =
+            node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
+        for text in columns.iter().flat_map(|column| [&column.name, &column.definition]).chain(&constraints) {
+            self.enclosed(text)?;
+        }
+        let table = (!is_view).then_some(TypedTable { columns, constraints });
         Ok(Work::Contract { select, declared, table })
     }
 
     fn test(&self, planned: &PlannedTest) -> Result<Work, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
         let config = node.test_config();
-        Ok(Work::Test { sql: data_test::query(&self.relocated(node)?, &config), config })
+        let sql = data_test::query(&self.relocated(node)?, &config);
+        // `fail_calc`, `warn_if` and `error_if` are the project's text too.
+        self.stays_inside(&sql)?;
+        Ok(Work::Test { sql, config })
     }
 
     fn proxy(&self, proxy: &crate::plan::Proxy) -> Proxy {
@@ -173,12 +188,18 @@ impl Preparer<'_> {
     /// A node's compiled SQL in its new place, proved not to leave it.
     fn relocated(&self, node: &Node<'_>) -> Result<String, Failure> {
         let code = node.compiled_code.as_ref().map(Text::get).unwrap_or_default();
-        let unreadable = |error: &dyn std::fmt::Display| Failure::refused(format!("its SQL cannot be read: {error}"));
         let select = trim_statement(&code, self.dialect).map_err(|error| unreadable(&error))?;
         let relocated = relocate(select, &self.relocation).map_err(|error| unreadable(&error))?;
-        let foreign = self.territory.foreign(&relocated.sql).map_err(|error| unreadable(&error))?;
+        self.stays_inside(&relocated.sql)?;
+        Ok(relocated.sql)
+    }
+
+    /// One statement that names nothing outside the temporary schema but sources.
+    fn stays_inside(&self, sql: &str) -> Result<(), Failure> {
+        self.enclosed(sql)?;
+        let foreign = self.territory.foreign(sql).map_err(|error| unreadable(&error))?;
         if foreign.is_empty() {
-            return Ok(relocated.sql);
+            return Ok(());
         }
         let list: Vec<_> = foreign
             .iter()
@@ -189,6 +210,14 @@ impl Preparer<'_> {
             ..Failure::refused(format!("its SQL names a relation outside the temporary schema: {}", list.join(", ")))
         })
     }
+
+    fn enclosed(&self, text: &str) -> Result<(), Failure> {
+        check_enclosed(text, self.dialect).map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &SqlError) -> Failure {
+    Failure::refused(format!("its SQL cannot be run safely: {error}"))
 }
 
 fn seed_remedy() -> Option<String> {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::CommandError;
 use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair};
 use crate::changes::{Changes, CompareOptions, compare};
-use crate::plan::{Plan, PlanOptions, plan};
+use crate::plan::{NotCheckedReason, Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 
 /// Which manifests.
@@ -77,8 +77,12 @@ pub(super) fn compare_and_plan(
         indirect,
     };
     let plan = plan(state, pr, graph, &changes, &options)?;
-    let runs = plan.nodes.iter().map(|node| node.unique_id.as_str());
-    issues.extend(check_compiled(pr, runs.chain(plan.tests.iter().map(|test| test.unique_id.as_str()))));
+    let built = plan.nodes.iter().map(|node| node.unique_id.as_str());
+    let tested = plan.tests.iter().map(|test| test.unique_id.as_str());
+    // What lacks its SQL is in no list of things to do, and would go unnoticed.
+    let lacking = plan.not_checked.iter().filter(|entry| entry.reason == NotCheckedReason::NotCompiled);
+    let lacking = lacking.map(|entry| entry.unique_id.as_str());
+    issues.extend(check_compiled(pr, built.chain(tested).chain(lacking)));
     refuse(&issues)?;
     Ok(Planned { changes, plan, issues })
 }

@@ -4,6 +4,7 @@
 //! prints a syntax tree, because printing and reparsing changes real models.
 
 mod dialect;
+mod enclosure;
 mod foreign;
 mod names;
 mod normalize;
@@ -12,6 +13,7 @@ mod relocate;
 mod tokens;
 
 pub use dialect::{Dialect, IdentifierCase};
+pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};
 pub use normalize::{Normalized, by_unique_id, normalize, same_meaning};
 pub use relation::RelationName;

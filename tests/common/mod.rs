@@ -172,6 +172,12 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A gzipped manifest, to be changed.
+pub fn read_manifest(path: &Path) -> serde_json::Value {
+    let file = flate2::read::GzDecoder::new(fs_err::File::open(path).unwrap());
+    serde_json::from_reader(std::io::BufReader::new(file)).unwrap()
+}
+
 /// Names of all fixture pull requests.
 pub fn pull_requests() -> Vec<String> {
     let mut names: Vec<_> = fs_err::read_dir(fixtures().join("prs"))
