@@ -136,12 +136,15 @@ impl<'m, 'a> Resource<'m, 'a> {
     }
 
     /// Whether it takes part. dbt keeps most disabled resources apart, in `disabled`, but leaves a data test that
-    /// is disabled where it is used among the nodes; neither its graph nor its selectors hold that one.
+    /// is disabled where it is used among the nodes; neither its graph nor its selectors hold that one. Of exposures dbt never asks.
     #[must_use]
     pub fn is_enabled(self) -> bool {
         #[derive(Deserialize)]
         struct Only {
             enabled: Option<bool>,
+        }
+        if matches!(self, Resource::Exposure(_)) {
+            return true;
         }
         let Some(raw) = self.raw_config().map(RawValue::get) else { return true };
         // Mostly the first key and true, which takes no parser to see.

@@ -27,6 +27,13 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Whether both are the same, where null (or absent) is not the same as the empty string.
+    #[must_use]
+    pub fn same_or_both_null(&self, other: &Self) -> bool {
+        let is_null = |text: &Self| text.0.is_none_or(|raw| raw.get() == "null");
+        is_null(self) == is_null(other) && self == other
+    }
+
     /// Whether the field is absent, null or the empty string.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::drift::Drift;
-use super::json::{equal, object};
+use super::json::{equal, object, value};
 
 /// Which keys of `unrendered_config` dbt compares; it depends on the class of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,14 @@ pub(super) fn compare_configs(old: Configs<'_>, new: Configs<'_>, rule: ConfigRu
         !equal(old, new)
     });
     ConfigDifference { keys, relation }
+}
+
+/// Whether two rendered configurations are equal; an empty value is what dbt fills in for an absent one.
+pub(super) fn same_but_empty(old: Option<&RawValue>, new: Option<&RawValue>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) if old.get() == new.get() => true,
+        _ => equal(&meaning(&value(old)), &meaning(&value(new))),
+    }
 }
 
 type Members = BTreeMap<String, Value>;

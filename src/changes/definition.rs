@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::artifacts::{Exposure, Metric, SavedQuery, SemanticModel, Source, UnitTest};
 
-use super::config::{ConfigRule, compare_configs};
+use super::config::{ConfigRule, compare_configs, same_but_empty};
 use super::context::Context;
 use super::drift::Drift;
 use super::json::{equal, same_field, value};
@@ -108,7 +108,7 @@ pub(super) fn compare_metric(old: &Metric<'_>, new: &Metric<'_>, context: Contex
     let mut checks = StateChecks::default();
     let mut fields = Fields::default();
     fields.compare("type", old.kind == new.kind);
-    fields.compare("description", old.description == new.description);
+    fields.compare("description", old.description.same_or_both_null(&new.description));
     fields.compare("label", old.label == new.label);
     let config = compare_configs(
         (old.unrendered_config, old.raw_config),
@@ -125,12 +125,12 @@ pub(super) fn compare_semantic_model(old: &SemanticModel<'_>, new: &SemanticMode
     let mut checks = StateChecks::default();
     let mut fields = Fields::default();
     fields.compare("model", old.model == new.model);
-    fields.compare("description", old.description == new.description);
+    fields.compare("description", old.description.same_or_both_null(&new.description));
     fields.compare("defaults", same_field(old.defaults, new.defaults));
     fields.compare("entities", same_field(old.entities, new.entities));
     fields.compare("dimensions", same_field(old.dimensions, new.dimensions));
     fields.compare("measures", same_field(old.measures, new.measures));
-    checks.configs = !same_field(old.raw_config, new.raw_config);
+    checks.configs = !same_but_empty(old.raw_config, new.raw_config);
     fields.compare("config", !checks.configs);
     fields.compare("primary_entity", old.primary_entity == new.primary_entity);
     fields.compare("group", old.group == new.group);
@@ -148,9 +148,9 @@ pub(super) fn compare_saved_query(old: &SavedQuery<'_>, new: &SavedQuery<'_>) ->
             fields.compare(part, equal(&of(&old), &of(&new)));
         }
     }
-    fields.compare("description", old.description == new.description);
+    fields.compare("description", old.description.same_or_both_null(&new.description));
     fields.compare("label", old.label == new.label);
-    checks.configs = !same_field(old.raw_config, new.raw_config);
+    checks.configs = !same_but_empty(old.raw_config, new.raw_config);
     fields.compare("config", !checks.configs);
     fields.compare("group", old.group == new.group);
     fields.compare("exports", same_exports(&value(old.exports), &value(new.exports)));
@@ -181,7 +181,7 @@ pub(super) fn compare_unit_test(
 ) -> (StateChecks, Vec<Reason>) {
     let known = |test: &UnitTest<'_>| test.checksum.as_deref().is_some_and(|checksum| !checksum.is_empty());
     let mut fields = Fields::default();
-    if context.drift < Drift::Major && known(old) && known(new) {
+    if context.drift < Drift::Major && (known(old) || known(new)) {
         if old.checksum != new.checksum {
             fields.0.push(Reason::Body);
         }

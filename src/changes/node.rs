@@ -10,7 +10,7 @@ use super::config::{ConfigRule, compare_configs};
 use super::context::Context;
 use super::contract::{ContractDifference, compare_contracts};
 use super::drift::{Drift, normal_text};
-use super::json::{equal, object, value};
+use super::json::{equal, object, same_field, value};
 use super::notice::{Notice, NoticeKind};
 use super::reason::Reason;
 use super::state::StateChecks;
@@ -78,7 +78,9 @@ pub(super) fn compare_node(
         if !same_version(&value(old.latest_version), &value(new.latest_version), context.drift) {
             reasons.push(field("latest_version"));
         }
-        if old.access != new.access {
+        // Manifests before v9 know no access, which is to say the default.
+        let access = |node: &Node<'_>| node.access.as_deref().unwrap_or("protected").to_owned();
+        if access(old) != access(new) {
             reasons.push(field("access"));
         }
         if old.deprecation_date != new.deprecation_date {
@@ -86,10 +88,10 @@ pub(super) fn compare_node(
         }
     }
     if new.resource_type == ResourceType::Function {
-        if !equal(&value(old.arguments), &value(new.arguments)) {
+        if !same_field(old.arguments, new.arguments) {
             reasons.push(field("arguments"));
         }
-        if !equal(&value(old.returns), &value(new.returns)) {
+        if !same_field(old.returns, new.returns) {
             reasons.push(field("returns"));
         }
     }
@@ -116,7 +118,7 @@ pub(super) fn new_node() -> StateChecks {
 fn same_text(old: &Node<'_>, new: &Node<'_>, drift: Drift) -> bool {
     old.raw_code == new.raw_code
         || (drift == Drift::Major
-            && (same_file(&old.checksum, &new.checksum)
+            && ((!new.checksum.checksum.is_empty() && same_file(&old.checksum, &new.checksum))
                 || normal_text(&old.raw_code.get()) == normal_text(&new.raw_code.get())))
 }
 

@@ -56,7 +56,10 @@ impl fmt::Display for Reason {
             Self::Configs { keys } => list(f, "config", keys.iter().map(String::as_str)),
             Self::Relation => f.write_str("database, schema or alias"),
             Self::PersistedDescriptions => f.write_str("persisted description"),
-            Self::Macros { macros } => list(f, "macro", macros.iter().map(|id| id.splitn(3, '.').nth(2).unwrap_or(id))),
+            Self::Macros { macros } => {
+                list(f, "macro", macros.iter().map(|id| short(id)))?;
+                f.write_str(" changed")
+            }
             Self::Contract { breaking: true } => f.write_str("contract broken"),
             Self::Contract { breaking: false } => f.write_str("contract"),
             Self::Fqn => f.write_str("file moved"),

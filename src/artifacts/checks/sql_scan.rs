@@ -42,9 +42,14 @@ pub(super) fn names_relation(sql: &str, relation: &str) -> bool {
         && words.windows(wanted.len()).any(|window| window.iter().zip(&wanted).all(|(a, b)| a.eq_ignore_ascii_case(b)))
 }
 
-/// A cheap test that spares most texts the scan.
+/// A cheap test that spares most texts the scan; `word` is in lower case.
 fn contains_word(sql: &str, word: &str) -> bool {
-    sql.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    let (sql, word) = (sql.as_bytes(), word.as_bytes());
+    let first = word.first().copied().unwrap_or_default();
+    sql.iter().enumerate().any(|(place, byte)| {
+        byte.to_ascii_lowercase() == first
+            && sql.get(place..place + word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word))
+    })
 }
 
 /// Words, quoted identifiers and single characters of SQL; strings come out as `'`, comments not at all.
