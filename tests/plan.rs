@@ -522,7 +522,7 @@ fn no_planned_statement_leaves_the_temporary_schema() {
             let Some(code) = pr.nodes[id.as_str()].compiled_code else { continue };
             let moved = relocate(&code.get(), &map).unwrap();
             assert_eq!(territory.foreign(&moved.sql).unwrap(), vec![], "{}: {id}\n{}", name, moved.sql);
-            for used in &moved.used {
+            for used in moved.used.iter().filter(|id| !id.starts_with("function.")) {
                 assert!(parents.contains(used), "{}: {id} names {used}, not among {parents:?}", name);
             }
         }

@@ -3,7 +3,9 @@
 //! In: production's manifest and the pull request's. Out: [`Changes`], each with its reasons, and the
 //! answers to dbt's `state:` selectors. Equal to dbt 1.11 (`tests/state_corpus.rs` proves it).
 
+mod build_macros;
 mod compare;
+mod compiled;
 mod config;
 mod context;
 mod contract;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use compare::{CompareOptions, compare};
+pub use compiled::{CompiledVerdicts, Undecided, compare_compiled};
 pub use notice::{Notice, NoticeKind};
 pub use reason::Reason;
 use state::StateChecks;
@@ -35,6 +38,9 @@ pub struct Changes {
     /// New sources, exposures, metrics, semantic models and saved queries are here as [`ChangeKind::Added`],
     /// though dbt's `state:modified` leaves them out; [`Changes::is_modified`] is dbt's answer.
     pub nodes: BTreeMap<String, Change>,
+    /// Changes to dbt that say nothing new: equal compiled SQL and equal build configuration. Moved here from
+    /// `nodes` by [`CompiledVerdicts::apply`].
+    pub cosmetic: BTreeMap<String, Change>,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".

@@ -39,6 +39,15 @@ pub enum Reason {
         /// The manifest's name of the field.
         field: String,
     },
+    /// dbt sees no change, and the compiled SQL says something else: a variable, an environment variable, a macro
+    /// reached only while compiling.
+    CompiledSql,
+    /// dbt sees no change, and these macros, which build relations of this kind, differ: materializations, and
+    /// the project's own versions of dbt's macros.
+    BuildMacros {
+        /// unique_ids, sorted.
+        macros: Vec<String>,
+    },
     /// State has the node and the pull request does not.
     Removed,
     /// State has the node; the pull request has its text under another name.
@@ -64,6 +73,10 @@ impl fmt::Display for Reason {
             Self::Contract { breaking: false } => f.write_str("contract"),
             Self::Fqn => f.write_str("file moved"),
             Self::Field { field } => write!(f, "`{field}`"),
+            Self::CompiledSql => f.write_str("compiled SQL"),
+            Self::BuildMacros { macros } => {
+                list(f, "build macro", macros.iter().map(|id| id.splitn(3, '.').nth(2).unwrap_or(id)))
+            }
             Self::Removed => f.write_str("removed"),
             Self::RenamedTo { to } => write!(f, "renamed to `{}`", short(to)),
         }

@@ -58,6 +58,11 @@ pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId
             _ => {}
         }
     }
+    for id in facts.changes.cosmetic.keys().filter_map(|id| facts.graph.id(id)) {
+        if facts.kind(id).is_relation() && !affected.contains(&id) {
+            set.skipped.insert(id, SkipReason::Cosmetic);
+        }
+    }
     add_what_production_lacks(facts, &mut set);
     drop_what_cannot_be_read(facts, order, &mut set);
     set
@@ -149,7 +154,9 @@ fn drop_what_cannot_be_read(facts: &Facts<'_>, order: &[NodeId], set: &mut Build
         if !set.is_built(id) {
             continue;
         }
-        if let Some(parent) = unavailable(facts, set, facts.reads(id)) {
+        // Functions are not created, so a new one is nowhere.
+        let missing = unavailable(facts, set, facts.reads(id)).or_else(|| facts.missing_function(id));
+        if let Some(parent) = missing {
             let parent = facts.name(parent).to_owned();
             set.built.remove(&id);
             set.needed.remove(&id);

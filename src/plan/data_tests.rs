@@ -73,7 +73,8 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
         return Err(NotCheckedReason::NotCompiled);
     }
     let reads = facts.reads(id);
-    if let Some(parent) = unavailable(facts, set, reads.clone()) {
+    let missing = unavailable(facts, set, reads.clone()).or_else(|| facts.missing_function(id));
+    if let Some(parent) = missing {
         return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).to_owned() });
     }
     let here = |parent: &NodeId| {

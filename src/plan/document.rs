@@ -228,6 +228,8 @@ pub enum SkipReason {
     Ephemeral,
     /// A snapshot that did not change itself: a first run would tell nothing, so what reads it reads production's.
     SnapshotNotChanged,
+    /// dbt calls it modified, but its compiled SQL and its build configuration are production's.
+    Cosmetic,
     /// `--select` or `--exclude` leaves it out.
     NotSelected,
     /// A file without SQL, which dbt leaves out too.

@@ -123,6 +123,25 @@ impl<'a> Facts<'a> {
         Some(missing.to_string())
     }
 
+    /// A function that a node calls, itself or in the text of an ephemeral parent, and that production does not have.
+    pub(super) fn missing_function(&self, id: NodeId) -> Option<NodeId> {
+        let mut open = vec![id];
+        let mut seen = std::collections::HashSet::new();
+        while let Some(node) = open.pop() {
+            for parent in self.graph.parents(node) {
+                if self.kind(*parent) == ResourceType::Function
+                    && !self.state.functions.contains_key(self.name(*parent))
+                {
+                    return Some(*parent);
+                }
+                if self.is_ephemeral(*parent) && seen.insert(*parent) {
+                    open.push(*parent);
+                }
+            }
+        }
+        None
+    }
+
     pub(super) fn names(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<String> {
         ids.into_iter().map(|id| self.name(id).to_owned()).collect()
     }

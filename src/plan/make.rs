@@ -258,7 +258,8 @@ fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotC
 }
 
 fn reasons(facts: &Facts<'_>, id: NodeId) -> Vec<Reason> {
-    facts.change(id).map(|change| change.reasons.clone()).unwrap_or_default()
+    let change = facts.change(id).or_else(|| facts.changes.cosmetic.get(facts.name(id)));
+    change.map(|change| change.reasons.clone()).unwrap_or_default()
 }
 
 fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {

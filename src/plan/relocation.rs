@@ -1,8 +1,18 @@
 //! The plan's names: what moves where, and what must not be named.
 
 use super::document::Plan;
-use crate::artifacts::Manifest;
+use crate::artifacts::{Manifest, Node};
 use crate::sql::{Dialect, RelationName, Relocation, Territory};
+
+fn name_of(node: &Node<'_>, dialect: Dialect) -> Option<RelationName> {
+    RelationName::parse(node.relation_name.as_deref()?, dialect)
+}
+
+/// A function's name; the manifest has its parts only.
+fn function_name(node: &Node<'_>, dialect: Dialect) -> RelationName {
+    let identifier = node.alias.as_deref().unwrap_or(&node.name);
+    RelationName::from_parts(node.database.as_deref(), node.schema.as_deref(), identifier, dialect)
+}
 
 impl Plan {
     /// The dialect of the plan's warehouse.
@@ -30,6 +40,8 @@ impl Plan {
     /// From every name of a built or proxied node to its place: the pull request's spelling first, then
     /// production's, because `dbt compile --defer` can leave either in the text. Where the pull request
     /// was compiled into the temporary schema, its names stay as they are.
+    ///
+    /// Functions are not created: the pull request's name of one becomes production's.
     #[must_use]
     pub fn relocation(
         &self,
@@ -41,10 +53,15 @@ impl Plan {
         let mut relocation = Relocation::new(dialect);
         for manifest in [pr, state] {
             for (unique_id, relation) in self.relations() {
-                let name = manifest.nodes.get(unique_id).and_then(|node| node.relation_name.as_deref());
-                if let Some(name) = name.and_then(|name| RelationName::parse(name, dialect)) {
+                if let Some(name) = manifest.nodes.get(unique_id).and_then(|node| name_of(node, dialect)) {
                     relocation.insert(&name, unique_id, &self.place(relation, temp_database));
                 }
+            }
+        }
+        for (unique_id, function) in &pr.functions {
+            if let Some(production) = state.functions.get(unique_id) {
+                let production = function_name(production, dialect);
+                relocation.insert(&function_name(function, dialect), unique_id, &production);
             }
         }
         relocation
@@ -63,8 +80,7 @@ impl Plan {
         let mut territory = Territory::new(dialect, Some(self.place("", temp_database)));
         for manifest in [pr, state] {
             for (unique_id, node) in &manifest.nodes {
-                let name = node.relation_name.as_deref().filter(|_| node.resource_type.is_relation());
-                if let Some(name) = name.and_then(|name| RelationName::parse(name, dialect)) {
+                if let Some(name) = name_of(node, dialect).filter(|_| node.resource_type.is_relation()) {
                     territory.forbid(&name, unique_id);
                 }
             }

@@ -259,6 +259,7 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         page.section(match reason {
             SkipReason::Ephemeral => "Part of the models that read them (ephemeral)",
             SkipReason::SnapshotNotChanged => "Snapshots that did not change, read from production",
+            SkipReason::Cosmetic => "Changed in looks only: same compiled SQL, same configuration of the build",
             SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
             SkipReason::Empty => "Without SQL",
         })?;

@@ -15,7 +15,7 @@ mod tokens;
 pub use dialect::{Dialect, IdentifierCase};
 pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};
-pub use normalize::{Normalized, by_unique_id, normalize, same_meaning};
+pub use normalize::{Normalized, by_unique_id, normalize, normalize_for, same_meaning};
 pub use relation::RelationName;
 pub use relocate::{Relocated, Relocation, relocate};
 pub use tokens::{SqlError, trim_statement};

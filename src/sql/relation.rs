@@ -39,6 +39,14 @@ impl RelationName {
         parts.next().is_none().then_some(Self { database, schema, identifier })
     }
 
+    /// The name that dbt renders of parts, for what has no `relation_name` in the manifest (functions): every
+    /// part quoted, on Snowflake none.
+    #[must_use]
+    pub fn from_parts(database: Option<&str>, schema: Option<&str>, identifier: &str, dialect: Dialect) -> Self {
+        let part = |text: &str| dialect.folded(text, dialect != Dialect::Snowflake);
+        Self { database: database.map(part), schema: schema.map(part), identifier: part(identifier) }
+    }
+
     /// The name with every part quoted.
     #[must_use]
     pub fn quoted(&self, dialect: Dialect) -> String {

@@ -1,0 +1,108 @@
+//! Macros that build relations and differ: what dbt's comparison never looks at.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::artifacts::{Manifest, Node};
+use crate::sql::Dialect;
+
+/// dbt's macros that a project may replace and whose effect is all in the compiled SQL, or in names.
+const IN_THE_TEXT: &[&str] =
+    &["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "get_where_subquery"];
+
+/// The changed macros of a project or package that each materialization uses.
+pub(super) struct BuildMacros {
+    by_materialization: HashMap<String, BTreeSet<String>>,
+}
+
+impl BuildMacros {
+    /// A macro concerns a materialization when that calls it, by the manifest's graph of macros, or calls the
+    /// macro of dbt's that it stands in for by name (`duckdb__create_table_as` for `create_table_as`). Custom
+    /// incremental strategies are found by name when the materialization runs, so they concern incremental models.
+    pub(super) fn new(state: &Manifest<'_>, pr: &Manifest<'_>) -> Self {
+        let old = |id: &str| state.macros.get(id).map(|old| old.macro_sql);
+        let changed = pr.macros.iter().filter(|(id, new)| old(id) != Some(new.macro_sql)).map(|(id, _)| id);
+        let removed = state.macros.keys().filter(|id| !pr.macros.contains_key(*id));
+        // dbt's own differ after an upgrade, which the drift warning is about.
+        let changed: Vec<&str> = changed.chain(removed).map(AsRef::as_ref).filter(|id| !is_dbts_own(id)).collect();
+        let mut by_materialization: HashMap<String, BTreeSet<String>> = HashMap::new();
+        if changed.is_empty() {
+            return Self { by_materialization };
+        }
+        for manifest in [state, pr] {
+            for (materialization, macros) in used_macros(manifest) {
+                let concerned = changed.iter().filter(|id| concerns(id, &materialization, &macros));
+                by_materialization
+                    .entry(materialization.clone())
+                    .or_default()
+                    .extend(concerned.map(|id| (*id).to_owned()));
+            }
+        }
+        by_materialization.retain(|_, macros| !macros.is_empty());
+        Self { by_materialization }
+    }
+
+    /// The changed macros that a node is built by, sorted.
+    pub(super) fn concern(&self, node: &Node<'_>) -> Option<Vec<String>> {
+        if self.by_materialization.is_empty() {
+            return None;
+        }
+        let macros = self.by_materialization.get(node.materialized()?.as_ref())?;
+        Some(macros.iter().cloned().collect())
+    }
+}
+
+/// What macros a materialization uses, as ids, and as names of dbt's own.
+struct Used<'m> {
+    ids: HashSet<&'m str>,
+    names: HashSet<&'m str>,
+}
+
+fn used_macros<'m>(manifest: &'m Manifest<'_>) -> HashMap<String, Used<'m>> {
+    let mut found: HashMap<String, Used<'m>> = HashMap::new();
+    for id in manifest.macros.keys() {
+        let Some(rest) = name(id).strip_prefix("materialization_") else { continue };
+        // `materialization_table_default`, `materialization_materialized_view_duckdb`.
+        let materialization = rest.rsplit_once('_').map_or(rest, |(materialization, _)| materialization);
+        let used = found
+            .entry(materialization.to_owned())
+            .or_insert_with(|| Used { ids: HashSet::new(), names: HashSet::new() });
+        let mut open = vec![id.as_ref()];
+        while let Some(id) = open.pop() {
+            if !used.ids.insert(id) {
+                continue;
+            }
+            if is_dbts_own(id) {
+                used.names.insert(bare(name(id)));
+            }
+            let calls = manifest.macros.get(id).into_iter().flat_map(|macro_| &macro_.depends_on.macros);
+            open.extend(calls.map(AsRef::as_ref));
+        }
+    }
+    found
+}
+
+fn concerns(id: &str, materialization: &str, used: &Used<'_>) -> bool {
+    let bare = bare(name(id));
+    if IN_THE_TEXT.contains(&bare) {
+        return false;
+    }
+    used.ids.contains(id)
+        || used.names.contains(bare)
+        || (materialization == "incremental" && bare.starts_with("get_incremental_"))
+}
+
+/// `name` of `macro.package.name`.
+fn name(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).unwrap_or_default()
+}
+
+/// A macro's name without the prefix that dispatch looks for.
+fn bare(name: &str) -> &str {
+    name.split_once("__").map_or(name, |(_, bare)| bare)
+}
+
+/// Whether a macro comes with dbt: `macro.dbt.…`, `macro.dbt_duckdb.…`; packages such as `dbt_utils` do not.
+pub(super) fn is_dbts_own(id: &str) -> bool {
+    let package = id.split('.').nth(1).unwrap_or_default();
+    package == "dbt" || package.strip_prefix("dbt_").is_some_and(|adapter| Dialect::from_adapter(adapter).is_some())
+}
