@@ -181,10 +181,11 @@ impl<'m> Comparison<'m> {
         let mut unseen = Vec::new();
         for (id, new) in &self.pr.manifest.nodes {
             let Some(old) = self.state.manifest.nodes.get(id) else { continue };
-            if new.resource_type == ResourceType::Seed && !self.changes.nodes.contains_key(id.as_ref()) {
-                if let Some(macros) = self.build_macros.concern(new) {
-                    verdicts.unseen.insert(id.to_string(), Reason::BuildMacros { macros });
-                }
+            if new.resource_type == ResourceType::Seed
+                && !self.changes.nodes.contains_key(id.as_ref())
+                && let Some(macros) = self.build_macros.concern(new)
+            {
+                verdicts.unseen.insert(id.to_string(), Reason::BuildMacros { macros });
             }
             let is_sql = matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot);
             if !is_sql || new.is_python() || old.is_python() {
