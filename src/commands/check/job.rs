@@ -40,6 +40,7 @@ pub(super) fn check(
     summary::issues(&mut draft, &issues, &project);
     summary::planned(&mut draft, Sources { plan: &plan, pr: &pr, graph: &graph, changes: &changes });
 
+    super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
     let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop };
     let observer = observer(io);
     runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
