@@ -152,6 +152,22 @@ fn a_check_that_fails_and_stopped_half_way_says_both() {
 }
 
 #[test]
+fn what_premerge_cannot_check_is_in_the_first_lines() {
+    let mut draft = worked_example();
+    draft.tests.retain(|test| test.status == report::TestStatus::Pass);
+    draft.tally();
+    draft.not_checked.push(report::NotChecked {
+        subject: "model forecast".into(),
+        unique_id: Some("model.analytics.forecast".into()),
+        reason: "a Python model needs Python".into(),
+    });
+    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    assert_ne!(report.verdict(), Verdict::Passed);
+    assert!(body.contains("### ⚠️ Review needed: 1 thing not checked\n"), "{body}");
+    assert!(body.contains("**Look at** · `model forecast` was not checked: a Python model needs Python"), "{body}");
+}
+
+#[test]
 fn a_run_that_broke_says_why_and_is_not_green() {
     let draft = Draft {
         interruption: Some(report::Interruption::Broken { reason: "the warehouse could not be reached".into() }),

@@ -98,6 +98,10 @@ fn warned(report: &Report) -> Vec<String> {
     if explicit > 0 {
         parts.push(count(explicit, "warning"));
     }
+    let unchecked = len(&report.other_not_checked());
+    if unchecked > 0 {
+        parts.push(format!("{} not checked", count(unchecked, "thing")));
+    }
     parts
 }
 

@@ -46,7 +46,10 @@ pub(super) fn to_do(page: &Page<'_>) -> String {
         }
         parts.push(part);
     }
-    if problems.len() > parts.len() {
+    let only_unchecked = parts.is_empty() && page.report.verdict() == Verdict::Warned;
+    if let (true, Some(item)) = (only_unchecked, page.report.other_not_checked().first()) {
+        parts.push(format!("{} was not checked: {}", escape::code(&item.subject), escape::prose(&item.reason, CELL)));
+    } else if problems.len() > parts.len() {
         parts.push(format!("and {} more below", problems.len() - parts.len()));
     }
     if parts.is_empty() { String::new() } else { format!("**{words}** · {}", parts.join(" · ")) }
