@@ -459,6 +459,32 @@ async fn an_enterprise_server_s_path_is_kept() {
 }
 
 #[tokio::test]
+async fn a_comment_that_cannot_be_posted_costs_neither_summary_nor_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let github = fake(|_, _| Fate::Say(401, "", json!({"message": "Bad credentials"}).to_string()));
+    let ci = premerge::publish::detect::Ci {
+        api_url: Some(github.address().to_owned()),
+        step_summary: Some(folder.path().join("summary")),
+        outputs: Some(folder.path().join("outputs")),
+        annotations: true,
+        ..Default::default()
+    };
+    let report = Report::conclude(sample::worked_example());
+    for token in [Token::new("gate-token"), None] {
+        let mut log = Vec::new();
+        let posted = publish::deliver(&report, &ci, token.clone(), None, &mut log).await.unwrap();
+        let log = String::from_utf8(log).unwrap();
+        assert_eq!(posted, None);
+        let reason = if token.is_some() { "does not know the token (401)" } else { "there is no token" };
+        assert!(log.starts_with("no comment: ") && log.contains(reason), "{log}");
+        assert!(log.contains("\n::error "), "{log}");
+    }
+    let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).unwrap();
+    assert!(read("summary").contains("### ❌ Not ready to merge: 1 test fails"));
+    assert!(read("outputs").contains("\nfailed\n"));
+}
+
+#[tokio::test]
 async fn a_superseded_run_leaves_the_comment_to_the_newer_one() {
     let github = fake(|_, _| Fate::Pass);
     let mut draft = sample::worked_example();

@@ -6,7 +6,7 @@
 //! request's head is the commit that this job knows it was started for.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -14,7 +14,7 @@ use super::render::{ReportFileError, read_report};
 use crate::publish::detect::{self, Ci, DetectError};
 use crate::publish::github::{GitHub, Settings};
 use crate::publish::{Forge, Posted, PublishError, Token, write_to_ci};
-use crate::report::{Report, Verdict};
+use crate::report::{Report, Verdict, escape};
 
 /// Arguments of `premerge publish`.
 #[derive(Debug, Args)]
@@ -65,6 +65,51 @@ impl PublishCommandError {
 #[must_use]
 pub fn token(env: detect::Env<'_>) -> Option<Token> {
     ["PREMERGE_GITHUB_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| env(name).and_then(Token::new))
+}
+
+/// Brings a fresh report to CI: the comment where there is a pull request and a token, then summary, outputs and
+/// annotations. `log` is the job's log, past any [`LogWriter`](crate::publish::LogWriter).
+///
+/// A comment that cannot be posted is said in the log and changes nothing else: the gate is not about comments.
+///
+/// # Errors
+/// When one of CI's files or the log cannot be written.
+pub async fn deliver(
+    report: &Report,
+    ci: &Ci,
+    token: Option<Token>,
+    report_path: Option<&Path>,
+    log: &mut dyn Write,
+) -> Result<Option<Posted>, PublishError> {
+    let posted = comment(report, ci, token, log).await?;
+    write_to_ci(report, ci, posted.as_ref(), report_path, log)?;
+    Ok(posted)
+}
+
+/// Only the comment, as [`deliver`] writes it: for the report of a run that is not over.
+///
+/// # Errors
+/// When the log cannot be written.
+pub async fn comment(
+    report: &Report,
+    ci: &Ci,
+    token: Option<Token>,
+    log: &mut dyn Write,
+) -> Result<Option<Posted>, PublishError> {
+    if ci.pull_request.or(report.facts.pull_request).is_none() {
+        return Ok(None);
+    }
+    let posted = match token {
+        None => Err(PublishCommandError::NoToken.to_string()),
+        Some(token) => upsert(report, ci, token).await.map_err(|error| error.to_string()),
+    };
+    match posted {
+        Ok(posted) => Ok(Some(posted)),
+        Err(reason) => {
+            writeln!(log, "{}", escape::log_line(&escape::visible(&format!("no comment: {reason}"))))?;
+            Ok(None)
+        }
+    }
 }
 
 async fn upsert(report: &Report, ci: &Ci, token: Token) -> Result<Posted, PublishError> {
