@@ -90,6 +90,8 @@ pub mod rules {
     pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
     /// The production manifest is older than the configured age.
     pub const STATE_OLD: RuleId = RuleId::known("state-old");
+    /// The engine or the profile lacks something that the project may use.
+    pub const WAREHOUSE_LIMIT: RuleId = RuleId::known("warehouse-limit");
     /// A node was removed or renamed, and something still refers to it.
     pub const REMOVED_IN_USE: RuleId = RuleId::known("removed-in-use");
 }

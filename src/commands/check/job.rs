@@ -15,7 +15,9 @@ use crate::commands::{CommandError, Io, runtime};
 use crate::plan::Plan;
 use crate::project::Graph;
 use crate::publish::detect::Ci;
-use crate::report::{Draft, Facts, Interruption, Report, StateFacts, TemporarySchema, escape};
+use crate::report::{
+    Draft, Facts, Finding, Interruption, Report, Severity, StateFacts, TemporarySchema, escape, rules,
+};
 use crate::warehouse::{self, GuardError, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError};
 
 /// Everything between settings and report.
@@ -145,6 +147,9 @@ impl Job<'_> {
     ) -> Result<(), Ended> {
         let Self { settings, plan, state, pr, .. } = *self;
         let mut session = warehouse.connect().await?;
+        for notice in warehouse.notices() {
+            draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, &settings.schema, notice));
+        }
         // Every schema of production, sources' too, and the profile's own.
         let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
         let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));

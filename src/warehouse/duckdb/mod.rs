@@ -43,14 +43,8 @@ impl DuckDb {
         // have the same name.
         let temp_database = format!("{}_{}", production.alias, place.schema);
         let temp_file = place.temp_dir.join(format!("{temp_database}.duckdb"));
-        Ok(Self {
-            profile,
-            production,
-            temp_file,
-            temp_database,
-            opened: Mutex::new(None),
-            notices: Mutex::new(Vec::new()),
-        })
+        let notices = Mutex::new(profile.left_out().into_iter().collect());
+        Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), notices })
     }
 
     /// The one instance that all sessions clone; opened by the first.

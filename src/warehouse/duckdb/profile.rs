@@ -25,7 +25,12 @@ pub(super) struct Profile {
     pub(super) settings: IndexMap<String, String>,
     pub(super) attach: Vec<Attach>,
     is_ducklake: bool,
-    plugins: Vec<Value>,
+    #[serde(deserialize_with = "present")]
+    plugins: bool,
+    #[serde(deserialize_with = "present")]
+    secrets: bool,
+    #[serde(deserialize_with = "present")]
+    filesystems: bool,
 }
 
 /// One database to attach. Always read-only, whatever the profile says.
@@ -79,10 +84,11 @@ impl Profile {
         Ok(Attach { path: file.to_string_lossy().into_owned(), alias, ..Attach::default() })
     }
 
-    /// What of the profile needs Python and is left out.
-    #[allow(dead_code)]
-    pub(super) fn left_out(&self) -> bool {
-        !self.plugins.is_empty()
+    /// What of the profile is not used, said once.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let fields = [("plugins", self.plugins), ("secrets", self.secrets), ("filesystems", self.filesystems)];
+        let named: Vec<_> = fields.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
+        (!named.is_empty()).then(|| format!("the profile's {} are not used: they need dbt's Python", named.join(", ")))
     }
 }
 
@@ -111,6 +117,12 @@ fn names<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String
         // ICU is looked after separately.
         .filter(|name| name != "icu")
         .collect())
+}
+
+/// Whether a field that premerge cannot act on holds anything.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    Ok(value.is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty())))
 }
 
 fn text(value: &Value) -> String {

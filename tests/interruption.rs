@@ -1,0 +1,68 @@
+//! Runs that end early: by a signal, and by `--fail-fast`. What was not reached is said, and is never green.
+#![cfg(all(feature = "duckdb", unix))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::Checkout;
+
+/// The checkout's `check`, with one model's SQL replaced.
+fn edited(checkout: &Checkout, model: &str, sql: &str) -> Vec<std::ffi::OsString> {
+    let mut manifest = common::read_manifest(&checkout.manifest());
+    manifest["nodes"][model]["compiled_code"] = sql.into();
+    let file = checkout.dir.path().join("edited.json");
+    serde_json::to_writer(fs_err::File::create(&file).unwrap(), &manifest).unwrap();
+    let args = checkout.check().get_args().map(ToOwned::to_owned).collect::<Vec<_>>();
+    args.into_iter().map(|arg| if arg == checkout.manifest() { file.clone().into() } else { arg }).collect()
+}
+
+#[test]
+fn a_signal_stops_the_running_statement_and_the_run_is_incomplete() {
+    for signal in ["TERM", "INT"] {
+        let checkout = Checkout::of("new_column");
+        let endless = "select count(*) as n from range(100000000000) a, range(100000000000) b where a.range = -b.range";
+        let args = edited(&checkout, "model.ferry.dim_routes", endless);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_premerge"))
+            .args(args)
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Until the register exists, the endless statement cannot have begun.
+        let began = Instant::now();
+        while !checkout.temporary().exists() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(700));
+        let sent = Instant::now();
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(3), "after SIG{signal}");
+        assert!(sent.elapsed() < Duration::from_secs(15), "it took {:?} to stop", sent.elapsed());
+        let report = checkout.read_report();
+        assert_eq!(report["verdict"], "incomplete");
+        assert_eq!(report["interruption"]["kind"], "cancelled");
+        let node = &report["nodes"][0];
+        assert_eq!(
+            (node["unique_id"].as_str(), node["status"].as_str()),
+            (Some("model.ferry.dim_routes"), Some("not_checked"))
+        );
+    }
+}
+
+#[test]
+fn fail_fast_stops_at_the_first_failure() {
+    let checkout = Checkout::of("failing_test");
+    checkout.check().args(["--fail-fast", "--threads", "1"]).assert().code(1);
+    let report = checkout.read_report();
+    assert_eq!(report["verdict"], "failed");
+    let tests = report["tests"].as_array().unwrap();
+    let count = |status: &str| tests.iter().filter(|test| test["status"] == status).count();
+    assert_eq!(count("fail"), 1);
+    assert!(count("not_run") > 10, "what was not reached says so: {tests:#?}");
+    assert_eq!(report["interruption"]["kind"], "cancelled");
+}
