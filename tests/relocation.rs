@@ -309,3 +309,63 @@ fn real_statements_keep_their_bytes_and_name_all_their_parents() {
     assert!(statements > 50, "only {statements} statements were looked at");
     println!("{statements} statements");
 }
+
+mod property {
+    use super::{DUCK, map};
+    use premerge::sql::{Dialect, relocate, trim_statement};
+    use proptest::prelude::*;
+
+    /// A piece of SQL, and what becomes of it.
+    fn piece() -> impl Strategy<Value = (String, String)> {
+        let same = |text: &'static str| Just((text.to_owned(), text.to_owned()));
+        prop_oneof![
+            Just((r#" from "wh"."core"."orders" "#.to_owned(), r#" from "wh"."pr"."orders" "#.to_owned())),
+            Just((" join WH.core.Orders on ".to_owned(), r#" join "wh"."pr"."orders" on "#.to_owned())),
+            same(r#" '"wh"."core"."orders"' "#),
+            same(" 'it''s wh.core.orders' "),
+            same(" e'\\' from wh.core.orders' "),
+            same(" $tag$ from wh.core.orders ' $tag$ "),
+            same(" -- from wh.core.orders '\n"),
+            same(" -- \u{e4}\u{1f600} from wh.core.orders\r\n"),
+            same(" /* from wh.core.orders /* ' */ */ "),
+            same(r#" "a ""b"" wh.core.orders" "#),
+            same(" select \u{e4}.x, '\u{1f600}', 1.5e3 "),
+            same("\t(\n"),
+            same(" ) "),
+            same(" , "),
+            same(" where x.y = 1 "),
+            same(" [1, 2] "),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn names_move_and_strings_and_comments_do_not(pieces in prop::collection::vec(piece(), 0..25)) {
+            let sql: String = pieces.iter().map(|piece| piece.0.as_str()).collect();
+            let expected: String = pieces.iter().map(|piece| piece.1.as_str()).collect();
+            let relocated = relocate(&sql, &map(Dialect::DuckDb, DUCK)).unwrap();
+            prop_assert_eq!(relocated.sql, expected);
+        }
+
+        /// Whatever the text is: no panic, and without a map no byte changes.
+        #[test]
+        fn any_text_is_left_alone_or_refused(sql in r#"[a-z."'`$;/*# \-\n\r(),äß🙂0-9\[\]{}:=|]{0,60}"#) {
+            for dialect in [
+                Dialect::DuckDb,
+                Dialect::Postgres,
+                Dialect::Redshift,
+                Dialect::Snowflake,
+                Dialect::BigQuery,
+                Dialect::Databricks,
+            ] {
+                if let Ok(relocated) = relocate(&sql, &map(dialect, &[])) {
+                    prop_assert_eq!(&relocated.sql, &sql);
+                }
+                let _ = trim_statement(&sql, dialect);
+                let _ = super::territory(Dialect::DuckDb).foreign(&sql);
+            }
+        }
+    }
+}
