@@ -1,7 +1,7 @@
 //! One thing to do, prepared before anything runs.
 
 use crate::artifacts::TestConfig;
-use crate::warehouse::{ColumnDef, SeedFile, TempRelation};
+use crate::warehouse::{ColumnDef, RelationConfigs, SeedFile, TempRelation};
 
 use super::outcome::Failure;
 use super::run::Count;
@@ -92,6 +92,8 @@ pub struct Select {
     pub header: Option<String>,
     /// The query, relocated.
     pub sql: String,
+    /// Clauses from the node's configuration.
+    pub configs: RelationConfigs,
 }
 
 /// Columns and constraints of a contracted table.

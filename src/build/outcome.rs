@@ -23,6 +23,16 @@ pub struct Outcome {
     pub stopped: Option<Stop>,
 }
 
+impl Outcome {
+    /// Whether a statement found that a newer run has the temporary schema.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        let superseded = |failure: &Failure| failure.class == Some(FaultClass::Superseded);
+        self.failed_proxies.iter().any(|(_, failure)| superseded(failure))
+            || self.results.iter().any(|result| matches!(&result.status, JobStatus::Error(f) if superseded(f)))
+    }
+}
+
 /// Why a run ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -54,6 +64,8 @@ pub struct JobResult {
     pub rows: Option<u64>,
     /// From sending to answer; zero when it never ran.
     pub duration: Duration,
+    /// How many times it was sent: 1, or more after faults that passed; 0 when it never ran.
+    pub attempts: u32,
 }
 
 /// How a job ended.

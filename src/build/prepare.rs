@@ -17,7 +17,7 @@ use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Why};
 use crate::sql::{
     Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate, trim_statement,
 };
-use crate::warehouse::TempSchema;
+use crate::warehouse::{RelationConfigs, TempSchema};
 
 /// What [`prepare`] reads.
 #[derive(Clone, Copy)]
@@ -120,7 +120,8 @@ impl Preparer<'_> {
         if let Some(header) = &header {
             check_header(header, self.dialect).map_err(|error| unreadable(&error))?;
         }
-        let select = Select { at, header, sql };
+        let configs = RelationConfigs::read(&config.extra, self.dialect).map_err(Failure::refused)?;
+        let select = Select { at, header, sql, configs };
         let is_view = planned.materialization == Materialization::View;
         if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
             return self.contract(node, select, is_view);

@@ -11,7 +11,7 @@ use super::job::{Job, Prepared, Proxy};
 use super::outcome::{Failure, JobStatus, Outcome, RowCount};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
-use crate::warehouse::{Session, TempSchema, Warehouse, WarehouseError, Write};
+use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub async fn run(
     let mut sessions = vec![session];
     let threads = options.threads.clamp(1, jobs.len().max(1));
     while sessions.len() < threads {
-        sessions.push(warehouse.connect().await?);
+        sessions.push(schema.connect(warehouse).await?);
     }
     let jobs = Arc::new(jobs);
     let done = schedule::run(Arc::clone(&jobs), sessions, options.fail_fast, stop, observer).await;
@@ -90,15 +90,19 @@ async fn make_proxies(proxies: &[Proxy], session: &mut dyn Session) -> (Vec<(Str
     if proxies.is_empty() {
         return (Vec::new(), 0);
     }
-    let views: Vec<Write<'_>> =
-        proxies.iter().map(|proxy| Write::View { at: &proxy.at, header: None, select: &proxy.select }).collect();
-    if let Ok(written) = session.write(&views).await {
+    // Production's relation may be rebuilt under the view, or lie in another Redshift database.
+    let configs = &RelationConfigs { bind: Some(false), ..RelationConfigs::default() };
+    let views: Vec<Write<'_>> = proxies
+        .iter()
+        .map(|proxy| Write::View { at: &proxy.at, header: None, select: &proxy.select, configs })
+        .collect();
+    if let Ok(written) = retry::write(session, &views).await.result {
         return (Vec::new(), written.statements);
     }
     let mut failed = Vec::new();
     for (proxy, view) in proxies.iter().zip(views) {
         // The batch may have made it before it failed at another.
-        if let Err(error) = session.write(&[Write::Drop { at: &proxy.at }, view]).await {
+        if let Err(error) = retry::write(session, &[Write::Drop { at: &proxy.at }, view]).await.result {
             let failure = Failure {
                 message: format!("no proxy view could be made of {}", proxy.production),
                 remedy: Some(

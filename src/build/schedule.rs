@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::event::{Event, Observer};
 use super::job::Job;
 use super::outcome::{JobResult, JobStatus, Stop};
-use super::work::perform;
+use super::work::{Performed, perform};
 use crate::warehouse::{Canceller, Session};
 
 /// What the schedule ended with.
@@ -44,7 +44,8 @@ pub(super) async fn run(
             let Some(job) = jobs.get(at) else { break };
             if let Some(because) = state.blocked_by.get(at).cloned().flatten() {
                 let status = JobStatus::Skipped { because };
-                finish(&mut state, &jobs, at, status, None, Duration::ZERO, observer);
+                let done = Performed { status, rows: None, statements: 0, attempts: 0 };
+                finish(&mut state, &jobs, at, done, Duration::ZERO, observer);
                 continue;
             }
             let Some(mut session) = idle.pop() else { break };
@@ -55,11 +56,11 @@ pub(super) async fn run(
             let jobs = Arc::clone(&jobs);
             running.spawn(async move {
                 let started = Instant::now();
-                let (status, rows, statements) = match jobs.get(at) {
+                let done = match jobs.get(at) {
                     Some(job) => perform(&job.work, session.as_mut()).await,
-                    None => (JobStatus::NotRun, None, 0),
+                    None => Performed { status: JobStatus::NotRun, rows: None, statements: 0, attempts: 0 },
                 };
-                Ran { at, session, status, rows, statements, duration: started.elapsed() }
+                Ran { at, session, done, duration: started.elapsed() }
             });
         }
         if running.is_empty() {
@@ -70,17 +71,19 @@ pub(super) async fn run(
             Some(ended) = running.join_next() => {
                 // A task that panicked took its session with it; its job stays "not run", and the run is incomplete.
                 let Ok(ran) = ended else { continue };
-                let Ran { at, session, status, rows, statements: sent, duration } = ran;
+                let Ran { at, mut session, done, duration } = ran;
+                // A session that was told to stop is fit for work again: what comes now is no longer the job's.
+                let _ = session.canceller();
                 idle.push(session);
-                statements += sent;
+                statements += done.statements;
                 if running.is_empty() {
                     waited += busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
                 }
                 if let Some(slot) = cancellers.get_mut(at) {
                     *slot = None;
                 }
-                let well = status.lets_descendants_run();
-                finish(&mut state, &jobs, at, status, rows, duration, observer);
+                let well = done.status.lets_descendants_run();
+                finish(&mut state, &jobs, at, done, duration, observer);
                 if fail_fast && !well && stopped.is_none() {
                     stopped = Some(Stop::FailFast);
                     cancellers.iter().flatten().for_each(|canceller| canceller.cancel());
@@ -102,6 +105,7 @@ pub(super) async fn run(
                 status: JobStatus::NotRun,
                 rows: None,
                 duration: Duration::ZERO,
+                attempts: 0,
             })
         })
         .collect();
@@ -111,9 +115,7 @@ pub(super) async fn run(
 struct Ran {
     at: usize,
     session: Box<dyn Session>,
-    status: JobStatus,
-    rows: Option<u64>,
-    statements: u64,
+    done: Performed,
     duration: Duration,
 }
 
@@ -152,15 +154,8 @@ impl State {
     }
 }
 
-fn finish(
-    state: &mut State,
-    jobs: &[Job],
-    at: usize,
-    status: JobStatus,
-    rows: Option<u64>,
-    duration: Duration,
-    observer: &dyn Observer,
-) {
+fn finish(state: &mut State, jobs: &[Job], at: usize, done: Performed, duration: Duration, observer: &dyn Observer) {
+    let Performed { status, rows, attempts, .. } = done;
     let Some(job) = jobs.get(at) else { return };
     let blame = match &status {
         JobStatus::Skipped { because } => Some(because.clone()),
@@ -189,6 +184,6 @@ fn finish(
         jobs: jobs.len(),
     });
     if let Some(slot) = state.results.get_mut(at) {
-        *slot = Some(JobResult { unique_id: job.unique_id.clone(), status, rows, duration });
+        *slot = Some(JobResult { unique_id: job.unique_id.clone(), status, rows, duration, attempts });
     }
 }

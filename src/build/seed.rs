@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::artifacts::NodeConfig;
 use crate::sql::Dialect;
-use crate::warehouse::{ColumnDef, SeedFile};
+use crate::warehouse::{ColumnDef, SeedFile, SeedKind as Kind};
 
 /// Why a seed's file cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -43,34 +43,21 @@ pub enum SeedError {
     },
 }
 
-/// Column types of a seed, from narrow to wide; dbt takes the first that fits every value of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Integer,
-    Float,
-    Date,
-    Timestamp,
-    Boolean,
-    Text,
-}
-
-impl Kind {
-    /// The SQL type that dbt's default adapter writes.
-    fn sql(self, dialect: Dialect) -> &'static str {
-        let bigquery = matches!(dialect, Dialect::BigQuery);
-        match self {
-            Self::Integer if bigquery => "int64",
-            Self::Integer => "integer",
-            Self::Float if bigquery => "float64",
-            Self::Float => "float8",
-            Self::Date => "date",
-            Self::Timestamp if bigquery => "datetime",
-            Self::Timestamp => "timestamp without time zone",
-            Self::Boolean if bigquery => "bool",
-            Self::Boolean => "boolean",
-            Self::Text if bigquery => "string",
-            Self::Text => "text",
-        }
+/// The SQL type that dbt's default adapter writes.
+fn sql_type(kind: Kind, dialect: Dialect) -> &'static str {
+    let bigquery = matches!(dialect, Dialect::BigQuery);
+    match kind {
+        Kind::Integer if bigquery => "int64",
+        Kind::Integer => "integer",
+        Kind::Float if bigquery => "float64",
+        Kind::Float => "float8",
+        Kind::Date => "date",
+        Kind::Timestamp if bigquery => "datetime",
+        Kind::Timestamp => "timestamp without time zone",
+        Kind::Boolean if bigquery => "bool",
+        Kind::Boolean => "boolean",
+        Kind::Text if bigquery => "string",
+        Kind::Text => "text",
     }
 }
 
@@ -98,12 +85,15 @@ pub fn seed_file(
     };
     let bytes = fs_err::read(&real).map_err(read)?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let columns =
-        columns(text, separator, config, dialect).map_err(|source| SeedError::Csv { path: path.clone(), source })?;
-    Ok(SeedFile { path: real, delimiter: separator, columns })
+    let (columns, kinds) = columns(text, separator, config, dialect)
+        .map_err(|source| SeedError::Csv { path: path.clone(), source })?
+        .into_iter()
+        .unzip();
+    Ok(SeedFile { path: real, delimiter: separator, columns, kinds })
 }
 
-fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) -> csv::Result<Vec<ColumnDef>> {
+/// The columns, and from narrow to wide the first kind that fits every value of each, as dbt takes it.
+fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) -> csv::Result<Vec<(ColumnDef, Kind)>> {
     let separator = u8::try_from(separator).unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text);
     let headers = reader.headers()?.clone();
@@ -118,12 +108,14 @@ fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) 
     Ok(headers
         .iter()
         .zip(columns)
-        .map(|(header, column)| ColumnDef {
-            name: if quote { dialect.quote(header) } else { header.to_owned() },
-            definition: match config.column_types.get(header) {
-                Some(declared) => declared.clone(),
-                None => column.kind().sql(dialect).to_owned(),
-            },
+        .map(|(header, column)| {
+            let (definition, kind) = match config.column_types.get(header) {
+                // The warehouse reads the text as it stands.
+                Some(declared) => (declared.clone(), Kind::Text),
+                None => (sql_type(column.kind(), dialect).to_owned(), column.kind()),
+            };
+            let name = if quote { dialect.quote(header) } else { header.to_owned() };
+            (ColumnDef { name, definition }, kind)
         })
         .collect())
 }
@@ -273,7 +265,7 @@ mod tests {
     fn declared_types_win_and_names_are_quoted() {
         let config: NodeConfig = serde_json::from_str(r#"{"column_types": {"code": "varchar(3)"}}"#).unwrap();
         let columns = columns(b"code,n\n005,1\n", ',', &config, Dialect::DuckDb).unwrap();
-        let shown: Vec<_> = columns.iter().map(|c| format!("{} {}", c.name, c.definition)).collect();
+        let shown: Vec<_> = columns.iter().map(|(c, _)| format!("{} {}", c.name, c.definition)).collect();
         assert_eq!(shown, ["\"code\" varchar(3)", "\"n\" integer"]);
     }
 

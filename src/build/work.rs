@@ -1,90 +1,95 @@
 //! One job carried out on one session.
 
-use std::time::Duration;
-
 use super::contract;
 use super::data_test::{TestStatus, judge};
 use super::job::{Select, Work};
 use super::outcome::{Failure, JobStatus};
-use crate::warehouse::{FaultClass, Session, WarehouseError, Write, Written};
+use crate::warehouse::retry::{self, Attempted};
+use crate::warehouse::{Session, Write, Written};
 
-/// Repetitions of a statement that lost a race with another session. Such a statement has done nothing.
-const RETRIES: u32 = 3;
+/// What came of a job.
+pub(super) struct Performed {
+    pub(super) status: JobStatus,
+    /// Rows written, where the warehouse says so.
+    pub(super) rows: Option<u64>,
+    /// Statements sent.
+    pub(super) statements: u64,
+    /// How many times the job's own statement was sent.
+    pub(super) attempts: u32,
+}
 
-/// The status, the rows written, and the statements sent.
-pub(super) async fn perform(work: &Work, session: &mut dyn Session) -> (JobStatus, Option<u64>, u64) {
-    let done = match work {
-        Work::View(Select { at, header, sql }) => {
+pub(super) async fn perform(work: &Work, session: &mut dyn Session) -> Performed {
+    match work {
+        Work::View(Select { at, header, sql, configs }) => {
+            let write = Write::View { at, header: header.as_deref(), select: sql, configs };
             // A view has no row count: the warehouse has only looked at it.
-            let write = Write::View { at, header: header.as_deref(), select: sql };
-            written(session, &write).await.map(|done| Written { rows: None, ..done })
+            Performed { rows: None, ..written(session, &write).await }
         }
-        Work::Table(Select { at, header, sql }) => {
-            written(session, &Write::Table { at, header: header.as_deref(), select: sql }).await
+        Work::Table(Select { at, header, sql, configs }) => {
+            written(session, &Write::Table { at, header: header.as_deref(), select: sql, configs }).await
         }
         Work::Seed { at, seed } => written(session, &Write::Seed { at, seed }).await,
         Work::Contract { select, declared, table } => {
-            let compared = compare(session, select, declared).await;
-            match compared {
-                Err(failure) => return (JobStatus::Error(failure), None, 2),
-                Ok(()) => {
-                    let Select { at, header, sql } = select;
-                    let header = header.as_deref();
-                    let write = match table {
-                        None => Write::View { at, header, select: sql },
-                        Some(table) => Write::TypedTable {
-                            at,
-                            columns: &table.columns,
-                            constraints: &table.constraints,
-                            header,
-                            select: sql,
-                        },
-                    };
-                    let is_view = table.is_none();
-                    written(session, &write)
-                        .await
-                        .map(|done| Written { rows: done.rows.filter(|_| !is_view), statements: done.statements + 2 })
-                }
+            if let Err(failure) = compare(session, select, declared).await {
+                return Performed { statements: 2, attempts: 1, ..Performed::failed(failure) };
             }
+            let Select { at, header, sql, configs } = select;
+            let header = header.as_deref();
+            let write = match table {
+                None => Write::View { at, header, select: sql, configs },
+                Some(table) => Write::TypedTable {
+                    at,
+                    columns: &table.columns,
+                    constraints: &table.constraints,
+                    header,
+                    select: sql,
+                    configs,
+                },
+            };
+            let done = written(session, &write).await;
+            Performed { rows: done.rows.filter(|_| table.is_some()), statements: done.statements + 2, ..done }
         }
         Work::Test { sql, config } => {
-            let status = match session.read(sql).await.map(|rows| judge(&rows, config)) {
+            let Attempted { result, attempts } = retry::read(session, sql).await;
+            let status = match result.map(|rows| judge(&rows, config)) {
                 Ok(Ok((TestStatus::Pass, _))) => JobStatus::Pass,
                 Ok(Ok((TestStatus::Warn, failures))) => JobStatus::Warn { failures },
                 Ok(Ok((TestStatus::Fail, failures))) => JobStatus::Fail { failures },
                 Ok(Err(why)) => JobStatus::Error(Failure::refused(why)),
                 Err(error) => JobStatus::Error(error.into()),
             };
-            return (status, None, 1);
+            Performed { status, rows: None, statements: u64::from(attempts), attempts }
         }
-        Work::Refused(failure) => return (JobStatus::Error(failure.clone()), None, 0),
-    };
-    match done {
-        Ok(written) => (JobStatus::Built, written.rows, written.statements),
-        Err(error) => (JobStatus::Error(error.into()), None, 1),
+        Work::Refused(failure) => Performed::failed(failure.clone()),
     }
 }
 
-async fn written(session: &mut dyn Session, write: &Write<'_>) -> Result<Written, WarehouseError> {
-    let mut attempt = 0;
-    loop {
-        match session.write(std::slice::from_ref(write)).await {
-            Err(error) if error.class == FaultClass::Conflict && attempt < RETRIES => {
-                attempt += 1;
-                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
-            }
-            result => return result,
+impl Performed {
+    fn failed(failure: Failure) -> Self {
+        Self { status: JobStatus::Error(failure), rows: None, statements: 0, attempts: 0 }
+    }
+}
+
+async fn written(session: &mut dyn Session, write: &Write<'_>) -> Performed {
+    let Attempted { result, attempts } = retry::write(session, std::slice::from_ref(write)).await;
+    let repeated = u64::from(attempts.saturating_sub(1));
+    match result {
+        Ok(Written { rows, statements }) => {
+            Performed { status: JobStatus::Built, rows, statements: statements + repeated, attempts }
         }
+        Err(error) => Performed { statements: 1 + repeated, attempts, ..Performed::failed(error.into()) },
     }
 }
 
 /// dbt's comparison before a contracted build: names and types of both sides, without running the query.
 async fn compare(session: &mut dyn Session, select: &Select, declared: &str) -> Result<(), Failure> {
-    let declared = session.columns_of(declared).await.map_err(|error| Failure {
-        message: "the contract declares a type that the warehouse does not know".to_owned(),
-        ..error.into()
+    let declared = retry::columns_of(session, declared).await.result.map_err(|error| {
+        if error.class.is_infrastructure() {
+            return error.into();
+        }
+        Failure { message: "the contract declares a type that the warehouse does not know".to_owned(), ..error.into() }
     })?;
-    let actual = session.columns_of(&contract::actual_query(&select.sql)).await?;
+    let actual = retry::columns_of(session, &contract::actual_query(&select.sql)).await.result?;
     let mismatches = contract::compare(&declared, &actual);
     if mismatches.is_empty() {
         return Ok(());

@@ -77,7 +77,7 @@ impl CommandError {
             Self::Config(_) | Self::Artifact(_) | Self::Open(_) | Self::Usage(_) | Self::Input { .. } => 2,
             Self::ReportFile(_) | Self::Select(_) | Self::Plan(_) => 2,
             Self::Publish(error) => error.exit_code(),
-            Self::Guard(GuardError::Warehouse { .. }) => 3,
+            Self::Guard(GuardError::Warehouse { .. } | GuardError::Superseded { .. }) => 3,
             Self::Guard(_) => 2,
             Self::Incomplete(_) | Self::Write { .. } => 3,
         }

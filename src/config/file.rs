@@ -24,6 +24,8 @@ pub struct ConfigFile {
     pub fail_fast: Option<bool>,
     /// Count the rows of changed models on both sides.
     pub row_counts: Option<bool>,
+    /// Seconds that one statement may run.
+    pub statement_timeout_seconds: Option<u64>,
     /// Hours until clean-up may drop the temporary schema.
     pub expire_after_hours: Option<u32>,
 }

@@ -17,8 +17,20 @@ pub enum FaultClass {
     Permission,
     /// No connection, or it broke.
     Connection,
+    /// The warehouse refused the login: user, password, role, certificate or client address.
+    Authentication,
+    /// The encryption that the profile asks for could not be had.
+    Encryption,
+    /// All the connections that the warehouse allows are taken.
+    TooManyConnections,
+    /// The warehouse is starting, stopping or moving.
+    Restart,
     /// Out of memory, disk or quota.
     Resources,
+    /// The statement ran longer than it may.
+    Timeout,
+    /// A newer run of the same pull request has taken over the temporary schema.
+    Superseded,
     /// Cancelled, by us or by somebody else.
     Cancelled,
     /// Two sessions changed the same thing; a repetition may succeed.
@@ -40,7 +52,13 @@ impl FaultClass {
             Self::Data => "a value could not be processed (cast, overflow, division or constraint)",
             Self::Permission => "the role lacks a permission",
             Self::Connection => "the connection to the warehouse failed",
+            Self::Authentication => "the warehouse refused the login",
+            Self::Encryption => "the connection could not be encrypted as the profile asks",
+            Self::TooManyConnections => "the warehouse has no connection left",
+            Self::Restart => "the warehouse was restarting",
             Self::Resources => "the warehouse ran out of memory, disk or quota",
+            Self::Timeout => "the statement ran longer than the time limit",
+            Self::Superseded => "a newer run of this pull request took over",
             Self::Cancelled => "the statement was cancelled",
             Self::Conflict => "another session changed the same object",
             Self::Unsupported => "the engine of this build lacks something that the SQL needs",
@@ -52,8 +70,33 @@ impl FaultClass {
     /// than failed.
     #[must_use]
     pub fn is_infrastructure(self) -> bool {
-        matches!(self, Self::Connection | Self::Resources | Self::Cancelled | Self::Conflict | Self::Permission)
+        matches!(
+            self,
+            Self::Connection
+                | Self::Authentication
+                | Self::Encryption
+                | Self::TooManyConnections
+                | Self::Restart
+                | Self::Resources
+                | Self::Timeout
+                | Self::Cancelled
+                | Self::Conflict
+                | Self::Permission
+                | Self::Superseded
+        )
     }
+}
+
+/// Whether a statement that failed may be sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// No: it would fail again.
+    #[default]
+    Never,
+    /// Yes: it has done nothing, and the reason may pass.
+    Safe,
+    /// The connection broke while it ran, so whether it has done anything has to be looked up first.
+    Unknown,
 }
 
 /// A statement or connection that failed.
@@ -66,13 +109,27 @@ pub struct WarehouseError {
     pub message: String,
     /// What the reader can do about it, if that is known.
     pub remedy: Option<String>,
+    /// Whether the statement may be sent again.
+    pub repeat: Repeat,
 }
 
 impl WarehouseError {
-    /// An error without a remedy.
+    /// An error without a remedy, not to be repeated.
     #[must_use]
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), remedy: None }
+        Self { class, message: message.into(), remedy: None, repeat: Repeat::Never }
+    }
+
+    /// The same with a remedy.
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// The same, to be repeated or not.
+    #[must_use]
+    pub fn with_repeat(self, repeat: Repeat) -> Self {
+        Self { repeat, ..self }
     }
 }
 
@@ -80,7 +137,7 @@ impl WarehouseError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// premerge does not know the adapter.
-    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows duckdb")]
+    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows duckdb, postgres and redshift")]
     UnknownAdapter {
         /// dbt's name of it.
         adapter: String,

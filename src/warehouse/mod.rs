@@ -4,7 +4,12 @@
 //! A write needs a [`TempRelation`], which only an opened [`TempSchema`] can make; there is no conversion
 //! from a name that may be read. To add a warehouse is to add one file here and one arm in [`open`].
 
+mod configs;
 mod error;
+mod lease;
+mod postgres;
+mod register;
+pub mod retry;
 mod rows;
 mod temp_schema;
 mod write;
@@ -14,18 +19,22 @@ mod duckdb;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::config::Target;
+use crate::config::{Env, Target};
 use crate::sql::Dialect;
 
+pub use configs::{Index, RelationConfigs};
 #[cfg(feature = "duckdb")]
 pub use duckdb::create_database;
-pub use error::{FaultClass, OpenError, WarehouseError};
+pub use error::{FaultClass, OpenError, Repeat, WarehouseError};
+pub use lease::Lease;
+pub use register::{Guard, Owner};
 pub use rows::{ColumnType, Rows};
-pub use temp_schema::{GuardError, Owner, Protected, TempRelation, TempSchema};
-pub use write::{ColumnDef, SeedFile, Write, Written};
+pub use temp_schema::{GuardError, Protected, TempRelation, TempSchema};
+pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};
 
 /// A warehouse that can be connected to: credentials and place, no open connection.
 #[async_trait]
@@ -38,6 +47,18 @@ pub trait Warehouse: Send + Sync {
 
     /// Where it is and who we are there, without secrets: for people.
     fn describe(&self) -> String;
+
+    /// The name that all sessions of this process carry at the server, if there is one: a newer run ends the
+    /// statements of an older one by it.
+    fn session_tag(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether a newer run on this machine asks for what this one holds. Engines with a server keep that in
+    /// the register instead.
+    fn superseded(&self) -> bool {
+        false
+    }
 
     /// Opens one session; each worker has its own.
     ///
@@ -76,11 +97,37 @@ pub trait Session: Send {
     /// the last one.
     ///
     /// # Errors
-    /// What the warehouse said, classified. Writes before the failing one have happened.
+    /// What the warehouse said, classified. Writes before the failing one may have happened, or may have been
+    /// rolled back with it.
     async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError>;
 
-    /// A handle that stops what this session is running, from another task.
-    fn canceller(&self) -> Arc<dyn Canceller>;
+    /// Whether `writes`, whose answer was lost, have happened after all; `None` when they have not, so that
+    /// they may be sent again.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    async fn find_written(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
+        let _ = writes;
+        Ok(None)
+    }
+
+    /// From now on every statement fails with [`FaultClass::Superseded`] when the run that `guard` names has
+    /// lost its schema.
+    fn hold(&mut self, guard: Option<Guard>);
+
+    /// Ends the sessions with these tags, and waits until their statements are over. `false` when the engine
+    /// cannot.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified; or that they would not end.
+    async fn end_sessions(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
+        let _ = tags;
+        Ok(false)
+    }
+
+    /// A handle that stops what this session is running, from another task. It also keeps the session from
+    /// starting another statement, until the next handle is taken.
+    fn canceller(&mut self) -> Arc<dyn Canceller>;
 }
 
 /// Stops the running statement of the session it came from.
@@ -98,6 +145,27 @@ pub struct Place<'a> {
     pub schema: &'a str,
     /// Where such an engine keeps that file.
     pub temp_dir: &'a Path,
+    /// Where engines find what the profile leaves to the environment, such as `.pgpass`.
+    pub env: &'a Env,
+    /// How long to wait for what.
+    pub limits: Limits,
+}
+
+/// How long the run waits; nothing waits without a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For one statement.
+    pub statement: Duration,
+    /// For a cancelled statement to end, and for another run's to.
+    pub grace: Duration,
+    /// Between two signs of life in the register.
+    pub heartbeat: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { statement: Duration::from_secs(3600), grace: Duration::from_secs(10), heartbeat: Duration::from_secs(5) }
+    }
 }
 
 /// The warehouse that a dbt target names.
@@ -109,10 +177,8 @@ pub fn open(target: &Target, place: Place<'_>) -> Result<Arc<dyn Warehouse>, Ope
         #[cfg(feature = "duckdb")]
         "duckdb" => Ok(Arc::new(duckdb::DuckDb::new(target, place)?)),
         #[cfg(not(feature = "duckdb"))]
-        "duckdb" => {
-            let _ = place;
-            Err(OpenError::NotCompiledIn { adapter: "duckdb" })
-        }
+        "duckdb" => Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
+        "postgres" => Ok(Arc::new(postgres::Postgres::new(target, place)?)),
         other => Err(OpenError::UnknownAdapter { adapter: other.to_owned() }),
     }
 }

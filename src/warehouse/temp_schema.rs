@@ -1,16 +1,16 @@
 //! The only way to a write.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use super::rows::Rows;
-use super::write::{ColumnDef, Write};
-use super::{Session, Warehouse, WarehouseError};
+use super::register::{Guard, OBJECT_COLUMNS, OBJECTS, Owner, RUN_COLUMNS, RUNS, Register};
+use super::retry;
+use super::write::Write;
+use super::{FaultClass, Session, Warehouse, WarehouseError};
 use crate::sql::{Dialect, RelationName};
 
-/// Runs, one row each, newest last.
-const RUNS: &str = "_premerge_runs";
-/// Every relation about to be made, one row each.
-const OBJECTS: &str = "_premerge_objects";
+/// How long a newer run waits for an older one's last statement, where it cannot end it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Schemas that must never be written to.
 #[derive(Debug, Clone, Default)]
@@ -26,31 +26,6 @@ impl Protected {
     #[must_use]
     pub fn contains(&self, schema: &str) -> bool {
         self.0.contains(&schema.to_lowercase())
-    }
-}
-
-/// Who makes a temporary schema; the register holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// `owner/name` of the repository, or the dbt project's name outside CI.
-    pub repository: String,
-    /// The dbt project.
-    pub project: String,
-    /// The pull request's number; `None` on a laptop.
-    pub pull_request: Option<u64>,
-    /// The commit checked.
-    pub commit: Option<String>,
-    /// This run.
-    pub run: String,
-    /// When it started, RFC 3339.
-    pub started_at: String,
-    /// From when on clean-up may drop the schema, RFC 3339.
-    pub expires_at: String,
-}
-
-impl Owner {
-    fn pull_request_text(&self) -> String {
-        self.pull_request.map(|number| number.to_string()).unwrap_or_default()
     }
 }
 
@@ -82,6 +57,12 @@ pub enum GuardError {
         schema: String,
         /// Repository, project and pull request of the register.
         owner: String,
+    },
+    /// A run of the same pull request that started later has it.
+    #[error("superseded: a newer run of this pull request has schema `{schema}`")]
+    Superseded {
+        /// The name asked for.
+        schema: String,
     },
     /// A name no warehouse takes.
     #[error("`{schema}` cannot be a schema name: {why}")]
@@ -133,12 +114,11 @@ impl TempRelation {
 }
 
 impl TempSchema {
-    /// Makes the schema, or takes over the one that an earlier run of the same pull request registered and
-    /// drops what that run made.
+    /// Makes the schema, or takes over the one that an earlier run of the same pull request registered: ends
+    /// that run's statements and drops what it made. `session` holds the schema afterwards.
     ///
     /// # Errors
-    /// When the name is protected, unusable or somebody else's, or the warehouse fails. Nothing has been
-    /// written then, except possibly an empty schema.
+    /// When the name is protected, unusable or somebody else's, a newer run has it, or the warehouse fails.
     pub async fn open(
         warehouse: &dyn Warehouse,
         session: &mut dyn Session,
@@ -151,29 +131,48 @@ impl TempSchema {
         if protected.contains(name) {
             return Err(GuardError::Protected { schema: name.to_owned() });
         }
-        let fail = |source| GuardError::Warehouse { schema: name.to_owned(), source };
         let schema =
             Self { database: warehouse.temp_database().map(str::to_owned), name: name.to_owned(), dialect, owner };
-
-        if session.schema_exists(schema.database.as_deref(), name).await.map_err(fail)? {
-            schema.take_over(session).await?;
-        } else {
-            session.write(&[Write::CreateSchema { schema: &schema }]).await.map_err(fail)?;
+        session.hold(None);
+        match schema.make_or_take(session, warehouse.session_tag()).await {
+            Ok(()) => Ok(schema),
+            // A newer run ends the sessions of this one, maybe before it knows that it has lost.
+            Err(GuardError::Warehouse { source, .. })
+                if matches!(source.class, FaultClass::Restart | FaultClass::Connection)
+                    && schema.is_lost(session).await =>
+            {
+                Err(GuardError::Superseded { schema: schema.name })
+            }
+            Err(error) => Err(error),
         }
-        let owner = &schema.owner;
-        let run = vec![
-            Some(owner.repository.clone()),
-            Some(owner.project.clone()),
-            Some(owner.pull_request_text()),
-            owner.commit.clone(),
-            Some(owner.run.clone()),
-            Some(owner.started_at.clone()),
-            Some(owner.expires_at.clone()),
-        ];
-        let at = schema.relation(RUNS);
-        let write = Write::Register { at: &at, columns: &text_columns(&RUN_COLUMNS, dialect), rows: &[run] };
-        session.write(&[write]).await.map_err(fail)?;
-        Ok(schema)
+    }
+
+    async fn make_or_take(&self, session: &mut dyn Session, tag: Option<&str>) -> Result<(), GuardError> {
+        self.make_or_find(session, tag).await?;
+        self.take(session).await?;
+        session.hold(Some(self.guard()));
+        Ok(())
+    }
+
+    async fn is_lost(&self, session: &mut dyn Session) -> bool {
+        session.hold(None);
+        let lost = retry::read(session, &Register::of(self).lost(&self.owner.run)).await.result;
+        lost.is_ok_and(|rows| !rows.rows.is_empty())
+    }
+
+    /// A session that writes for this schema: it stops when a newer run has taken the schema over.
+    ///
+    /// # Errors
+    /// When no connection can be made.
+    pub async fn connect(&self, warehouse: &dyn Warehouse) -> Result<Box<dyn Session>, WarehouseError> {
+        let mut session = warehouse.connect().await?;
+        session.hold(Some(self.guard()));
+        Ok(session)
+    }
+
+    /// A schema that clean-up has found and may drop.
+    pub(super) fn found(database: Option<String>, name: String, dialect: Dialect, owner: Owner) -> Self {
+        Self { database, name, dialect, owner }
     }
 
     /// The place of `identifier` in this schema.
@@ -199,6 +198,20 @@ impl TempSchema {
         self.database.as_deref()
     }
 
+    /// Who made it.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn guard(&self) -> Guard {
+        Register::of(self).guard(&self.owner.run)
+    }
+
     /// Writes the names of relations into the register. Must happen before they are made, so that a run
     /// killed at any moment leaves nothing that clean-up does not know.
     ///
@@ -213,8 +226,8 @@ impl TempSchema {
             .map(|identifier| vec![Some(self.owner.run.clone()), Some((*identifier).to_owned())])
             .collect();
         let at = self.relation(OBJECTS);
-        let columns = text_columns(&OBJECT_COLUMNS, self.dialect);
-        session.write(&[Write::Register { at: &at, columns: &columns, rows: &rows }]).await.map(|_| ())
+        let columns = Register::of(self).columns(&OBJECT_COLUMNS);
+        retry::write(session, &[Write::Register { at: &at, columns: &columns, rows: &rows }]).await.result.map(|_| ())
     }
 
     /// Drops everything the register names, and the schema itself when nothing else is left in it.
@@ -223,27 +236,65 @@ impl TempSchema {
     /// What the warehouse said; what was dropped until then stays dropped.
     pub async fn drop(self, session: &mut dyn Session) -> Result<(), WarehouseError> {
         self.drop_objects(session).await?;
-        for register in [OBJECTS, RUNS] {
-            let at = self.relation(register);
-            session.write(&[Write::Drop { at: &at }]).await?;
-        }
-        session.write(&[Write::DropSchema { schema: &self }]).await.map(|_| ())
+        // The register goes last, so that a drop that fails half-way can be done again; and it can no longer be
+        // asked whether it is held.
+        session.hold(None);
+        let (objects, runs) = (self.relation(OBJECTS), self.relation(RUNS));
+        retry::write(session, &[Write::Drop { at: &objects }, Write::Drop { at: &runs }]).await.result?;
+        retry::write(session, &[Write::DropSchema { schema: &self }]).await.result.map(|_| ())
     }
 
     /// The name, quoted, for SQL.
+    #[cfg_attr(not(feature = "duckdb"), allow(dead_code))]
     pub(super) fn sql(&self) -> String {
         let parts = self.database.as_deref().into_iter().chain([self.name.as_str()]);
         parts.map(|part| self.dialect.quote(part)).collect::<Vec<_>>().join(".")
     }
 
-    async fn take_over(&self, session: &mut dyn Session) -> Result<(), GuardError> {
-        let columns: Vec<_> = RUN_COLUMNS.iter().take(3).map(|column| self.dialect.quote(column)).collect();
-        let sql = format!("select distinct {} from {}", columns.join(", "), self.relation(RUNS).sql());
-        let Ok(Rows { rows, .. }) = session.read(&sql).await else {
-            return Err(GuardError::NotOurs { schema: self.name.clone() });
+    fn fail(&self, source: WarehouseError) -> GuardError {
+        match source.class {
+            FaultClass::Superseded => GuardError::Superseded { schema: self.name.clone() },
+            _ => GuardError::Warehouse { schema: self.name.clone(), source },
+        }
+    }
+
+    /// Makes schema and register with this run in it, in one transaction where the engine has such; or checks
+    /// whose the one is that is there, and adds this run.
+    async fn make_or_find(&self, session: &mut dyn Session, tag: Option<&str>) -> Result<(), GuardError> {
+        let runs = self.relation(RUNS);
+        let columns = Register::of(self).columns(&RUN_COLUMNS);
+        let row = [self.owner.row(tag)];
+        let enter = Write::Register { at: &runs, columns: &columns, rows: &row };
+        let exists = |found: Result<bool, WarehouseError>| found.map_err(|error| self.fail(error));
+        if !exists(session.schema_exists(self.database.as_deref(), &self.name).await)? {
+            let made = retry::write(session, &[Write::CreateSchema { schema: self }, enter.clone()]).await.result;
+            match made {
+                Ok(_) => return Ok(()),
+                // Another run of this pull request was a moment faster; or the answer of our own was lost.
+                Err(error) if error.class == FaultClass::Conflict => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        self.check_owner(session).await?;
+        retry::write(session, &[enter]).await.result.map(|_| ()).map_err(|error| self.fail(error))
+    }
+
+    async fn check_owner(&self, session: &mut dyn Session) -> Result<(), GuardError> {
+        let sql = Register::of(self).read_runs(&["repository", "project", "pull_request"]);
+        let runs = match retry::read(session, &sql).await.result {
+            Ok(runs) => runs,
+            Err(error)
+                if matches!(
+                    error.class,
+                    FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Permission | FaultClass::Superseded
+                ) =>
+            {
+                return Err(GuardError::NotOurs { schema: self.name.clone() });
+            }
+            Err(error) => return Err(self.fail(error)),
         };
         let ours = [self.owner.repository.clone(), self.owner.project.clone(), self.owner.pull_request_text()];
-        for row in &rows {
+        for row in &runs.rows {
             let theirs: Vec<_> = row.iter().map(|value| value.clone().unwrap_or_default()).collect();
             if theirs != ours {
                 let owner = match theirs.as_slice() {
@@ -256,37 +307,57 @@ impl TempSchema {
                 return Err(GuardError::SomebodyElses { schema: self.name.clone(), owner });
             }
         }
-        let fail = |source| GuardError::Warehouse { schema: self.name.clone(), source };
+        Ok(())
+    }
+
+    /// Takes the schema from older runs, waits until they are quiet, and drops what they made.
+    async fn take(&self, session: &mut dyn Session) -> Result<(), GuardError> {
+        let register = Register::of(self);
+        let runs = self.relation(RUNS);
+        let lock = register.lock();
+        let takes = register.take(&self.owner);
+        let writes: Vec<_> = lock.iter().chain(&takes).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
+        let fail = |error| self.fail(error);
+        retry::write(session, &writes).await.result.map_err(fail)?;
+        if !retry::read(session, &register.lost(&self.owner.run)).await.result.map_err(fail)?.rows.is_empty() {
+            return Err(GuardError::Superseded { schema: self.name.clone() });
+        }
+        session.hold(Some(self.guard()));
+        let began = Instant::now();
+        loop {
+            let losers = retry::read(session, &register.losers()).await.result.map_err(fail)?;
+            let tags: Vec<String> = losers.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+            // An engine that cannot end them lets them find out for themselves.
+            if tags.is_empty() || session.end_sessions(&tags).await.map_err(fail)? || began.elapsed() > PATIENCE {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         self.drop_objects(session).await.map_err(fail)
     }
 
-    /// Drops what the register names, newest first, so that views go before what they read.
-    async fn drop_objects(&self, session: &mut dyn Session) -> Result<(), WarehouseError> {
-        let at = self.relation(OBJECTS);
-        let name = self.dialect.quote("identifier");
-        let Ok(objects) = session.read(&format!("select distinct {name} from {}", at.sql())).await else {
-            // No such table: the earlier run was killed before it made anything.
-            return Ok(());
+    /// Drops what the register names.
+    pub(super) async fn drop_objects(&self, session: &mut dyn Session) -> Result<(), WarehouseError> {
+        let register = Register::of(self);
+        let objects = match retry::read(session, &register.read_objects()).await.result {
+            Ok(objects) => objects,
+            // The earlier run was killed before it registered anything.
+            Err(error) if error.class == FaultClass::MissingRelation => return Ok(()),
+            Err(error) => return Err(error),
         };
         let relations: Vec<_> =
             objects.rows.iter().filter_map(|row| row.first()?.as_deref()).map(|name| self.relation(name)).collect();
-        let mut drops: Vec<_> = relations.iter().map(|at| Write::Drop { at }).collect();
-        drops.push(Write::Drop { at: &at });
-        session.write(&drops).await.map(|_| ())
+        if relations.is_empty() {
+            return Ok(());
+        }
+        let drops: Vec<_> = relations.iter().map(|at| Write::Drop { at }).collect();
+        retry::write(session, &drops).await.result?;
+        let at = self.relation(OBJECTS);
+        retry::write(session, &[Write::Bookkeeping { at: &at, sql: &register.forget_objects() }])
+            .await
+            .result
+            .map(|_| ())
     }
-}
-
-const RUN_COLUMNS: [&str; 7] =
-    ["repository", "project", "pull_request", "commit_sha", "run_id", "started_at", "expires_at"];
-const OBJECT_COLUMNS: [&str; 2] = ["run_id", "identifier"];
-
-fn text_columns(names: &[&str], dialect: Dialect) -> Vec<ColumnDef> {
-    let text = match dialect {
-        Dialect::Redshift => "varchar(1024)",
-        Dialect::BigQuery | Dialect::Databricks => "string",
-        _ => "varchar",
-    };
-    names.iter().map(|name| ColumnDef { name: dialect.quote(name), definition: text.to_owned() }).collect()
 }
 
 fn check_name(name: &str, dialect: Dialect) -> Result<(), GuardError> {
@@ -299,6 +370,9 @@ fn check_name(name: &str, dialect: Dialect) -> Result<(), GuardError> {
     }
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with(|c: char| c.is_ascii_digit()) {
         return fail("use letters, digits and underscores, and begin with a letter");
+    }
+    if name.to_ascii_lowercase().starts_with("pg_") && matches!(dialect, Dialect::Postgres | Dialect::Redshift) {
+        return fail("names that begin with pg_ are the server's own");
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::configs::RelationConfigs;
 use super::temp_schema::{TempRelation, TempSchema};
+use crate::sql::{Dialect, SqlError, check_enclosed, check_header};
 
 /// One write into the temporary schema. Every variant names its target by a [`TempRelation`] or the
 /// [`TempSchema`] itself.
@@ -26,6 +28,8 @@ pub enum Write<'a> {
         header: Option<&'a str>,
         /// The query, already relocated.
         select: &'a str,
+        /// Clauses from the node's configuration.
+        configs: &'a RelationConfigs,
     },
     /// `create table at as select`.
     Table {
@@ -35,6 +39,8 @@ pub enum Write<'a> {
         header: Option<&'a str>,
         /// The query, already relocated.
         select: &'a str,
+        /// Clauses from the node's configuration.
+        configs: &'a RelationConfigs,
     },
     /// A table with declared columns, filled by a query: what dbt makes of an enforced contract.
     TypedTable {
@@ -48,6 +54,8 @@ pub enum Write<'a> {
         header: Option<&'a str>,
         /// The query, already relocated; its columns are taken by name.
         select: &'a str,
+        /// Clauses from the node's configuration.
+        configs: &'a RelationConfigs,
     },
     /// A table filled from a CSV file of the checkout.
     Seed {
@@ -70,6 +78,59 @@ pub enum Write<'a> {
         /// Values; `None` is NULL.
         rows: &'a [Vec<Option<String>>],
     },
+    /// A change of the register's own rows.
+    Bookkeeping {
+        /// The register table.
+        at: &'a TempRelation,
+        /// What to change.
+        sql: &'a RegisterSql,
+    },
+}
+
+/// A statement over the register's tables. Only the register's own code makes one.
+#[derive(Debug, Clone)]
+pub struct RegisterSql(pub(super) String);
+
+impl Write<'_> {
+    /// The relation that it makes, if it makes one.
+    #[must_use]
+    pub fn makes(&self) -> Option<&TempRelation> {
+        match self {
+            Self::View { at, .. } | Self::Table { at, .. } | Self::TypedTable { at, .. } | Self::Seed { at, .. } => {
+                Some(at)
+            }
+            _ => None,
+        }
+    }
+
+    /// Checks that the texts in it, which come from the manifest, stay at their places in the statement.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(super) fn check(&self, dialect: Dialect) -> Result<(), SqlError> {
+        let columns = |list: &[ColumnDef]| {
+            list.iter().try_for_each(|column| {
+                check_enclosed(&column.name, dialect)?;
+                check_enclosed(&column.definition, dialect)
+            })
+        };
+        match self {
+            Self::View { select, configs, header, .. } | Self::Table { select, configs, header, .. } => {
+                check_enclosed(select, dialect)?;
+                header.map_or(Ok(()), |header| check_header(header, dialect))?;
+                configs.check(dialect)
+            }
+            Self::TypedTable { select, columns: list, constraints, configs, header, .. } => {
+                check_enclosed(select, dialect)?;
+                header.map_or(Ok(()), |header| check_header(header, dialect))?;
+                columns(list)?;
+                constraints.iter().try_for_each(|text| check_enclosed(text, dialect))?;
+                configs.check(dialect)
+            }
+            Self::Seed { seed, .. } => columns(&seed.columns),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A column as it stands in a `create table`.
@@ -90,6 +151,25 @@ pub struct SeedFile {
     pub delimiter: char,
     /// The columns, in the file's order.
     pub columns: Vec<ColumnDef>,
+    /// How dbt reads the values of each column, in the same order.
+    pub kinds: Vec<SeedKind>,
+}
+
+/// What dbt makes of the values of a seed's column before it inserts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedKind {
+    /// A number without digits after the point: currency and percent signs and group separators go.
+    Integer,
+    /// Any other number.
+    Float,
+    /// `%Y-%m-%d`.
+    Date,
+    /// A date and time, perhaps with an offset.
+    Timestamp,
+    /// `true` or `false` in any case.
+    Boolean,
+    /// As it stands; also every column with a type of its own in `column_types`.
+    Text,
 }
 
 /// What a write did.

@@ -1,5 +1,8 @@
 //! From manifests to a report.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -12,13 +15,16 @@ use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
 use crate::commands::comparison::{Planned, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::{CommandError, Io, runtime};
+use crate::config::Env;
 use crate::plan::Plan;
 use crate::project::Graph;
 use crate::publish::detect::Ci;
 use crate::report::{
     Draft, Facts, Finding, Interruption, Report, Severity, StateFacts, TemporarySchema, escape, rules,
 };
-use crate::warehouse::{self, GuardError, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError};
+use crate::warehouse::{
+    self, FaultClass, GuardError, Lease, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError,
+};
 
 /// Everything between settings and report.
 pub(super) fn check(
@@ -43,7 +49,7 @@ pub(super) fn check(
     summary::planned(&mut draft, Sources { plan: &plan, pr: &pr, graph: &graph, changes: &changes });
 
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
-    let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop };
+    let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop, env: &io.env };
     let observer = observer(io);
     runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
     drop(observer);
@@ -101,6 +107,7 @@ struct Job<'a> {
     pr: &'a Manifest<'a>,
     began: Began,
     drop: bool,
+    env: &'a Env,
 }
 
 impl Job<'_> {
@@ -112,11 +119,14 @@ impl Job<'_> {
             draft.tally();
             return Ok(());
         }
-        let stop = signals();
+        let (stop, stopped) = watch::channel(false);
+        signals(stop.clone());
         let place = Place {
             project_dir: &settings.project_dir,
             schema: &settings.schema,
             temp_dir: &settings.project_dir.join("target/premerge"),
+            env: self.env,
+            limits: settings.limits,
         };
         let warehouse = warehouse::open(&settings.target, place)?;
         if warehouse.dialect().adapter() != plan.adapter {
@@ -128,8 +138,13 @@ impl Job<'_> {
                 remedy: "choose the profile and target that the manifest was compiled with".to_owned(),
             });
         }
-        match self.build(warehouse.as_ref(), draft, observer, stop).await {
+        match self.build(&warehouse, draft, observer, (stop, stopped)).await {
             Ok(()) => Ok(()),
+            Err(Ended::Guard(GuardError::Superseded { .. })) => {
+                draft.interruption = Some(Interruption::Superseded);
+                draft.tally();
+                Ok(())
+            }
             Err(Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source)) => {
                 broken(draft, &source, warehouse.as_ref());
                 Ok(())
@@ -140,12 +155,14 @@ impl Job<'_> {
 
     async fn build(
         &self,
-        warehouse: &dyn Warehouse,
+        warehouse: &Arc<dyn Warehouse>,
         draft: &mut Draft,
         observer: &dyn Observer,
-        stop: watch::Receiver<bool>,
+        (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
     ) -> Result<(), Ended> {
         let Self { settings, plan, state, pr, .. } = *self;
+        let kept = Arc::clone(warehouse);
+        let warehouse = warehouse.as_ref();
         let mut session = warehouse.connect().await?;
         for notice in warehouse.notices() {
             draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, &settings.schema, notice));
@@ -162,11 +179,27 @@ impl Job<'_> {
             expires_at: Some(settings.expires_at.to_string()),
             dropped: false,
         });
+        let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, stop).await?;
         let inputs = Inputs { plan, state, pr, project_dir: &settings.project_dir, row_counts: settings.row_counts };
         let prepared = build::prepare(inputs, &schema, warehouse.dialect());
         let options = RunOptions { threads: settings.threads, fail_fast: settings.fail_fast };
-        let outcome = build::run(warehouse, &schema, prepared, session, options, stop, observer).await?;
+        let outcome = build::run(warehouse, &schema, prepared, session, options, stopped, observer).await;
+        let lost = lease.is_lost();
+        if let Err(error) = lease.end().await {
+            tracing::warn!("the register does not know that this run is over: {}", error.class.phrase());
+        }
+        let outcome = match outcome {
+            Err(error) if lost || error.class == FaultClass::Superseded => {
+                return Err(Ended::Guard(GuardError::Superseded { schema: schema.name().to_owned() }));
+            }
+            outcome => outcome?,
+        };
         summary::happened(draft, &outcome);
+        if lost || outcome.is_superseded() {
+            // The newer run has the schema, and drops it or keeps it.
+            draft.interruption = Some(Interruption::Superseded);
+            return Ok(());
+        }
         if self.drop {
             let mut session = warehouse.connect().await?;
             schema.drop(session.as_mut()).await?;
@@ -185,10 +218,36 @@ impl Job<'_> {
             project,
             pull_request: facts.pull_request,
             commit: facts.commit.clone(),
-            run: format!("{}-{}", self.began.at.as_millisecond(), std::process::id()),
-            started_at: self.began.at.to_string(),
+            run: run_id(self.began.at),
+            who: who(self.env),
+            // With all digits, so that times sort as text.
+            started_at: format!("{:.9}", self.began.at),
             expires_at: self.settings.expires_at.to_string(),
         }
+    }
+}
+
+/// Unlike that of any other run, also of one in another container with the same process number.
+fn run_id(at: Timestamp) -> String {
+    let random = RandomState::new().build_hasher().finish();
+    format!("{}-{}-{random:016x}", at.as_millisecond(), std::process::id())
+}
+
+/// Whose run it is: the CI job's address, or the user and machine.
+fn who(env: &Env) -> String {
+    let get = |name| env.get(name);
+    if let (Some(server), Some(repository), Some(run)) =
+        (get("GITHUB_SERVER_URL"), get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID"))
+    {
+        return format!("{server}/{repository}/actions/runs/{run}");
+    }
+    if let Some(job) = get("CI_JOB_URL").or_else(|| get("CIRCLE_BUILD_URL")).or_else(|| get("BUILD_URL")) {
+        return job.to_owned();
+    }
+    let user = get("USER").or_else(|| get("USERNAME")).unwrap_or("unknown");
+    match get("HOSTNAME").or_else(|| get("COMPUTERNAME")) {
+        Some(host) => format!("{user}@{host}"),
+        None => user.to_owned(),
     }
 }
 
@@ -219,16 +278,14 @@ fn broken(draft: &mut Draft, error: &WarehouseError, warehouse: &dyn Warehouse) 
 }
 
 /// Turns true on SIGINT or SIGTERM: CI systems send one before they kill.
-fn signals() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
+fn signals(stop: watch::Sender<bool>) {
     tokio::spawn(async move {
         if wait_for_signal().await.is_ok() {
-            let _ = sender.send(true);
+            stop.send_replace(true);
             // Kept, so that the receivers see the value and not the end of the channel.
-            sender.closed().await;
+            stop.closed().await;
         }
     });
-    receiver
 }
 
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Flags, environment and files, resolved to what `premerge check` runs with.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,6 +9,7 @@ use super::args::{CheckArgs, ProjectArgs};
 use crate::commands::CommandError;
 use crate::config::{ConfigFile, DbtProject, Env, ProfileQuery, Target};
 use crate::project::IndirectSelection;
+use crate::warehouse::Limits;
 
 /// Hours until clean-up may drop a temporary schema, unless configured.
 const EXPIRE_AFTER_HOURS: u32 = 72;
@@ -26,6 +28,7 @@ pub(super) struct Settings {
     pub(super) row_counts: bool,
     pub(super) indirect: IndirectSelection,
     pub(super) expires_at: Timestamp,
+    pub(super) limits: Limits,
 }
 
 impl Settings {
@@ -61,16 +64,23 @@ impl Settings {
             state: env.cwd.join(&args.manifests.state),
             manifest: args.manifests.pull_request(&env.cwd, &project_dir),
             schema,
-            protected: file.protected_schemas.into_iter().chain(target.schema.clone()).collect(),
+            protected: file.protected_schemas.iter().cloned().chain(target.schema.clone()).collect(),
             threads: args.threads.or(file.threads).unwrap_or(target.threads).max(1),
             fail_fast: args.fail_fast || file.fail_fast.unwrap_or(false),
             row_counts: !args.no_row_counts && file.row_counts.unwrap_or(true),
             indirect: args.selection.indirect_selection.or(file.indirect_selection).unwrap_or_default(),
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
+            limits: limits(&file),
             project_dir,
             target,
         })
     }
+}
+
+fn limits(file: &ConfigFile) -> Limits {
+    let limits = Limits::default();
+    let statement = file.statement_timeout_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    Limits { statement: statement.unwrap_or(limits.statement), ..limits }
 }
 
 fn named(pattern: &str, pull_request: Option<u64>) -> Result<String, CommandError> {

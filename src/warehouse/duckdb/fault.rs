@@ -1,6 +1,6 @@
 //! DuckDB's errors, classified by the kind that its messages begin with.
 
-use crate::warehouse::{FaultClass, WarehouseError};
+use crate::warehouse::{FaultClass, Repeat, WarehouseError};
 
 pub(super) fn classify(error: &duckdb::Error) -> WarehouseError {
     let message = match error {
@@ -19,7 +19,9 @@ pub(super) fn classify(error: &duckdb::Error) -> WarehouseError {
         ),
         _ => None,
     };
-    WarehouseError { class, message, remedy }
+    // A transaction that lost a race has done nothing.
+    let repeat = if class == FaultClass::Conflict { Repeat::Safe } else { Repeat::Never };
+    WarehouseError { class, message, remedy, repeat }
 }
 
 fn class_of(message: &str) -> FaultClass {

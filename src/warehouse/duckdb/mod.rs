@@ -6,12 +6,14 @@
 
 mod fault;
 mod fresh;
+mod lease_file;
 mod profile;
 mod session;
 mod statement;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::duckdb::{Config, Connection};
 use async_trait::async_trait;
@@ -21,8 +23,12 @@ use crate::config::Target;
 use crate::sql::Dialect;
 use fault::classify;
 pub use fresh::create_database;
+use lease_file::LeaseFile;
 use profile::{Attach, Profile};
 use session::DuckDbSession;
+
+/// How long a newer run waits for an older one to let go of the file.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A dbt-duckdb target.
 pub(super) struct DuckDb {
@@ -32,6 +38,7 @@ pub(super) struct DuckDb {
     temp_file: PathBuf,
     temp_database: String,
     opened: Mutex<Option<Connection>>,
+    lease: Arc<LeaseFile>,
     notices: Mutex<Vec<String>>,
 }
 
@@ -44,7 +51,8 @@ impl DuckDb {
         let temp_database = format!("{}_{}", production.alias, place.schema);
         let temp_file = place.temp_dir.join(format!("{temp_database}.duckdb"));
         let notices = Mutex::new(profile.left_out().into_iter().collect());
-        Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), notices })
+        let lease = Arc::new(LeaseFile::beside(&temp_file));
+        Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), lease, notices })
     }
 
     /// The one instance that all sessions clone; opened by the first.
@@ -52,6 +60,7 @@ impl DuckDb {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
             *opened = Some(self.open().map_err(|error| classify(&error))?);
+            self.lease.claim();
         }
         match opened.as_ref() {
             Some(connection) => connection.try_clone().map_err(|error| classify(&error)),
@@ -108,6 +117,10 @@ impl DuckDb {
     }
 }
 
+fn held_elsewhere(error: &WarehouseError, file: &Path) -> bool {
+    error.message.contains("lock on file") && error.message.contains(&*file.to_string_lossy())
+}
+
 #[async_trait]
 impl Warehouse for DuckDb {
     fn dialect(&self) -> Dialect {
@@ -123,12 +136,26 @@ impl Warehouse for DuckDb {
     }
 
     async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
-        // Opening replays a write-ahead log at most; it is quick enough not to leave this thread.
-        let connection = self.instance()?;
+        let began = Instant::now();
+        let connection = loop {
+            // Opening replays a write-ahead log at most; it is quick enough not to leave this thread.
+            match self.instance() {
+                // An older run of the same pull request has the file: it is asked to go, and then waited for.
+                Err(error) if held_elsewhere(&error, &self.temp_file) && began.elapsed() < PATIENCE => {
+                    self.lease.claim();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                result => break result?,
+            }
+        };
         connection
             .execute_batch(&format!("use {}", statement::name(&self.production.alias)))
             .map_err(|error| classify(&error))?;
-        Ok(Box::new(DuckDbSession::new(Arc::new(Mutex::new(connection)))))
+        Ok(Box::new(DuckDbSession::new(Arc::new(Mutex::new(connection)), Arc::clone(&self.lease))))
+    }
+
+    fn superseded(&self) -> bool {
+        self.lease.lost()
     }
 
     fn notices(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One DuckDB connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -7,26 +8,45 @@ use duckdb::types::ValueRef;
 use duckdb::{Connection, InterruptHandle};
 
 use super::fault::classify;
+use super::lease_file::LeaseFile;
 use super::statement::render;
 use crate::sql::Dialect;
-use crate::warehouse::{Canceller, ColumnType, FaultClass, Rows, Session, WarehouseError, Write, Written};
+use crate::warehouse::{Canceller, ColumnType, FaultClass, Guard, Rows, Session, WarehouseError, Write, Written};
 
 /// The engine blocks, so every call runs on a thread of its own.
 pub(super) struct DuckDbSession {
     connection: Arc<Mutex<Connection>>,
     interrupt: Arc<InterruptHandle>,
+    cancelled: Arc<AtomicBool>,
+    lease: Arc<LeaseFile>,
+    held: bool,
 }
 
 impl DuckDbSession {
-    pub(super) fn new(connection: Arc<Mutex<Connection>>) -> Self {
+    pub(super) fn new(connection: Arc<Mutex<Connection>>, lease: Arc<LeaseFile>) -> Self {
         let interrupt = connection.lock().unwrap_or_else(PoisonError::into_inner).interrupt_handle();
-        Self { connection, interrupt }
+        Self { connection, interrupt, cancelled: Arc::default(), lease, held: false }
+    }
+
+    /// Whether another statement may start.
+    fn may_go_on(&self) -> Result<(), WarehouseError> {
+        if self.held && self.lease.lost() {
+            return Err(WarehouseError::new(
+                FaultClass::Superseded,
+                "superseded: a newer run of this pull request asks for the temporary database",
+            ));
+        }
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
+        }
+        Ok(())
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
     ) -> Result<T, WarehouseError> {
+        self.may_go_on()?;
         let connection = Arc::clone(&self.connection);
         let task = tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,10 +59,11 @@ impl DuckDbSession {
     }
 }
 
-struct Interrupt(Arc<InterruptHandle>);
+struct Interrupt(Arc<InterruptHandle>, Arc<AtomicBool>);
 
 impl Canceller for Interrupt {
     fn cancel(&self) {
+        self.1.store(true, Ordering::Relaxed);
         self.0.interrupt();
     }
 }
@@ -123,8 +144,14 @@ impl Session for DuckDbSession {
         Ok(written)
     }
 
-    fn canceller(&self) -> Arc<dyn Canceller> {
-        Arc::new(Interrupt(Arc::clone(&self.interrupt)))
+    fn hold(&mut self, guard: Option<Guard>) {
+        // One process has the file, so the register in it cannot say anything new: the file beside it does.
+        self.held = guard.is_some();
+    }
+
+    fn canceller(&mut self) -> Arc<dyn Canceller> {
+        self.cancelled = Arc::default();
+        Arc::new(Interrupt(Arc::clone(&self.interrupt), Arc::clone(&self.cancelled)))
     }
 }
 

@@ -14,13 +14,13 @@ pub(super) fn render(write: &Write<'_>, kind: &str) -> Vec<String> {
         Write::CreateSchema { schema } => vec![format!("create schema {}", schema.sql())],
         Write::DropSchema { schema } => vec![format!("drop {kind} if exists {}", schema.sql())],
         // The closing bracket stands on a line of its own because the query may end in a line comment.
-        Write::View { at, header, select } => {
+        Write::View { at, header, select, .. } => {
             vec![format!("{}create view {} as (\n{select}\n)", header_text(*header), at.sql())]
         }
-        Write::Table { at, header, select } => {
+        Write::Table { at, header, select, .. } => {
             vec![format!("{}create table {} as (\n{select}\n)", header_text(*header), at.sql())]
         }
-        Write::TypedTable { at, columns, constraints, header, select } => {
+        Write::TypedTable { at, columns, constraints, header, select, .. } => {
             let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
             let names = names.join(", ");
             let mut parts: Vec<_> = definitions(columns);
@@ -58,6 +58,7 @@ pub(super) fn render(write: &Write<'_>, kind: &str) -> Vec<String> {
             }
             statements
         }
+        Write::Bookkeeping { sql, .. } => vec![sql.0.clone()],
     }
 }
 

@@ -1,0 +1,238 @@
+//! Making connections: addresses, encryption, session set-up, retries.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode as Wire;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::credentials::Credentials;
+use super::fault;
+use super::profile::Profile;
+use super::tls::SslMode;
+use crate::sql::Dialect;
+use crate::warehouse::retry::pause;
+use crate::warehouse::{FaultClass, Limits, WarehouseError};
+
+/// Attempts while a server is starting, or has no connection left: about eight seconds in all.
+const PATIENT_ATTEMPTS: u32 = 6;
+
+/// Before statements about our own server processes: a role that was taken on may not touch them.
+pub(super) const AS_USER: &str = "set local role none;\n";
+
+/// A server and how to log in there; shared by all sessions.
+pub(super) struct Server {
+    pub(super) dialect: Dialect,
+    pub(super) profile: Profile,
+    pub(super) credentials: Credentials,
+    /// `None` where the profile or a socket makes encryption pointless.
+    pub(super) tls: Option<MakeRustlsConnect>,
+    /// `application_name` of all sessions of this process, by which a newer run finds them.
+    pub(super) tag: String,
+    pub(super) limits: Limits,
+}
+
+/// A live connection.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) backend: Backend,
+    encrypted: bool,
+    task: JoinHandle<()>,
+}
+
+/// A server process; its start tells it from a later one with the same number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backend {
+    pub(super) pid: String,
+    pub(super) started: String,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Dropping the client ends the connection in order; this is for one that no longer answers.
+        let task = self.task.abort_handle();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                task.abort();
+            });
+        }
+    }
+}
+
+impl Link {
+    /// What stops the statement that is running, and how to reach the server for it.
+    pub(super) fn cancel_token(&self) -> (CancelToken, bool) {
+        (self.client.cancel_token(), self.encrypted)
+    }
+}
+
+impl Server {
+    pub(super) fn describe(&self) -> String {
+        let product = if self.dialect == Dialect::Redshift { "Redshift" } else { "PostgreSQL" };
+        let Profile { host, port, dbname, user, role, .. } = &self.profile;
+        let role = role.as_deref().map(|role| format!(", role {role}")).unwrap_or_default();
+        format!("{product} {host}:{port}/{dbname} as {user}{role}")
+    }
+
+    /// Connects and prepares the session. `again` is for a session whose connection was lost: the server was
+    /// there a moment ago, so it is worth waiting for.
+    pub(super) async fn connect(&self, again: bool) -> Result<Link, WarehouseError> {
+        let mut attempt = 1;
+        loop {
+            let error = match tokio::time::timeout(self.profile.connect_timeout, self.connect_once()).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => error,
+                Err(_) => WarehouseError::new(
+                    FaultClass::Connection,
+                    format!("{}: no answer within {} s", self.place(), self.profile.connect_timeout.as_secs()),
+                )
+                .with_remedy("check `host` and `port` of the profile, and that this machine may reach them"),
+            };
+            let attempts = match error.class {
+                FaultClass::TooManyConnections | FaultClass::Restart => PATIENT_ATTEMPTS,
+                FaultClass::Connection if again => PATIENT_ATTEMPTS,
+                FaultClass::Connection => self.profile.retries.saturating_add(1),
+                _ => 1,
+            };
+            if attempt >= attempts {
+                return Err(error);
+            }
+            pause(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.profile.host, self.profile.port)
+    }
+
+    async fn connect_once(&self) -> Result<Link, WarehouseError> {
+        let config = self.config().await?;
+        let Some(tls) = &self.tls else { return self.link(config, Wire::Disable, NoTls).await };
+        match self.profile.sslmode {
+            SslMode::Disable => self.link(config, Wire::Disable, NoTls).await,
+            SslMode::Allow => match self.link(config.clone(), Wire::Disable, NoTls).await {
+                Err(error) if error.class == FaultClass::Authentication => {
+                    self.link(config, Wire::Require, tls.clone()).await
+                }
+                result => result,
+            },
+            SslMode::Prefer => match self.link(config.clone(), Wire::Prefer, tls.clone()).await {
+                // As libpq: a handshake that fails, or a pg_hba.conf without `hostssl`, is tried without encryption.
+                Err(error) if matches!(error.class, FaultClass::Encryption | FaultClass::Authentication) => {
+                    self.link(config, Wire::Disable, NoTls).await.map_err(|_| error)
+                }
+                result => result,
+            },
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
+                self.link(config, Wire::Require, tls.clone()).await
+            }
+        }
+    }
+
+    async fn config(&self) -> Result<Config, WarehouseError> {
+        let profile = &self.profile;
+        let login = self.credentials.login(profile).await?;
+        let mut config = Config::new();
+        // A leading slash makes it the folder of a socket.
+        config.host(&profile.host).port(profile.port).dbname(&profile.dbname).user(&login.user);
+        if let Some(password) = &login.password {
+            config.password(password.expose());
+        }
+        config.application_name(&self.tag).connect_timeout(profile.connect_timeout);
+        config.keepalives(true);
+        // Where the profile leaves it to the system, Linux would notice a dead peer after two hours.
+        let idle = if profile.keepalives_idle.is_zero() { Duration::from_secs(60) } else { profile.keepalives_idle };
+        config.keepalives_idle(idle).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
+        Ok(config)
+    }
+
+    async fn link<T>(&self, mut config: Config, mode: Wire, tls: T) -> Result<Link, WarehouseError>
+    where
+        T: MakeTlsConnect<Socket> + Send,
+        T::Stream: Send + 'static,
+        T::TlsConnect: Send,
+        <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
+    {
+        config.ssl_mode(mode);
+        let connected = config.connect(tls).await.map_err(|error| fault::of_connecting(&error, &self.place()));
+        let (client, connection) = connected?;
+        let task = tokio::spawn(async move {
+            // Its end is seen by the statement that is running; between statements by `is_closed`.
+            let _ = connection.await;
+        });
+        let encrypted = mode != Wire::Disable;
+        let backend = self.set_up(&client).await?;
+        Ok(Link { client, backend, encrypted, task })
+    }
+
+    /// One round trip: limits, role, search path, and which server process this is.
+    async fn set_up(&self, client: &Client) -> Result<Backend, WarehouseError> {
+        let literal = |text: &str| self.dialect.literal(text);
+        let mut sql = format!("set statement_timeout to {};", self.limits.statement.as_millis());
+        if let Some(path) = &self.profile.search_path {
+            sql.push_str(&match self.dialect {
+                Dialect::Redshift => format!("set search_path to {path};"),
+                _ => format!("select set_config('search_path', {}, false);", literal(path)),
+            });
+        }
+        sql.push_str(match self.dialect {
+            Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
+            _ => "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()",
+        });
+        // Last, because a role may not see the processes of the user who took it on.
+        if let Some(role) = &self.profile.role {
+            // dbt writes the name bare, so it is folded; only what cannot stand bare is quoted.
+            let bare = role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            sql.push_str(&format!(";set role {}", if bare { role.clone() } else { self.dialect.quote(role) }));
+        }
+        let answer = client.simple_query(&sql).await.map_err(|error| fault::of_connecting(&error, &self.place()))?;
+        let row = answer.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let text = |at: usize| row.and_then(|row| row.try_get(at).ok()?).unwrap_or_default().to_owned();
+        Ok(Backend { pid: text(0), started: text(1) })
+    }
+
+    /// Asks the server to stop a statement; waits for the request's own connection only.
+    pub(super) async fn cancel(&self, (token, encrypted): (CancelToken, bool)) {
+        let request = async {
+            match &self.tls {
+                Some(tls) if encrypted => token.cancel_query(tls.clone()).await,
+                _ => token.cancel_query(NoTls).await,
+            }
+        };
+        // Whether it arrived shows in the statement itself.
+        let _ = tokio::time::timeout(self.profile.connect_timeout, request).await;
+    }
+
+    /// Ends a server process of a lost connection, and waits until it is gone: what it was doing is then
+    /// either committed or rolled back. Gives up after the grace time.
+    pub(super) async fn end(&self, backend: &Backend, client: &Client) {
+        if self.dialect == Dialect::Redshift {
+            let _ = client.simple_query(&format!("select pg_terminate_backend({})", backend.pid)).await;
+            return;
+        }
+        let alive = format!(
+            "from pg_stat_activity where pid = {} and backend_start = {} and application_name = {}",
+            backend.pid,
+            self.dialect.literal(&backend.started),
+            self.dialect.literal(&self.tag)
+        );
+        let began = Instant::now();
+        while began.elapsed() < self.limits.grace {
+            let Ok(answer) = client.simple_query(&format!("{AS_USER}select pg_terminate_backend(pid) {alive}")).await
+            else {
+                return;
+            };
+            if !answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}

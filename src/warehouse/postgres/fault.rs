@@ -1,0 +1,162 @@
+//! PostgreSQL's errors, classified by SQLSTATE.
+//!
+//! The codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. Redshift answers with the
+//! codes of PostgreSQL 8.0 and puts its own faults into `XX000`.
+
+use std::error::Error as _;
+
+use tokio_postgres::Error;
+
+use super::statement::SUPERSEDED;
+use crate::warehouse::register::RUNS;
+use crate::warehouse::{FaultClass, Repeat, WarehouseError};
+
+/// A fault of a statement that was sent.
+pub(super) fn of_statement(error: &Error) -> WarehouseError {
+    match error.as_db_error() {
+        Some(db) => {
+            let mut fault = of_state(db.code().code(), db.message());
+            if let Some(detail) = db.detail() {
+                fault.message.push_str("; ");
+                fault.message.push_str(detail);
+            }
+            fault
+        }
+        None => WarehouseError::new(FaultClass::Connection, chain(error))
+            .with_remedy("check that the warehouse and the network between are up, then run the check again")
+            .with_repeat(Repeat::Unknown),
+    }
+}
+
+/// A fault of connecting, when nothing has been sent yet.
+pub(super) fn of_connecting(error: &Error, place: &str) -> WarehouseError {
+    if let Some(db) = error.as_db_error() {
+        return of_state(db.code().code(), db.message());
+    }
+    let message = format!("{place}: {}", chain(error));
+    let text = error.to_string();
+    // tokio-postgres has no public kinds; its texts for these two are fixed.
+    if text.contains("TLS") {
+        return WarehouseError::new(FaultClass::Encryption, message)
+            .with_remedy("compare `sslmode`, `sslrootcert` and `host` of the profile with the server's certificate");
+    }
+    if text.contains("authentication") || message.contains("password missing") {
+        return WarehouseError::new(FaultClass::Authentication, message)
+            .with_remedy("set `password` in the profile, or an entry in .pgpass");
+    }
+    WarehouseError::new(FaultClass::Connection, message)
+        .with_remedy("check `host` and `port` of the profile, and that this machine may reach them")
+        .with_repeat(Repeat::Safe)
+}
+
+fn of_state(state: &str, message: &str) -> WarehouseError {
+    // The guard did not find the run; or not even the register, because clean-up has dropped it.
+    if message.contains(SUPERSEDED) || (matches!(state, "42P01" | "3F000") && message.contains(RUNS)) {
+        return superseded();
+    }
+    // Two sessions that create the same name at once: the loser trips over an index of the catalogue.
+    if state == "23505" && message.contains("\"pg_") {
+        return WarehouseError::new(FaultClass::Conflict, message).with_repeat(Repeat::Safe);
+    }
+    let (class, repeat) = class_of(state);
+    let fault = WarehouseError::new(class, format!("{message} (SQLSTATE {state})")).with_repeat(repeat);
+    match remedy(state, class) {
+        Some(remedy) => fault.with_remedy(remedy),
+        None => fault,
+    }
+}
+
+/// What a run is told that has lost its schema to a newer one.
+pub(super) fn superseded() -> WarehouseError {
+    WarehouseError::new(FaultClass::Superseded, "superseded: a newer run of this pull request took the schema over")
+        .with_remedy("look at the newer run")
+}
+
+fn class_of(state: &str) -> (FaultClass, Repeat) {
+    use FaultClass as C;
+    use Repeat::{Never, Safe, Unknown};
+    // Whole codes first, then classes, which are the first two characters.
+    match state {
+        "42601" | "42P14" | "42P12" => (C::Syntax, Never),
+        "42P01" | "3F000" | "3D000" => (C::MissingRelation, Never),
+        "42501" => (C::Permission, Never),
+        "40001" | "40P01" | "55P03" | "55006" => (C::Conflict, Safe),
+        "42P06" | "42P07" | "42710" => (C::Conflict, Never),
+        "53300" => (C::TooManyConnections, Safe),
+        // The server is starting up or shutting down and has not looked at the statement.
+        "57P03" => (C::Restart, Safe),
+        // Killed while the statement ran, or just after it ended.
+        "57P01" | "57P02" | "57P05" => (C::Restart, Unknown),
+        "57014" => (C::Cancelled, Never),
+        "25006" => (C::Permission, Never),
+        "0A000" => (C::Unsupported, Never),
+        _ => match state.get(..2).unwrap_or_default() {
+            "08" => (C::Connection, Unknown),
+            "28" => (C::Authentication, Never),
+            "22" | "23" | "P0" => (C::Data, Never),
+            "40" => (C::Conflict, Safe),
+            "42" => (C::Binding, Never),
+            "53" | "54" | "58" => (C::Resources, Never),
+            _ => (C::Other, Never),
+        },
+    }
+}
+
+fn remedy(state: &str, class: FaultClass) -> Option<&'static str> {
+    Some(match state {
+        "3D000" => "`dbname` of the profile names a database that does not exist",
+        "53100" => "the warehouse's disk is full: free some, or drop old schemas with `premerge cleanup --expired`",
+        "25006" => "the statement writes, and premerge sends it in a read-only transaction; tests must only read",
+        "0A000" => "PostgreSQL cannot read across databases: the profile's `dbname` must be the database of production",
+        _ => match class {
+            FaultClass::Authentication => "check `user`, `password` (or .pgpass), `role` and the server's pg_hba.conf",
+            FaultClass::Permission => "run `premerge debug`: it prints the grants that the role needs",
+            FaultClass::TooManyConnections => "lower --threads, or raise the server's max_connections",
+            FaultClass::Restart | FaultClass::Conflict => "run the check again",
+            _ => return None,
+        },
+    })
+}
+
+/// An error with its causes, which tokio-postgres leaves out of its text.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_classes_and_only_harmless_ones_are_repeated() {
+        for (state, class, repeat) in [
+            ("42601", FaultClass::Syntax, Repeat::Never),
+            ("42703", FaultClass::Binding, Repeat::Never),
+            ("42883", FaultClass::Binding, Repeat::Never),
+            ("42804", FaultClass::Binding, Repeat::Never),
+            ("42P01", FaultClass::MissingRelation, Repeat::Never),
+            ("3F000", FaultClass::MissingRelation, Repeat::Never),
+            ("22012", FaultClass::Data, Repeat::Never),
+            ("23502", FaultClass::Data, Repeat::Never),
+            ("42501", FaultClass::Permission, Repeat::Never),
+            ("40P01", FaultClass::Conflict, Repeat::Safe),
+            ("53300", FaultClass::TooManyConnections, Repeat::Safe),
+            ("53100", FaultClass::Resources, Repeat::Never),
+            ("57014", FaultClass::Cancelled, Repeat::Never),
+            ("57P01", FaultClass::Restart, Repeat::Unknown),
+            ("08006", FaultClass::Connection, Repeat::Unknown),
+            ("28P01", FaultClass::Authentication, Repeat::Never),
+            ("XX000", FaultClass::Other, Repeat::Never),
+            ("", FaultClass::Other, Repeat::Never),
+        ] {
+            assert_eq!(class_of(state), (class, repeat), "{state}");
+        }
+    }
+}

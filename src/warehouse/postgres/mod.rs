@@ -1,0 +1,96 @@
+//! PostgreSQL, and Redshift on the same wire.
+//!
+//! All SQL goes by the simple protocol: texts in, texts out, several statements in one round trip, no type
+//! look-ups, which Redshift does not survive. There is no pool: each worker has a session, and a session makes
+//! its connection anew when it was lost.
+
+mod connection;
+mod credentials;
+mod fault;
+mod pgpass;
+mod profile;
+mod seed;
+mod session;
+mod statement;
+mod tls;
+mod types;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{OpenError, Place, Session, Warehouse, WarehouseError};
+use crate::config::Target;
+use crate::sql::Dialect;
+use connection::Server;
+use credentials::Credentials;
+use profile::{Fields, Profile};
+use session::PgSession;
+use tls::SslMode;
+
+/// A dbt-postgres target.
+pub(super) struct Postgres {
+    server: Arc<Server>,
+}
+
+impl Postgres {
+    pub(super) fn new(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
+        let fields = Fields::of(target)?;
+        let profile = Profile::read(&fields, 5432, None, place.env, place.project_dir)?;
+        Self::with(&fields, profile, Credentials::Profile, Dialect::Postgres, place)
+    }
+
+    fn with(
+        fields: &Fields<'_>,
+        profile: Profile,
+        credentials: Credentials,
+        dialect: Dialect,
+        place: Place<'_>,
+    ) -> Result<Self, OpenError> {
+        // As libpq: a socket is never encrypted.
+        let tls = match profile.sslmode {
+            SslMode::Disable => None,
+            _ if profile.host.starts_with('/') => None,
+            mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
+        };
+        let tag = tag(&profile.application_name);
+        let server = Server { dialect, profile, credentials, tls, tag, limits: place.limits };
+        Ok(Self { server: Arc::new(server) })
+    }
+}
+
+/// The profile's name and a random suffix, within the 63 bytes that the server keeps.
+fn tag(name: &str) -> String {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || " -_.".contains(*c)).take(40).collect();
+    format!("{name} {:016x}", RandomState::new().build_hasher().finish())
+}
+
+#[async_trait]
+impl Warehouse for Postgres {
+    fn dialect(&self) -> Dialect {
+        self.server.dialect
+    }
+
+    /// The connection's own database: relation names in manifests carry it, and nothing crosses databases.
+    fn temp_database(&self) -> Option<&str> {
+        Some(&self.server.profile.dbname)
+    }
+
+    fn describe(&self) -> String {
+        self.server.describe()
+    }
+
+    fn session_tag(&self) -> Option<&str> {
+        Some(&self.server.tag)
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+        let link = self.server.connect(false).await?;
+        Ok(Box::new(PgSession::new(Arc::clone(&self.server), link)))
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.server.profile.notices.clone()
+    }
+}

@@ -1,0 +1,220 @@
+//! dbt-postgres' profile fields, and those that dbt-redshift shares.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::pgpass;
+use super::tls::{Certificates, SslMode};
+use crate::config::{Env, Secret, Target};
+use crate::warehouse::OpenError;
+
+/// Where the server is and who we are there.
+#[derive(Debug, Clone)]
+pub(super) struct Profile {
+    /// A name, an address, or the folder of a socket.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) password: Option<Secret>,
+    pub(super) dbname: String,
+    pub(super) sslmode: SslMode,
+    pub(super) certificates: Certificates,
+    /// `set role` after connecting.
+    pub(super) role: Option<String>,
+    pub(super) search_path: Option<String>,
+    /// Zero leaves it to the system.
+    pub(super) keepalives_idle: Duration,
+    pub(super) connect_timeout: Duration,
+    /// Repetitions of a connection that could not be made.
+    pub(super) retries: u32,
+    pub(super) application_name: String,
+    /// What a reader should know about the profile.
+    pub(super) notices: Vec<String>,
+}
+
+/// Names of one field; dbt refuses two at once.
+const ALIASES: [(&str, &str); 2] = [("dbname", "database"), ("password", "pass")];
+
+/// The fields of a target, with messages that name it.
+pub(super) struct Fields<'t> {
+    target: &'t Target,
+    map: &'t Map<String, Value>,
+}
+
+impl<'t> Fields<'t> {
+    pub(super) fn of(target: &'t Target) -> Result<Self, OpenError> {
+        let fields = Self { target, map: &target.fields };
+        for (name, alias) in ALIASES {
+            if fields.map.contains_key(name) && fields.map.contains_key(alias) {
+                return Err(fields.wrong(format_args!("`{name}` and `{alias}` are the same field; keep one of them")));
+            }
+        }
+        Ok(fields)
+    }
+
+    pub(super) fn wrong(&self, why: impl std::fmt::Display) -> OpenError {
+        OpenError::Field {
+            profile: self.target.profile.clone(),
+            target: self.target.name.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    /// A field as text; numbers too, because a password of digits is a number in YAML.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let alias = ALIASES.iter().find(|(first, _)| *first == name).map(|(_, alias)| *alias);
+        let value = self.map.get(name).or_else(|| self.map.get(alias?))?;
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(value) => Some(value.to_string()),
+            _ => None,
+        }
+        .filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn required(&self, name: &str) -> Result<String, OpenError> {
+        self.text(name).ok_or_else(|| self.wrong(format_args!("the field `{name}` is missing")))
+    }
+
+    /// A number, also as text, which is what rendering leaves of `{{ env_var('PORT') }}`.
+    pub(super) fn number<N: std::str::FromStr>(&self, name: &str, default: N) -> Result<N, OpenError> {
+        match self.text(name) {
+            None => Ok(default),
+            Some(text) => {
+                text.trim().parse().map_err(|_| self.wrong(format_args!("`{name}: {text}` is not a number that fits")))
+            }
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, OpenError> {
+        match self.text(name).map(|text| text.to_ascii_lowercase()).as_deref() {
+            None => Ok(None),
+            Some("true" | "yes" | "on" | "1") => Ok(Some(true)),
+            Some("false" | "no" | "off" | "0") => Ok(Some(false)),
+            Some(other) => Err(self.wrong(format_args!("`{name}: {other}` is neither true nor false"))),
+        }
+    }
+}
+
+impl Profile {
+    /// Reads a target; `port` is the adapter's default. `password` is left to the caller when the adapter
+    /// gets it elsewhere.
+    pub(super) fn read(
+        fields: &Fields<'_>,
+        port: u16,
+        user: Option<String>,
+        env: &Env,
+        project_dir: &Path,
+    ) -> Result<Self, OpenError> {
+        let host = fields.required("host")?;
+        let port = fields.number("port", port)?;
+        let user = user.map_or_else(|| fields.required("user"), Ok)?;
+        let dbname = fields.required("dbname")?;
+        let mut notices = Vec::new();
+        let password = match fields.text("password") {
+            Some(password) => Some(Secret::new(password)),
+            None => match env.get("PGPASSWORD") {
+                Some(password) => Some(Secret::new(password)),
+                None => {
+                    let (password, notice) = pgpass::look_up(env, &host, port, &dbname, &user);
+                    notices.extend(notice);
+                    password
+                }
+            },
+        };
+        let sslmode = match fields.text("sslmode").or_else(|| env.get("PGSSLMODE").map(str::to_owned)) {
+            None => SslMode::default(),
+            Some(text) => SslMode::parse(&text).ok_or_else(|| {
+                fields.wrong(format_args!(
+                    "`sslmode: {text}` is none of disable, allow, prefer, require, verify-ca, verify-full"
+                ))
+            })?,
+        };
+        let file = |name: &str| fields.text(name).map(|path| resolve(&path, env, project_dir));
+        let certificates = Certificates {
+            root: file("sslrootcert"),
+            client: file("sslcert"),
+            key: file("sslkey"),
+            home: env.get("HOME").map(PathBuf::from),
+        };
+        Ok(Self {
+            host,
+            port,
+            user,
+            password,
+            dbname,
+            sslmode,
+            certificates,
+            role: fields.text("role"),
+            search_path: fields.text("search_path"),
+            keepalives_idle: Duration::from_secs(fields.number("keepalives_idle", 0)?),
+            connect_timeout: match fields.number("connect_timeout", 10)? {
+                // libpq's zero waits for ever; nothing here does.
+                0 => Duration::from_secs(60),
+                seconds => Duration::from_secs(seconds),
+            },
+            retries: fields.number("retries", 1)?,
+            application_name: fields.text("application_name").unwrap_or_else(|| "premerge".to_owned()),
+            notices,
+        })
+    }
+}
+
+/// A path of the profile: `~` is the home folder, relative ones start in the project as dbt changes there.
+fn resolve(path: &str, env: &Env, project_dir: &Path) -> PathBuf {
+    if path == "system" {
+        return PathBuf::from(path);
+    }
+    match (path.strip_prefix("~/"), env.get("HOME")) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        _ => env.cwd.join(project_dir).join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Profile, OpenError> {
+        let target = Target {
+            profile: "ferry".to_owned(),
+            name: "ci".to_owned(),
+            adapter: "postgres".to_owned(),
+            schema: None,
+            threads: 1,
+            fields: serde_json::from_str(json).unwrap(),
+        };
+        let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/work"));
+        Profile::read(&Fields::of(&target)?, 5432, None, &env, Path::new("project"))
+    }
+
+    #[test]
+    fn numbers_may_be_text_and_texts_may_be_numbers() {
+        let profile = read(
+            r#"{"host": "h", "port": "5433", "user": "u", "password": 1234, "dbname": "d", "connect_timeout": "3",
+                "sslmode": "verify-full", "sslrootcert": "certs/root.pem"}"#,
+        )
+        .unwrap();
+        assert_eq!((profile.port, profile.connect_timeout.as_secs()), (5433, 3));
+        assert_eq!(profile.password.as_ref().map(Secret::expose), Some("1234"));
+        assert_eq!(profile.certificates.root.as_deref(), Some(Path::new("/work/project/certs/root.pem")));
+        assert!(!format!("{profile:?}").contains("1234"), "a password was printed");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (json, part) in [
+            (r#"{"host": "h", "user": "u", "dbname": "d", "database": "d"}"#, "`dbname` and `database`"),
+            (r#"{"host": "h", "user": "u", "dbname": "d", "pass": "x", "password": "x"}"#, "`password` and `pass`"),
+            (r#"{"user": "u", "dbname": "d"}"#, "`host` is missing"),
+            (r#"{"host": "h", "user": "u", "dbname": "d", "port": "70000"}"#, "`port: 70000`"),
+            (r#"{"host": "h", "user": "u", "dbname": "d", "sslmode": "on"}"#, "`sslmode: on`"),
+        ] {
+            let error = read(json).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("`ferry`"), "{error}");
+        }
+    }
+}

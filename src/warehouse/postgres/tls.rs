@@ -1,0 +1,229 @@
+//! `sslmode` with libpq's meaning: <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How a connection is encrypted, and what of the server's certificate is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum SslMode {
+    /// Never.
+    Disable,
+    /// Only when the server refuses a plain connection.
+    Allow,
+    /// When the server can; libpq's default.
+    #[default]
+    Prefer,
+    /// Always. The certificate is checked only when a root certificate is at hand.
+    Require,
+    /// Always, and the certificate's chain must lead to a root.
+    VerifyCa,
+    /// As before, and the certificate must be for this host.
+    VerifyFull,
+}
+
+impl SslMode {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "disable" => Self::Disable,
+            "allow" => Self::Allow,
+            "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => return None,
+        })
+    }
+}
+
+/// The profile's certificate fields, as paths.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Certificates {
+    /// `sslrootcert`: a file, or `system` for the machine's own roots.
+    pub(super) root: Option<PathBuf>,
+    /// `sslcert`.
+    pub(super) client: Option<PathBuf>,
+    /// `sslkey`.
+    pub(super) key: Option<PathBuf>,
+    /// The home folder, where libpq's default files are.
+    pub(super) home: Option<PathBuf>,
+}
+
+impl Certificates {
+    /// The root file: the profile's, else libpq's default if it is there.
+    fn root_file(&self) -> Option<PathBuf> {
+        self.root.clone().or_else(|| self.default_file("root.crt"))
+    }
+
+    fn default_file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.home.as_ref()?.join(".postgresql").join(name)).filter(|path| path.is_file())
+    }
+}
+
+/// What rustls needs for a mode.
+///
+/// # Errors
+/// A sentence about the file that is missing or no certificate.
+pub(super) fn connector(mode: SslMode, files: &Certificates) -> Result<MakeRustlsConnect, String> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = verifier(mode, files, &provider)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let client = files.client.clone().or_else(|| files.default_file("postgresql.crt"));
+    let key = files.key.clone().or_else(|| files.default_file("postgresql.key"));
+    let config = match (client, key) {
+        (Some(client), Some(key)) => {
+            let chain = certificates(&client, "sslcert")?;
+            let key = PrivateKeyDer::from_pem_file(&key)
+                .map_err(|error| format!("`sslkey` {} cannot be used: {error}", key.display()))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| format!("`sslcert` and `sslkey` do not fit each other: {error}"))?
+        }
+        (Some(_), None) => return Err("`sslcert` is given without `sslkey`".to_owned()),
+        (None, _) => builder.with_no_client_auth(),
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn verifier(
+    mode: SslMode,
+    files: &Certificates,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let root = files.root_file();
+    let system = root.as_deref().is_some_and(|path| path == Path::new("system"));
+    let mode = match mode {
+        // libpq refuses weaker modes with the machine's own roots, because anyone can get such a certificate.
+        SslMode::VerifyFull => SslMode::VerifyFull,
+        _ if system => return Err("`sslrootcert: system` needs `sslmode: verify-full`".to_owned()),
+        // As libpq for backward compatibility: with a root certificate at hand, `require` checks the chain.
+        SslMode::Require if root.is_some() => SslMode::VerifyCa,
+        mode => mode,
+    };
+    if !matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+        return Ok(Arc::new(Unverified(Arc::clone(provider))));
+    }
+    let mut roots = RootCertStore::empty();
+    match root {
+        _ if system => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+        }
+        Some(path) => {
+            for certificate in certificates(&path, "sslrootcert")? {
+                roots.add(certificate).map_err(|error| format!("`sslrootcert` {}: {error}", path.display()))?;
+            }
+        }
+        None => {
+            return Err("`sslmode` asks for a checked certificate but there is no root certificate: name one with \
+                 `sslrootcert`, or `sslrootcert: system` with `sslmode: verify-full`"
+                .to_owned());
+        }
+    }
+    let full = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
+    Ok(if mode == SslMode::VerifyFull { full } else { Arc::new(AnyHost(full)) })
+}
+
+fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("`{field}` {} cannot be used: {error}", path.display());
+    let list: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|error| fail(&error))?.collect();
+    let list = list.map_err(|error| fail(&error))?;
+    if list.is_empty() { Err(fail(&"it holds no certificate")) } else { Ok(list) }
+}
+
+/// `prefer` and `require`: encrypted, but by whom is not asked.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// `verify-ca`: the chain must lead to a root, but the name does not matter.
+#[derive(Debug)]
+struct AnyHost(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyHost {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // The verifier looks at the name last, so this error means that all else is well.
+        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,227 @@
+//! The register: two tables in each temporary schema that say who made it, until when it is kept, and
+//! everything that was made in it.
+
+use crate::sql::Dialect;
+
+use super::temp_schema::TempSchema;
+use super::write::{ColumnDef, RegisterSql};
+
+/// Runs, one row each.
+pub(super) const RUNS: &str = "_premerge_runs";
+/// Every relation about to be made, one row each.
+pub(super) const OBJECTS: &str = "_premerge_objects";
+
+/// Columns of [`RUNS`]. All are text: times are RFC 3339 in UTC, which sort as text.
+pub(super) const RUN_COLUMNS: [&str; 12] = [
+    "repository",
+    "project",
+    "pull_request",
+    "commit_sha",
+    "run_id",
+    "who",
+    "session_tag",
+    "started_at",
+    "heartbeat_at",
+    "expires_at",
+    "ended_at",
+    "superseded_by",
+];
+/// Columns of [`OBJECTS`].
+pub(super) const OBJECT_COLUMNS: [&str; 2] = ["run_id", "identifier"];
+
+/// Who makes a temporary schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// `owner/name` of the repository, or the dbt project's name outside CI.
+    pub repository: String,
+    /// The dbt project.
+    pub project: String,
+    /// The pull request's number; `None` on a laptop.
+    pub pull_request: Option<u64>,
+    /// The commit checked.
+    pub commit: Option<String>,
+    /// This run; unlike that of any other.
+    pub run: String,
+    /// Whose run it is, for people: the CI job, or the user and machine.
+    pub who: String,
+    /// When it started, RFC 3339 in UTC with fractions of a second: the later of two runs is the newer.
+    pub started_at: String,
+    /// From when on clean-up may drop the schema, RFC 3339. Moves on while the run lives.
+    pub expires_at: String,
+}
+
+impl Owner {
+    pub(super) fn pull_request_text(&self) -> String {
+        self.pull_request.map(|number| number.to_string()).unwrap_or_default()
+    }
+
+    /// The row of [`RUNS`].
+    pub(super) fn row(&self, session_tag: Option<&str>) -> Vec<Option<String>> {
+        vec![
+            Some(self.repository.clone()),
+            Some(self.project.clone()),
+            Some(self.pull_request_text()),
+            self.commit.clone(),
+            Some(self.run.clone()),
+            Some(self.who.clone()),
+            session_tag.map(str::to_owned),
+            Some(self.started_at.clone()),
+            Some(self.started_at.clone()),
+            Some(self.expires_at.clone()),
+            None,
+            None,
+        ]
+    }
+}
+
+/// The condition under which a run may go on, as a query that fails when it may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard(String);
+
+impl Guard {
+    /// The query. Its failure names `premerge-superseded`: an aggregate cannot be computed beforehand, so the
+    /// cast is tried only when the run is not found.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Statements over the register of one schema.
+pub(super) struct Register<'s> {
+    schema: &'s TempSchema,
+    dialect: Dialect,
+}
+
+impl<'s> Register<'s> {
+    pub(super) fn of(schema: &'s TempSchema) -> Self {
+        Self { schema, dialect: schema.dialect() }
+    }
+
+    fn runs(&self) -> String {
+        self.schema.relation(RUNS).sql().to_owned()
+    }
+
+    fn name(&self, column: &str) -> String {
+        self.dialect.quote(column)
+    }
+
+    /// `column = 'value'`.
+    fn equals(&self, column: &str, value: &str) -> String {
+        format!("{} = {}", self.name(column), self.dialect.literal(value))
+    }
+
+    pub(super) fn guard(&self, run: &str) -> Guard {
+        Guard(format!(
+            "select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from {} \
+             where {} and {} is null",
+            self.runs(),
+            self.equals("run_id", run),
+            self.name("superseded_by")
+        ))
+    }
+
+    /// Makes other takers wait until the transaction ends; `None` where no other process can be in it.
+    pub(super) fn lock(&self) -> Option<RegisterSql> {
+        matches!(self.dialect, Dialect::Postgres | Dialect::Redshift).then(|| {
+            let mode = if self.dialect == Dialect::Postgres { " in exclusive mode" } else { "" };
+            RegisterSql(format!("lock table {}{mode}", self.runs()))
+        })
+    }
+
+    /// Takes the schema from older runs, or gives it to a newer one: the later start wins, and of two at the
+    /// same instant the greater run.
+    pub(super) fn take(&self, owner: &Owner) -> [RegisterSql; 2] {
+        let runs = self.runs();
+        let (by, run, started) = (self.name("superseded_by"), self.name("run_id"), self.name("started_at"));
+        let (me, at) = (self.dialect.literal(&owner.run), self.dialect.literal(&owner.started_at));
+        let older = RegisterSql(format!(
+            "update {runs} set {by} = {me} where {by} is null and ({started} < {at} or ({started} = {at} and {run} < {me}))"
+        ));
+        let newer = RegisterSql(format!(
+            "update {runs} set {by} = (select max({run}) from {runs} where {started} > {at} or ({started} = {at} and {run} > {me})) \
+             where {run} = {me} and {by} is null"
+        ));
+        [older, newer]
+    }
+
+    /// A sign of life. Changes no row when a newer run has the schema.
+    pub(super) fn beat(&self, run: &str, now: &str, expires_at: &str) -> RegisterSql {
+        RegisterSql(format!(
+            "update {} set {}, {} where {} and {} is null",
+            self.runs(),
+            self.equals("heartbeat_at", now),
+            self.equals("expires_at", expires_at),
+            self.equals("run_id", run),
+            self.name("superseded_by")
+        ))
+    }
+
+    /// The run is over.
+    pub(super) fn end(&self, run: &str, now: &str) -> RegisterSql {
+        RegisterSql(format!(
+            "update {} set {} where {}",
+            self.runs(),
+            self.equals("ended_at", now),
+            self.equals("run_id", run)
+        ))
+    }
+
+    /// Takes the schema from every run, for clean-up.
+    pub(super) fn close(&self, by: &str) -> RegisterSql {
+        RegisterSql(format!(
+            "update {} set {} where {} is null",
+            self.runs(),
+            self.equals("superseded_by", by),
+            self.name("superseded_by")
+        ))
+    }
+
+    /// Forgets what was made.
+    pub(super) fn forget_objects(&self) -> RegisterSql {
+        RegisterSql(format!("delete from {}", self.schema.relation(OBJECTS).sql()))
+    }
+
+    /// One row for each run, of the given columns.
+    pub(super) fn read_runs(&self, columns: &[&str]) -> String {
+        let columns: Vec<_> = columns.iter().map(|column| self.name(column)).collect();
+        format!("select distinct {} from {}", columns.join(", "), self.runs())
+    }
+
+    /// Tags of runs that have lost the schema and may still be at work.
+    pub(super) fn losers(&self) -> String {
+        format!(
+            "select distinct {} from {} where {} is not null and {} is null and {} is not null",
+            self.name("session_tag"),
+            self.runs(),
+            self.name("superseded_by"),
+            self.name("ended_at"),
+            self.name("session_tag")
+        )
+    }
+
+    /// Whether the run has lost the schema: one row when it has.
+    pub(super) fn lost(&self, run: &str) -> String {
+        format!(
+            "select 1 from {} where {} and {} is not null",
+            self.runs(),
+            self.equals("run_id", run),
+            self.name("superseded_by")
+        )
+    }
+
+    /// The names of everything that was made.
+    pub(super) fn read_objects(&self) -> String {
+        format!("select distinct {} from {}", self.name("identifier"), self.schema.relation(OBJECTS).sql())
+    }
+
+    /// Columns for a `create table`.
+    pub(super) fn columns(&self, names: &[&str]) -> Vec<ColumnDef> {
+        let text = match self.dialect {
+            Dialect::Redshift => "varchar(1024)",
+            Dialect::BigQuery | Dialect::Databricks => "string",
+            _ => "varchar",
+        };
+        names.iter().map(|name| ColumnDef { name: self.name(name), definition: text.to_owned() }).collect()
+    }
+}

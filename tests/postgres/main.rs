@@ -1,0 +1,10 @@
+//! PostgreSQL, for real: every test talks to a server that the tests bring up themselves.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+#![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
+
+mod cluster;
+mod connecting;
+mod sessions;
+mod temp_schema;
+mod warehouse;
