@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use premerge::config::{Env, ProfileQuery, Target};
-use premerge::warehouse::{self, GuardError, Owner, Place, Protected, Session, TempSchema, Warehouse, Write};
+use premerge::warehouse::{
+    self, GuardError, Limits, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse, Write,
+};
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -33,7 +35,9 @@ impl Bench {
     fn warehouse(&self, schema: &str) -> Arc<dyn Warehouse> {
         let env = Env::new([("HOME", "/nowhere")], self.path().to_owned());
         let target = Target::find(&ProfileQuery::default(), &env).unwrap();
-        let place = Place { project_dir: self.path(), schema, temp_dir: &self.path().join("target") };
+        let temp_dir = self.path().join("target");
+        let place =
+            Place { project_dir: self.path(), schema, temp_dir: &temp_dir, env: &env, limits: Limits::default() };
         warehouse::open(&target, place).unwrap()
     }
 }
@@ -45,6 +49,7 @@ fn owner(pull_request: u64, run: &str) -> Owner {
         pull_request: Some(pull_request),
         commit: Some("abc".to_owned()),
         run: run.to_owned(),
+        who: "tests".to_owned(),
         started_at: "2026-11-21T09:00:00Z".to_owned(),
         expires_at: "2026-11-24T09:00:00Z".to_owned(),
     }
@@ -86,11 +91,22 @@ async fn a_killed_runs_schema_is_replaced_by_the_next_run_of_the_same_pull_reque
     let bench = Bench::new();
     let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "first")).await.unwrap();
     schema.register(session.as_mut(), &["view_left", "table_left", "never_made"]).await.unwrap();
+    let configs = RelationConfigs::default();
     let (view, table) = (schema.relation("view_left"), schema.relation("table_left"));
     session
         .write(&[
-            Write::Table { at: &table, header: None, select: "select * from \"prod\".\"analytics\".\"t\"" },
-            Write::View { at: &view, header: None, select: &format!("select * from {}", table.sql()) },
+            Write::Table {
+                at: &table,
+                header: None,
+                select: "select * from \"prod\".\"analytics\".\"t\"",
+                configs: &configs,
+            },
+            Write::View {
+                at: &view,
+                header: None,
+                select: &format!("select * from {}", table.sql()),
+                configs: &configs,
+            },
         ])
         .await
         .unwrap();
@@ -98,7 +114,7 @@ async fn a_killed_runs_schema_is_replaced_by_the_next_run_of_the_same_pull_reque
     drop((schema, session));
 
     let (_, mut session) = open(&bench, "premerge_pr_7", owner(7, "second")).await.unwrap();
-    assert_eq!(relations(session.as_mut()).await, ["_premerge_runs"]);
+    assert_eq!(relations(session.as_mut()).await, ["_premerge_objects", "_premerge_runs"]);
 }
 
 #[tokio::test]
@@ -128,8 +144,9 @@ async fn dropping_takes_what_was_registered_and_nothing_else() {
     let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "a")).await.unwrap();
     schema.register(session.as_mut(), &["mine"]).await.unwrap();
     let (mine, other) = (schema.relation("mine"), schema.relation("not_registered"));
+    let configs = RelationConfigs::default();
     for at in [&mine, &other] {
-        session.write(&[Write::Table { at, header: None, select: "select 1 as a" }]).await.unwrap();
+        session.write(&[Write::Table { at, header: None, select: "select 1 as a", configs: &configs }]).await.unwrap();
     }
     schema.drop(session.as_mut()).await.unwrap();
     assert_eq!(relations(session.as_mut()).await, ["not_registered"]);
