@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::CommandError;
 use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair};
-use crate::changes::{Changes, CompareOptions, compare};
+use crate::changes::{Changes, CompareOptions, compare, compare_compiled};
 use crate::plan::{NotCheckedReason, Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 
@@ -43,9 +43,23 @@ pub struct SelectionArgs {
     /// Leave these nodes out, by dbt selector
     #[arg(long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_EXCLUDE")]
     pub(crate) exclude: Vec<String>,
+    /// What counts as a change
+    #[arg(long, value_enum, default_value_t, value_name = "RULES", env = "PREMERGE_CHANGES")]
+    pub(crate) changes: ChangeRules,
     /// Which tests of the built nodes run [default: eager]
     #[arg(long, value_enum, value_name = "MODE", env = "PREMERGE_INDIRECT_SELECTION")]
     pub(crate) indirect_selection: Option<IndirectSelection>,
+}
+
+/// What counts as a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ChangeRules {
+    /// dbt's `state:modified`, corrected by the compiled SQL: what leaves it as it was is not built, and what
+    /// changes it unseen by dbt (a variable, a macro) is
+    #[default]
+    Compiled,
+    /// dbt's `state:modified` and nothing else
+    Dbt,
 }
 
 /// What two manifests come to.
@@ -68,7 +82,11 @@ pub(super) fn compare_and_plan(
     let mut issues = check_pair(state, pr);
     refuse(&issues)?;
     let options = CompareOptions { now: Some(jiff::Timestamp::now()), ..CompareOptions::default() };
-    let changes = compare(state, pr, &options);
+    let mut changes = compare(state, pr, &options);
+    if selection.changes == ChangeRules::Compiled {
+        compare_compiled(state, pr, &changes).apply(&mut changes);
+    }
+    let changes = changes;
     let chosen = |terms: &[String]| chosen(terms, pr, graph, &changes);
     let options = PlanOptions {
         schema,

@@ -12,7 +12,7 @@ pub mod plan;
 pub mod publish;
 pub mod render;
 
-pub use comparison::{ManifestArgs, SelectionArgs};
+pub use comparison::{ChangeRules, ManifestArgs, SelectionArgs};
 pub use error::CommandError;
 pub use io::Io;
 
