@@ -110,7 +110,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
         }
     };
     io.quiet = cli.global.quiet;
-    log(&cli.global);
+    log(&cli.global, io.err_is_terminal && io.env.get("NO_COLOR").is_none());
     let result = match &cli.command {
         Command::Check(args) => commands::check::run(args, io),
         Command::Demo(args) => commands::demo::run(args, io),
@@ -145,7 +145,7 @@ fn show(error: &CommandError, io: &mut Io<'_>) {
     }
 }
 
-fn log(global: &Global) {
+fn log(global: &Global, ansi: bool) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -153,7 +153,7 @@ fn log(global: &Global) {
         (false, _) => "premerge=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PREMERGE_LOG").unwrap_or_else(|_| level.into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr);
     // A second call in one process (tests) keeps the first subscriber.
     let _ = match global.log_format {
         LogFormat::Text => builder.without_time().with_target(false).try_init(),

@@ -83,6 +83,7 @@ impl FaultClass {
                 | Self::Conflict
                 | Self::Permission
                 | Self::Superseded
+                | Self::Unsupported
         )
     }
 }

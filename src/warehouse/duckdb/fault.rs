@@ -12,6 +12,9 @@ pub(super) fn classify(error: &duckdb::Error) -> WarehouseError {
         FaultClass::Connection if message.contains("lock on file") => {
             Some("another process has the database open for writing; close it, or copy the file".to_owned())
         }
+        FaultClass::Unsupported if message.contains("newer version of DuckDB") => {
+            Some("the file was written by a newer DuckDB than this build of premerge has; use a newer premerge".to_owned())
+        }
         FaultClass::Unsupported => Some(
             "time zones and `now() - interval` need the ICU extension: run `install icu` once in a DuckDB shell of the \
              same version"
@@ -26,6 +29,9 @@ pub(super) fn classify(error: &duckdb::Error) -> WarehouseError {
 
 fn class_of(message: &str) -> FaultClass {
     if message.contains("TIMESTAMP WITH TIME ZONE") && message.contains("No function matches") {
+        return FaultClass::Unsupported;
+    }
+    if message.contains("newer version of DuckDB") {
         return FaultClass::Unsupported;
     }
     let kind = message.split_once(" Error:").map_or("", |(kind, _)| kind);

@@ -5,6 +5,8 @@ use std::path::Path;
 use duckdb::Connection;
 
 use super::fault::classify;
+use super::profile::stem;
+use crate::sql::Dialect;
 use crate::warehouse::{FaultClass, WarehouseError};
 
 /// Makes a database file that does not exist yet and runs `statements` in it, in order.
@@ -21,7 +23,14 @@ pub fn create_database<S: AsRef<str>>(
     if path.exists() {
         return Err(WarehouseError::new(FaultClass::Permission, format!("{} exists already", path.display())));
     }
-    let connection = Connection::open(path).map_err(|error| classify(&error))?;
+    // The oldest storage format, so that any DuckDB can open what this one makes.
+    let name = Dialect::DuckDb.quote(&stem(path));
+    let attach = format!(
+        "attach {} as {name} (storage_version 'v1.0.0'); use {name};",
+        Dialect::DuckDb.literal(&path.to_string_lossy())
+    );
+    let connection = Connection::open_in_memory().map_err(|error| classify(&error))?;
+    connection.execute_batch(&attach).map_err(|error| classify(&error))?;
     for statement in statements {
         connection.execute_batch(statement.as_ref()).map_err(|error| {
             let error = classify(&error);

@@ -97,8 +97,8 @@ fn target_error(target: &Target, why: impl std::fmt::Display) -> OpenError {
 }
 
 /// dbt-duckdb's database name: the file's name up to the first dot.
-fn stem(path: &str) -> String {
-    let file = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+pub(super) fn stem(path: impl AsRef<Path>) -> String {
+    let file = path.as_ref().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     file.split('.').next().unwrap_or_default().to_owned()
 }
 
