@@ -11,7 +11,7 @@ use super::job::{Job, Prepared, Proxy};
 use super::outcome::{Failure, JobStatus, Outcome, RowCount};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
-use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry};
+use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry, stoppable};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -43,10 +43,12 @@ pub async fn run(
 
     let mut session = first;
     let names: Vec<&str> = identifiers.iter().map(String::as_str).collect();
-    schema.register(session.as_mut(), &names).await?;
+    let canceller = session.canceller();
+    stoppable(Arc::clone(&canceller), stop.clone(), schema.register(session.as_mut(), &names)).await?;
 
     let began = Instant::now();
-    let (failed_proxies, mut statements) = make_proxies(&proxies, session.as_mut()).await;
+    let making = make_proxies(&proxies, session.as_mut());
+    let (failed_proxies, mut statements) = stoppable(canceller, stop.clone(), making).await;
     let mut waited = began.elapsed();
     observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
     block(&mut jobs, &failed_proxies);
@@ -57,7 +59,7 @@ pub async fn run(
         sessions.push(schema.connect(warehouse).await?);
     }
     let jobs = Arc::new(jobs);
-    let done = schedule::run(Arc::clone(&jobs), sessions, options.fail_fast, stop, observer).await;
+    let done = schedule::run(Arc::clone(&jobs), sessions, options.fail_fast, stop.clone(), observer).await;
     statements += done.statements;
     waited += done.waited;
 
@@ -70,7 +72,9 @@ pub async fn run(
         let began = Instant::now();
         for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
             statements += 1;
-            row_counts.extend(count_rows(count, warehouse.dialect(), session.as_mut()).await);
+            let canceller = session.canceller();
+            let counting = count_rows(count, warehouse.dialect(), session.as_mut());
+            row_counts.extend(stoppable(canceller, stop.clone(), counting).await);
         }
         waited += began.elapsed();
     }

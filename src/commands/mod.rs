@@ -6,6 +6,7 @@ mod io;
 mod progress;
 
 pub mod check;
+pub mod cleanup;
 pub mod demo;
 pub mod ls;
 pub mod plan;

@@ -4,6 +4,7 @@
 //! A write needs a [`TempRelation`], which only an opened [`TempSchema`] can make; there is no conversion
 //! from a name that may be read. To add a warehouse is to add one file here and one arm in [`open`].
 
+mod cleanup;
 mod configs;
 mod error;
 mod lease;
@@ -22,10 +23,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::config::{Env, Target};
 use crate::sql::Dialect;
 
+pub use cleanup::{Dropped, KeptSchema};
 pub use configs::{Index, RelationConfigs};
 #[cfg(feature = "duckdb")]
 pub use duckdb::create_database;
@@ -93,6 +96,12 @@ pub trait Session: Send {
     /// What the warehouse said, classified.
     async fn schema_exists(&mut self, database: Option<&str>, schema: &str) -> Result<bool, WarehouseError>;
 
+    /// Schemas in which a table of this name is, and that may be written to.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError>;
+
     /// Carries out writes, in order, in as few round trips as the engine allows. The answer is that of
     /// the last one.
     ///
@@ -136,6 +145,23 @@ pub trait Canceller: Send + Sync {
     fn cancel(&self);
 }
 
+/// Waits for `work`, and cancels what its session is running when `stop` turns true; the answer is then that
+/// of the cancelled statement.
+pub async fn stoppable<T>(
+    canceller: Arc<dyn Canceller>,
+    mut stop: watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        result = &mut work => result,
+        Ok(_) = async { stop.wait_for(|stop| *stop).await.map(|_| ()) } => {
+            canceller.cancel();
+            work.await
+        }
+    }
+}
+
 /// What [`open`] needs to know beside the profile.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -165,6 +191,20 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { statement: Duration::from_secs(3600), grace: Duration::from_secs(10), heartbeat: Duration::from_secs(5) }
+    }
+}
+
+/// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its
+/// name. Empty for engines with a server, where one connection sees all.
+#[must_use]
+pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Option<Vec<String>> {
+    match target.adapter.as_str() {
+        #[cfg(feature = "duckdb")]
+        "duckdb" => Some(duckdb::schemas_in(target, temp_dir)),
+        _ => {
+            let _ = temp_dir;
+            None
+        }
     }
 }
 

@@ -121,6 +121,16 @@ impl<'s> Register<'s> {
         ))
     }
 
+    /// As [`Self::guard`], but holds while no run has the schema.
+    pub(super) fn nobody(&self) -> Guard {
+        Guard(format!(
+            "select cast(case when count(*) = 0 then '1' else 'premerge-superseded' end as integer) as free from {} \
+             where {} is null",
+            self.runs(),
+            self.name("superseded_by")
+        ))
+    }
+
     /// Makes other takers wait until the transaction ends; `None` where no other process can be in it.
     pub(super) fn lock(&self) -> Option<RegisterSql> {
         matches!(self.dialect, Dialect::Postgres | Dialect::Redshift).then(|| {

@@ -230,18 +230,28 @@ impl TempSchema {
         retry::write(session, &[Write::Register { at: &at, columns: &columns, rows: &rows }]).await.result.map(|_| ())
     }
 
-    /// Drops everything the register names, and the schema itself when nothing else is left in it.
+    /// Drops everything the register names, and then register and schema together; `false` when these two
+    /// stay, because somebody else has made something in the schema.
     ///
     /// # Errors
-    /// What the warehouse said; what was dropped until then stays dropped.
-    pub async fn drop(self, session: &mut dyn Session) -> Result<(), WarehouseError> {
+    /// What the warehouse said; what was dropped until then stays dropped, and the register stays until all is,
+    /// so that it can be done again.
+    pub async fn drop(self, session: &mut dyn Session) -> Result<bool, WarehouseError> {
         self.drop_objects(session).await?;
-        // The register goes last, so that a drop that fails half-way can be done again; and it can no longer be
-        // asked whether it is held.
+        retry::write(session, &[Write::DropSchema { schema: &self }]).await.result?;
+        // The guard asks the register, which is gone.
         session.hold(None);
-        let (objects, runs) = (self.relation(OBJECTS), self.relation(RUNS));
-        retry::write(session, &[Write::Drop { at: &objects }, Write::Drop { at: &runs }]).await.result?;
-        retry::write(session, &[Write::DropSchema { schema: &self }]).await.result.map(|_| ())
+        Ok(!session.schema_exists(self.database.as_deref(), &self.name).await?)
+    }
+
+    /// The same schema with another run as its owner.
+    pub(super) fn owned_by(self, owner: Owner) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// The register's tables.
+    pub(super) fn register_tables(&self) -> [TempRelation; 2] {
+        [self.relation(OBJECTS), self.relation(RUNS)]
     }
 
     /// The name, quoted, for SQL.

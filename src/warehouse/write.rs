@@ -15,7 +15,7 @@ pub enum Write<'a> {
         /// The schema.
         schema: &'a TempSchema,
     },
-    /// `drop schema`, unless something is left in it.
+    /// The register and then the schema, both or neither: neither when something else is left in it.
     DropSchema {
         /// The schema.
         schema: &'a TempSchema,

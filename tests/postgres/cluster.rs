@@ -137,6 +137,22 @@ impl Cluster {
     }
 }
 
+/// Runs a gzipped dump in a database.
+pub fn restore(cluster: &Cluster, database: &str, dump: &Path) {
+    let mut sql = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(fs_err::File::open(dump).unwrap()), &mut sql).unwrap();
+    let mut psql = Command::new(binaries().join("psql"))
+        .args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &cluster.port.to_string(), "-U", "test"])
+        .args(["-d", database])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(psql.stdin.as_mut().unwrap(), &sql).unwrap();
+    drop(psql.stdin.take());
+    assert!(psql.wait().unwrap().success());
+}
+
 /// `initdb` and `postgres` refuse to run as root, so root lends them another user: `uid:gid`.
 fn unprivileged() -> Option<String> {
     let id = |args: &[&str]| {
@@ -162,13 +178,15 @@ fn as_user(user: &Option<String>, program: &Path) -> Command {
 }
 
 fn binaries() -> PathBuf {
+    // The newest of Debian's, which are off PATH, before whatever is on it.
     let debian = fs_err::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<_> = debian.map(|entry| entry.path().join("bin")).collect();
-    found.sort();
-    found.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let mut debian: Vec<_> = debian.map(|entry| entry.path().join("bin")).collect();
+    debian.sort();
+    let mut found: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    found.extend(debian);
     found
         .into_iter()
         .rev()
-        .find(|bin| bin.join("postgres").is_file() && bin.join("initdb").is_file())
+        .find(|bin| ["postgres", "initdb", "psql"].iter().all(|program| bin.join(program).is_file()))
         .expect("these tests need a PostgreSQL server: run `.ci/setup-tests`, or put its programs on PATH")
 }

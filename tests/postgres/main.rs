@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
+mod accidents;
 mod cluster;
 mod connecting;
+mod ferry;
 mod sessions;
 mod temp_schema;
 mod warehouse;
+mod whole_job;

@@ -121,6 +121,7 @@ impl Job<'_> {
         }
         let (stop, stopped) = watch::channel(false);
         signals(stop.clone());
+        let ended = stopped.clone();
         let place = Place {
             project_dir: &settings.project_dir,
             schema: &settings.schema,
@@ -142,6 +143,13 @@ impl Job<'_> {
             Ok(()) => Ok(()),
             Err(Ended::Guard(GuardError::Superseded { .. })) => {
                 draft.interruption = Some(Interruption::Superseded);
+                draft.tally();
+                Ok(())
+            }
+            Err(Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source))
+                if source.class == FaultClass::Cancelled && *ended.borrow() =>
+            {
+                draft.interruption = Some(Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() });
                 draft.tally();
                 Ok(())
             }
@@ -172,7 +180,9 @@ impl Job<'_> {
         let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
         let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
         let owner = self.owner(draft);
-        let schema = TempSchema::open(warehouse, session.as_mut(), &settings.schema, &protected, owner).await?;
+        let canceller = session.canceller();
+        let opening = TempSchema::open(warehouse, session.as_mut(), &settings.schema, &protected, owner);
+        let schema = warehouse::stoppable(canceller, stopped.clone(), opening).await?;
         draft.temporary_schema = Some(TemporarySchema {
             name: schema.name().to_owned(),
             database: schema.database().map(str::to_owned),

@@ -117,6 +117,20 @@ impl DuckDb {
     }
 }
 
+/// Schemas whose files are in `temp_dir`: the part of their names behind production's database.
+pub(super) fn schemas_in(target: &Target, temp_dir: &Path) -> Vec<String> {
+    let Ok(profile) = Profile::read(target) else { return Vec::new() };
+    let prefix = format!("{}_", profile.database_name());
+    let files = fs_err::read_dir(temp_dir).into_iter().flatten().flatten();
+    let name = |file: fs_err::DirEntry| {
+        let name = file.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".duckdb")?.strip_prefix(&prefix)?.to_owned())
+    };
+    let mut names: Vec<_> = files.filter_map(name).collect();
+    names.sort();
+    names
+}
+
 fn held_elsewhere(error: &WarehouseError, file: &Path) -> bool {
     error.message.contains("lock on file") && error.message.contains(&*file.to_string_lossy())
 }

@@ -64,6 +64,11 @@ impl Profile {
         serde_json::from_value(Value::Object(target.fields.clone())).map_err(|error| target_error(target, error))
     }
 
+    /// dbt's name of the production database: the file's unless the profile says otherwise.
+    pub(super) fn database_name(&self) -> String {
+        self.database.clone().unwrap_or_else(|| stem(self.path.as_deref().unwrap_or_default()))
+    }
+
     /// Production's database file, from the profile's `path`.
     pub(super) fn production(&self, target: &Target, project_dir: &Path) -> Result<Attach, OpenError> {
         let path = self.path.as_deref().unwrap_or(":memory:");

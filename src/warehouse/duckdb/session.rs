@@ -118,9 +118,11 @@ impl Session for DuckDbSession {
                     written.statements += 1;
                     let text = |value: &str| Dialect::DuckDb.literal(value);
                     let sql = format!(
-                        "select 1 from information_schema.tables where table_catalog = {} and table_schema = {} limit 1",
+                        "select 1 from information_schema.tables where table_catalog = {} and table_schema = {} \
+                         and table_name not in ({}) limit 1",
                         text(schema.database().unwrap_or_default()),
                         text(schema.name()),
+                        schema.register_tables().map(|at| text(&at.name().identifier)).join(", "),
                     );
                     if !self.read(&sql).await?.rows.is_empty() {
                         continue;
@@ -142,6 +144,16 @@ impl Session for DuckDbSession {
             })
             .await?;
         Ok(written)
+    }
+
+    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
+        let sql = format!(
+            "select distinct table_schema from information_schema.tables where table_name = {} \
+             and not (select readonly from duckdb_databases() where database_name = table_catalog)",
+            Dialect::DuckDb.literal(table)
+        );
+        let found = self.read(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
     fn hold(&mut self, guard: Option<Guard>) {

@@ -12,7 +12,11 @@ pub(super) fn name(identifier: &str) -> String {
 pub(super) fn render(write: &Write<'_>, kind: &str) -> Vec<String> {
     match write {
         Write::CreateSchema { schema } => vec![format!("create schema {}", schema.sql())],
-        Write::DropSchema { schema } => vec![format!("drop {kind} if exists {}", schema.sql())],
+        Write::DropSchema { schema } => {
+            let registers = schema.register_tables();
+            let tables = registers.iter().map(|at| format!("drop table if exists {}", at.sql()));
+            tables.chain([format!("drop {kind} if exists {}", schema.sql())]).collect()
+        }
         // The closing bracket stands on a line of its own because the query may end in a line comment.
         Write::View { at, header, select, .. } => {
             vec![format!("{}create view {} as (\n{select}\n)", header_text(*header), at.sql())]

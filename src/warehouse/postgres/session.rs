@@ -444,6 +444,16 @@ impl Session for PgSession {
         Ok(Some(Written { rows, statements: 2 }))
     }
 
+    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
+        let sql = format!(
+            "select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where c.relname = {} and c.relkind = 'r' order by 1",
+            self.dialect().literal(table)
+        );
+        let found = self.ask(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
     fn hold(&mut self, guard: Option<Guard>) {
         self.guard = guard;
     }

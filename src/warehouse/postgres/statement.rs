@@ -1,7 +1,7 @@
 //! Writes as SQL for PostgreSQL and Redshift.
 
 use crate::sql::Dialect;
-use crate::warehouse::{ColumnDef, RelationConfigs, Write};
+use crate::warehouse::{ColumnDef, RelationConfigs, TempRelation, Write};
 
 /// What the guard of a superseded run fails with; it stands in the server's message.
 pub(super) const SUPERSEDED: &str = "premerge-superseded";
@@ -26,7 +26,12 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         Write::CreateSchema { schema } => Rendered::of(vec![format!("create schema {}", dialect.quote(schema.name()))]),
         // Without `cascade`: what others made in it, or on top of it, is not ours to drop.
         Write::DropSchema { schema } => {
-            Rendered::of(vec![format!("drop schema if exists {}", dialect.quote(schema.name()))])
+            let registers = schema.register_tables();
+            let registers: Vec<_> = registers.iter().map(TempRelation::sql).collect();
+            Rendered::of(vec![
+                format!("drop table if exists {}", registers.join(", ")),
+                format!("drop schema if exists {}", dialect.quote(schema.name())),
+            ])
         }
         // The closing bracket stands on a line of its own because the query may end in a line comment.
         Write::View { at, header, select, configs } => {

@@ -1,0 +1,125 @@
+//! Temporary schemas found and dropped by their registers.
+
+use jiff::Timestamp;
+
+use super::register::{Owner, RUNS, Register};
+use super::write::Write;
+use super::{Session, TempSchema, Warehouse, WarehouseError, retry};
+
+/// A schema that premerge made, as its register tells.
+#[derive(Debug, Clone)]
+pub struct KeptSchema {
+    schema: TempSchema,
+    /// Relations that its runs made or were about to make.
+    pub relations: usize,
+    /// When clean-up may drop it; `None` when the register does not say, which means at once.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What became of a schema that was to be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// It is gone.
+    Gone,
+    /// What premerge made is gone; somebody else's relations are left in it, and so is it.
+    OthersLeft,
+    /// A run of its pull request has just begun, so it was left alone.
+    InUse,
+}
+
+impl KeptSchema {
+    /// Every schema of the warehouse that holds a register.
+    ///
+    /// # Errors
+    /// What the warehouse said. A register that cannot be read is left out: it is not ours to drop.
+    pub async fn find(warehouse: &dyn Warehouse, session: &mut dyn Session) -> Result<Vec<Self>, WarehouseError> {
+        let mut found = Vec::new();
+        for name in session.schemas_with(RUNS).await? {
+            let unknown = Owner {
+                repository: String::new(),
+                project: String::new(),
+                pull_request: None,
+                commit: None,
+                run: String::new(),
+                who: String::new(),
+                started_at: String::new(),
+                expires_at: String::new(),
+            };
+            let database = warehouse.temp_database().map(str::to_owned);
+            let schema = TempSchema::found(database, name, warehouse.dialect(), unknown);
+            if let Some(kept) = Self::read(schema, session).await {
+                found.push(kept);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read(schema: TempSchema, session: &mut dyn Session) -> Option<Self> {
+        let register = Register::of(&schema);
+        let columns =
+            ["repository", "project", "pull_request", "commit_sha", "run_id", "who", "started_at", "expires_at"];
+        let runs = retry::read(session, &register.read_runs(&columns)).await.result.ok()?;
+        let relations = retry::read(session, &register.read_objects()).await.result.map_or(0, |rows| rows.rows.len());
+        let mut owners: Vec<Owner> = runs
+            .rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter();
+                let mut text = || values.next().flatten().unwrap_or_default();
+                let (repository, project, pull_request, commit) = (text(), text(), text(), text());
+                let (run, who, started_at, expires_at) = (text(), text(), text(), text());
+                let (pull_request, commit) = (pull_request.parse().ok(), Some(commit).filter(|c| !c.is_empty()));
+                Some(Owner { repository, project, pull_request, commit, run, who, started_at, expires_at })
+            })
+            .collect();
+        owners.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        // The longest any of its runs wanted to keep it.
+        let expires_at = owners.iter().filter_map(|owner| owner.expires_at.parse::<Timestamp>().ok()).max();
+        let owner = owners.pop()?;
+        Some(Self { schema: schema.owned_by(owner), relations, expires_at })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.schema.name()
+    }
+
+    /// The newest run in it.
+    #[must_use]
+    pub fn owner(&self) -> &Owner {
+        self.schema.owner()
+    }
+
+    /// Whether it may be dropped at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|expires_at| expires_at <= now)
+    }
+
+    /// Takes it from its runs, ends their statements, and drops what the register names.
+    ///
+    /// # Errors
+    /// What the warehouse said; what was dropped until then stays dropped, and the register stays until all is.
+    pub async fn drop(self, session: &mut dyn Session) -> Result<Dropped, WarehouseError> {
+        session.hold(None);
+        let register = Register::of(&self.schema);
+        let runs = self.schema.relation(RUNS);
+        let (lock, close) = (register.lock(), register.close("cleanup"));
+        let writes: Vec<_> = lock.iter().chain([&close]).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
+        retry::write(session, &writes).await.result?;
+        let losers = retry::read(session, &register.losers()).await.result?;
+        let tags: Vec<String> = losers.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        session.end_sessions(&tags).await?;
+        // From here on a run that begins has the schema again.
+        session.hold(Some(register.nobody()));
+        let dropped = self.schema.drop(session).await;
+        session.hold(None);
+        match dropped {
+            Ok(true) => Ok(Dropped::Gone),
+            Ok(false) => Ok(Dropped::OthersLeft),
+            Err(error) if error.class == super::FaultClass::Superseded => Ok(Dropped::InUse),
+            Err(error) => Err(error),
+        }
+    }
+}

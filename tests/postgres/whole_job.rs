@@ -1,0 +1,155 @@
+//! The main job on PostgreSQL against dbt-postgres: the same nodes, statuses, failures, columns, rows and
+//! content; and nothing but the temporary schema written to, by the server's own log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use premerge::artifacts::read_pair;
+use premerge::changes::{CompareOptions, compare};
+use premerge::plan::{PlanOptions, plan};
+use premerge::project::{Graph, IndirectSelection};
+use serde_json::Value;
+
+use crate::ferry::{Checkout, PRODUCTION, content, fingerprint, fixtures, pull_requests};
+
+/// What premerge knowingly does otherwise than dbt, as on DuckDB.
+fn is_exception(name: &str) -> bool {
+    // Unit tests are not run yet, and Python models need Python.
+    ["failing_unit_test", "new_python_model"].contains(&name)
+}
+
+#[test]
+fn every_pull_request_comes_out_as_with_dbt_and_production_is_only_read() {
+    let before = fingerprint(&PRODUCTION, "ferry");
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    for name in pull_requests().iter().filter(|name| !is_exception(name)) {
+        match std::panic::catch_unwind(|| one(name)) {
+            Ok(relations) => compared += relations,
+            Err(error) => {
+                let text = error.downcast_ref::<String>().cloned().unwrap_or_default();
+                failures.push(format!("{name}: {text}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
+    assert!(compared > 60, "only {compared} relations were compared");
+    assert_eq!(fingerprint(&PRODUCTION, "ferry"), before);
+    only_the_temporary_schemas_were_written_to(&PRODUCTION.log());
+}
+
+/// The number of relations compared.
+fn one(name: &str) -> usize {
+    let checkout = Checkout::of(name, PRODUCTION.port);
+    let output = checkout.check().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = checkout.expected();
+    assert_eq!(output.status.code(), expected["exit_code"].as_i64().map(|code| code as i32), "exit code\n{said}");
+    let report = checkout.report();
+
+    let mut ours: BTreeMap<String, (String, Option<u64>)> = BTreeMap::new();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    for node in report["nodes"].as_array().unwrap() {
+        let status = match node["status"].as_str().unwrap() {
+            "built" => "success",
+            "failed" => "error",
+            other => other,
+        };
+        ours.insert(text(&node["unique_id"]), (status.to_owned(), None));
+    }
+    for test in report["tests"].as_array().unwrap() {
+        ours.insert(text(&test["unique_id"]), (text(&test["status"]), test["failures"].as_u64()));
+    }
+    let kinds = ["model.", "seed.", "snapshot.", "test."];
+    let theirs: BTreeMap<String, (String, Option<u64>)> = expected["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|result| kinds.iter().any(|kind| result["unique_id"].as_str().unwrap().starts_with(kind)))
+        .map(|result| {
+            let id = text(&result["unique_id"]);
+            let failures = result["failures"].as_u64().filter(|_| id.starts_with("test."));
+            (id, (text(&result["status"]), failures))
+        })
+        .collect();
+    assert_eq!(ours, theirs, "left: premerge, right: dbt\n{said}");
+
+    let built: BTreeSet<&str> = report["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|node| node["status"] == "built")
+        .filter_map(|node| node["unique_id"].as_str())
+        .collect();
+    let mut compared = 0;
+    for (unique_id, relation, (schema, identifier)) in places(&checkout) {
+        if !built.contains(unique_id.as_str()) {
+            continue;
+        }
+        let dbts = expected["relations"].as_array().unwrap();
+        let dbts = dbts.iter().find(|r| r["schema"] == schema.as_str() && r["name"] == identifier.as_str());
+        let dbts = dbts.unwrap_or_else(|| panic!("dbt built no {schema}.{identifier}"));
+        let (columns, rows, hash) = content(&PRODUCTION, "ferry", &checkout.schema(), &relation);
+        let theirs: Vec<_> =
+            dbts["columns"].as_array().unwrap().iter().map(|c| (text(&c["name"]), text(&c["type"]))).collect();
+        assert_eq!(columns, theirs, "columns of {identifier}");
+        assert_eq!((Some(rows), hash), (dbts["rows"].as_u64(), text(&dbts["content_hash"])), "content of {identifier}");
+        compared += 1;
+    }
+    assert_eq!(compared, built.len());
+    compared
+}
+
+/// unique_id, identifier in the temporary schema, and dbt's (schema, identifier).
+fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
+    let state = fixtures().join("postgres/production.manifest.json.gz");
+    let files = read_pair(&state, &checkout.manifest()).unwrap();
+    let (state, pr) = files.parse().unwrap();
+    let graph = Graph::new(&pr);
+    let changes = compare(&state, &pr, &CompareOptions::default());
+    let options = PlanOptions {
+        schema: checkout.schema(),
+        select: None,
+        exclude: BTreeSet::new(),
+        indirect: IndirectSelection::Eager,
+    };
+    let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
+    let place = |id: &str| {
+        let node = pr.nodes.get(id).unwrap();
+        (node.schema.as_deref().unwrap().to_owned(), node.alias.as_deref().unwrap().to_owned())
+    };
+    plan.nodes.iter().map(|n| (n.unique_id.clone(), n.relation.clone(), place(&n.unique_id))).collect()
+}
+
+/// Reads the statements of role `ci` in the server's log: each that could write names a temporary schema as
+/// what it writes to.
+fn only_the_temporary_schemas_were_written_to(log: &str) {
+    let mut writes = 0;
+    let mut current: Option<String> = None;
+    let mut statements = Vec::new();
+    for line in log.lines() {
+        // Continuation lines begin with a tab.
+        if let (Some(rest), Some(statement)) = (line.strip_prefix('\t'), current.as_mut()) {
+            statement.push('\n');
+            statement.push_str(rest);
+            continue;
+        }
+        statements.extend(current.take());
+        if let Some(statement) = line.strip_prefix("ci|ferry|").and_then(|rest| rest.split_once("|LOG:  ")) {
+            current = statement.1.split_once(": ").map(|(_, sql)| sql.to_owned());
+        }
+    }
+    statements.extend(current);
+    let target = regex::Regex::new(
+        r#"(?mi)^\s*(?:create (?:unlogged )?(?:table|view)(?: if not exists)?|insert into|update|delete from|copy|drop (?:table|view)(?: if exists)?|create (?:unique )?index on|lock table|create schema|drop schema if exists|truncate|alter|grant|merge into|comment on)\s+((?:"[^"]+"|[^\s(]+))(?:\.("[^"]+"))?"#,
+    )
+    .unwrap();
+    for statement in &statements {
+        for found in target.captures_iter(statement) {
+            writes += 1;
+            let (first, second) = (&found[1], found.get(2).map_or("", |m| m.as_str()));
+            let ours = |name: &str| name.starts_with("\"premerge_pr_");
+            assert!(ours(first) || (first == "\"ferry\"" && ours(second)), "{first}.{second} in:\n{statement}");
+        }
+    }
+    assert!(writes > 100, "only {writes} writes were found in the log of {} statements", statements.len());
+}
