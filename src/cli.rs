@@ -60,6 +60,8 @@ enum LogFormat {
 enum Command {
     /// The whole job: build what changed, test it, and say whether it may be merged
     Check(commands::check::CheckArgs),
+    /// Is the set-up right, and could the role write to production
+    Debug(commands::debug::DebugArgs),
     /// Drop this pull request's temporary schema, or all expired ones
     Cleanup(commands::cleanup::CleanupArgs),
     /// The whole job on a bundled project, with DuckDB in this process
@@ -116,6 +118,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
     let result = match &cli.command {
         Command::Check(args) => commands::check::run(args, io),
         Command::Cleanup(args) => commands::cleanup::run(args, io),
+        Command::Debug(args) => commands::debug::run(args, io),
         Command::Demo(args) => commands::demo::run(args, io),
         Command::Plan(args) => commands::plan::run(args, io),
         Command::Ls(args) => commands::ls::run(args, io),

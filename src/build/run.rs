@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::event::{Event, Observer};
 use super::job::{Job, Prepared, Proxy};
-use super::outcome::{Failure, JobStatus, Outcome, RowCount};
+use super::outcome::{Failure, JobStatus, Outcome, RowCount, Stop};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
 use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry, stoppable};
@@ -85,7 +85,8 @@ pub async fn run(
         row_counts,
         statements,
         waited,
-        stopped: done.stopped,
+        // A signal while proxies are made or rows are counted is not seen by the schedule.
+        stopped: done.stopped.or_else(|| (*stop.borrow()).then_some(Stop::Signal)),
     })
 }
 

@@ -7,6 +7,7 @@ mod progress;
 
 pub mod check;
 pub mod cleanup;
+pub mod debug;
 pub mod demo;
 pub mod ls;
 pub mod plan;

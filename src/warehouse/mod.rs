@@ -9,6 +9,7 @@ mod configs;
 mod error;
 mod lease;
 mod postgres;
+mod privileges;
 mod register;
 pub mod retry;
 mod rows;
@@ -34,6 +35,7 @@ pub use configs::{Index, RelationConfigs};
 pub use duckdb::create_database;
 pub use error::{FaultClass, OpenError, Repeat, WarehouseError};
 pub use lease::Lease;
+pub use privileges::{Privileges, SchemaPrivileges, grants};
 pub use register::{Guard, Owner};
 pub use rows::{ColumnType, Rows};
 pub use temp_schema::{GuardError, Protected, TempRelation, TempSchema};
@@ -117,6 +119,16 @@ pub trait Session: Send {
     /// What the warehouse said, classified.
     async fn find_written(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
         let _ = writes;
+        Ok(None)
+    }
+
+    /// What the role may do in the database and in `schemas`; `None` where production cannot be written to
+    /// at all.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    async fn privileges(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+        let _ = schemas;
         Ok(None)
     }
 

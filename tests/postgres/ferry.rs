@@ -121,6 +121,10 @@ impl Checkout {
         command
     }
 
+    pub fn profiles(&self) -> PathBuf {
+        self.dir.path().join("project/profiles.yml")
+    }
+
     pub fn report_file(&self) -> PathBuf {
         self.dir.path().join("report.json")
     }

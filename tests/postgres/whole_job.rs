@@ -37,6 +37,35 @@ fn every_pull_request_comes_out_as_with_dbt_and_production_is_only_read() {
     only_the_temporary_schemas_were_written_to(&PRODUCTION.log());
 }
 
+#[test]
+fn debug_tells_whether_the_role_can_write_to_production() {
+    let checkout = Checkout::of("new_column", PRODUCTION.port);
+    let state = fixtures().join("postgres/production.manifest.json.gz");
+    let debug = |user: &str| {
+        let profiles = checkout.profiles();
+        let text = fs_err::read_to_string(&profiles).unwrap();
+        fs_err::write(&profiles, text.replace("user: ci", &format!("user: {user}"))).unwrap();
+        let output = checkout.premerge("debug").arg("--state").arg(&state).output().unwrap();
+        fs_err::write(&profiles, text).unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, page) = debug("ci");
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("cannot write to production") && !page.contains("create role"), "{page}");
+
+    PRODUCTION.sql("ferry", "create role writer login in role test; alter role writer inherit");
+    let (code, page) = debug("writer");
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("the role can write to schema `analytics_core`"), "{page}");
+    assert!(page.contains("grant select on all tables in schema \"analytics_core\" to premerge;"), "{page}");
+
+    PRODUCTION.sql("ferry", "create role stranger login");
+    let (code, page) = debug("stranger");
+    assert_eq!(code, Some(1), "{page}");
+    assert!(page.contains("may not create schemas") && page.contains("may not use schema `raw`"), "{page}");
+    assert_eq!(debug("nobody_there").0, Some(1));
+}
+
 /// The number of relations compared.
 fn one(name: &str) -> usize {
     let checkout = Checkout::of(name, PRODUCTION.port);

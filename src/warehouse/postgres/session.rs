@@ -15,6 +15,7 @@ use super::seed;
 use super::statement::{self, RelationKind, Rendered, render};
 use super::types;
 use crate::sql::{Dialect, check_enclosed};
+use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
 use crate::warehouse::{
     Canceller, ColumnType, FaultClass, Guard, Repeat, Rows, SeedFile, Session, TempRelation, WarehouseError, Write,
     Written,
@@ -452,6 +453,26 @@ impl Session for PgSession {
         );
         let found = self.ask(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    async fn privileges(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+        let about = "select current_user, version(), has_database_privilege(current_database(), 'CREATE')";
+        let about = self.read(about).await?.rows.into_iter().next().unwrap_or_default();
+        let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let found = self.read(&privileges::query(self.dialect(), schemas)).await?;
+        let schemas = found.rows.iter().map(|row| SchemaPrivileges {
+            name: text(row, 0),
+            usage: text(row, 1) == "t",
+            create: text(row, 2) == "t",
+            unreadable: text(row, 3).parse().unwrap_or(0),
+            writable: text(row, 4).parse().unwrap_or(0),
+        });
+        Ok(Some(Privileges {
+            role: text(&about, 0),
+            version: text(&about, 1).split(" on ").next().unwrap_or_default().to_owned(),
+            may_create_schemas: text(&about, 2) == "t",
+            schemas: schemas.collect(),
+        }))
     }
 
     fn hold(&mut self, guard: Option<Guard>) {

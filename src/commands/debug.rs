@@ -1,0 +1,157 @@
+//! `premerge debug`: whether the set-up is right, and whether the role could write to production.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::check::ProjectArgs;
+use super::{CommandError, Io, runtime};
+use crate::artifacts::ManifestFile;
+use crate::config::{DbtProject, ProfileQuery, Target};
+use crate::warehouse::{self, Limits, Place, Privileges, Warehouse, WarehouseError, grants};
+
+/// `premerge debug`.
+#[derive(Debug, Clone, Args)]
+pub struct DebugArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    /// Production's manifest, whose schemas the role must be able to read and should not be able to write to
+    #[arg(long, value_name = "FILE", env = "PREMERGE_STATE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Runs `premerge debug`: exit code 0 when premerge could work here, 1 when something is missing. That the role
+/// could write to production is said and is no failure, because premerge does not.
+///
+/// # Errors
+/// Bad usage or configuration; or a warehouse that failed.
+pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
+    let ProjectArgs { project_dir, profiles_dir, profile, target, .. } = &args.project;
+    let project_dir = io.env.cwd.join(project_dir);
+    let project = DbtProject::read(&project_dir, &io.env)?;
+    let query = ProfileQuery {
+        profiles_dir: profiles_dir.clone(),
+        profile: profile.clone().or(project.profile),
+        target: target.clone(),
+        project_dir: project_dir.clone(),
+    };
+    let target = Target::find(&query, &io.env)?;
+    let mut schemas: BTreeSet<String> = target.schema.clone().into_iter().collect();
+    if let Some(state) = &args.state {
+        let file = ManifestFile::read(&io.env.cwd.join(state))?;
+        let manifest = file.parse()?;
+        let built = manifest.nodes.values().filter(|node| node.relation_name.is_some());
+        schemas = built.filter_map(|node| node.schema.as_deref()).map(str::to_owned).collect();
+        schemas.extend(manifest.sources.values().filter_map(|source| source.schema.as_deref()).map(str::to_owned));
+    }
+    let schemas: Vec<String> = schemas.into_iter().collect();
+    let temp_dir = project_dir.join("target/premerge");
+    let place = Place {
+        project_dir: &project_dir,
+        schema: "premerge_debug",
+        temp_dir: &temp_dir,
+        env: &io.env,
+        limits: Limits::default(),
+    };
+    let warehouse = warehouse::open(&target, place)?;
+    let mut page = Page::default();
+    page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
+    for notice in warehouse.notices() {
+        page.worth_knowing(notice);
+    }
+    let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
+    match asked {
+        Ok(Some(privileges)) => judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page),
+        Ok(None) => page.good("production is opened for reading only, so nothing can write to it".to_owned()),
+        Err(error) => {
+            tracing::error!("{}: {}", warehouse.describe(), error.message);
+            page.missing(error.class.phrase().to_owned(), error.remedy);
+        }
+    }
+    io.out
+        .write_all(page.text.as_bytes())
+        .map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
+    Ok(u8::from(page.failed))
+}
+
+async fn ask(warehouse: &dyn Warehouse, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+    let mut session = warehouse.connect().await?;
+    session.privileges(schemas).await
+}
+
+fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_state: bool, page: &mut Page) {
+    page.good(format!("connected as `{}` ({})", found.role, found.version));
+    let database = warehouse.temp_database().unwrap_or_default();
+    if found.may_create_schemas {
+        page.good("may create schemas".to_owned());
+    } else {
+        page.missing(
+            format!("may not create schemas in database `{database}`"),
+            Some("an administrator can change that: see the statements below".to_owned()),
+        );
+    }
+    if !has_state {
+        page.worth_knowing("production's schemas are known from its manifest: name it with --state".to_owned());
+    }
+    let mut writable = false;
+    for schema in &found.schemas {
+        if schema.may_read() {
+            page.good(format!("may read schema `{}`", schema.name));
+        } else if schema.usage {
+            page.missing(format!("may not read {} relations of schema `{}`", schema.unreadable, schema.name), None);
+        } else {
+            page.missing(format!("may not use schema `{}`", schema.name), None);
+        }
+        if schema.may_write() {
+            writable = true;
+            let how = match (schema.create, schema.writable) {
+                (true, 0) => "create relations in it".to_owned(),
+                (true, count) => format!("create relations in it and change {count}"),
+                (false, count) => format!("change {count} of its relations"),
+            };
+            page.worth_knowing(format!("the role can write to schema `{}`: {how}", schema.name));
+        }
+    }
+    for missing in schemas.iter().filter(|name| !found.schemas.iter().any(|schema| schema.name == **name)) {
+        page.worth_knowing(format!("schema `{missing}` does not exist in database `{database}`"));
+    }
+    if writable {
+        page.worth_knowing(
+            "premerge writes to its own schemas only, but a role that cannot write elsewhere is safer".to_owned(),
+        );
+    } else if has_state {
+        page.good("cannot write to production".to_owned());
+    }
+    if writable || page.failed {
+        page.text.push_str("\nA role that can do premerge's work and nothing else:\n\n");
+        for statement in grants(warehouse.dialect(), database, schemas) {
+            page.text.push_str(&format!("  {statement}\n"));
+        }
+    }
+}
+
+/// What is printed.
+#[derive(Default)]
+struct Page {
+    text: String,
+    failed: bool,
+}
+
+impl Page {
+    fn good(&mut self, line: String) {
+        self.text.push_str(&format!("ok       {line}\n"));
+    }
+
+    fn worth_knowing(&mut self, line: String) {
+        self.text.push_str(&format!("note     {line}\n"));
+    }
+
+    fn missing(&mut self, line: String, remedy: Option<String>) {
+        self.failed = true;
+        self.text.push_str(&format!("missing  {line}\n"));
+        if let Some(remedy) = remedy {
+            self.text.push_str(&format!("         hint: {remedy}\n"));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the role of a profile may do: for `premerge debug`.
+
+use crate::sql::Dialect;
+
+/// The role's rights, as the warehouse tells them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Privileges {
+    /// The role whose rights count, after `set role`.
+    pub role: String,
+    /// The server's version, for people.
+    pub version: String,
+    /// Whether it may create schemas in the database.
+    pub may_create_schemas: bool,
+    /// Its rights in the schemas asked for, those that exist.
+    pub schemas: Vec<SchemaPrivileges>,
+}
+
+/// Rights in one schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaPrivileges {
+    /// The schema.
+    pub name: String,
+    /// Whether its relations may be named at all.
+    pub usage: bool,
+    /// Whether relations may be created in it.
+    pub create: bool,
+    /// Relations that may not be read.
+    pub unreadable: u64,
+    /// Relations that may be changed or dropped.
+    pub writable: u64,
+}
+
+impl SchemaPrivileges {
+    /// Whether the role could change production here.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.create || self.writable > 0
+    }
+
+    /// Whether everything in it may be read.
+    #[must_use]
+    pub fn may_read(&self) -> bool {
+        self.usage && self.unreadable == 0
+    }
+}
+
+/// Statements for an administrator that make a role which can do premerge's work and cannot write to
+/// `schemas`. Empty where the engine needs none.
+#[must_use]
+pub fn grants(dialect: Dialect, database: &str, schemas: &[String]) -> Vec<String> {
+    let name = |text: &str| dialect.quote(text);
+    match dialect {
+        Dialect::Postgres | Dialect::Redshift => {
+            let mut statements = if dialect == Dialect::Postgres {
+                vec!["create role premerge login password '…';".to_owned()]
+            } else {
+                vec!["create user premerge password '…';".to_owned()]
+            };
+            statements.push(format!("grant create on database {} to premerge;", name(database)));
+            for schema in schemas {
+                let schema = name(schema);
+                statements.push(format!("grant usage on schema {schema} to premerge;"));
+                statements.push(format!("grant select on all tables in schema {schema} to premerge;"));
+                // Tables that dbt makes anew tomorrow: said by the role that makes them.
+                statements.push(format!(
+                    "alter default privileges for {} <production's role> in schema {schema} grant select on tables to premerge;",
+                    if dialect == Dialect::Postgres { "role" } else { "user" }
+                ));
+            }
+            statements
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The query that tells the rights, for PostgreSQL and Redshift: one row a schema.
+pub(super) fn query(dialect: Dialect, schemas: &[String]) -> String {
+    let list: Vec<_> = schemas.iter().map(|schema| dialect.literal(schema)).collect();
+    let list = if list.is_empty() { "''".to_owned() } else { list.join(", ") };
+    // Redshift knows neither the right to truncate nor membership of an owner.
+    let (truncate, owner) = match dialect {
+        Dialect::Redshift => ("", "pg_get_userbyid(c.relowner) = current_user"),
+        _ => ("or has_table_privilege(c.oid, 'TRUNCATE') ", "pg_has_role(c.relowner, 'USAGE')"),
+    };
+    let count = |condition: &str| {
+        format!(
+            "(select count(*) from pg_catalog.pg_class c where c.relnamespace = n.oid \
+             and c.relkind in ('r', 'v', 'm', 'p', 'f') and ({condition}))"
+        )
+    };
+    format!(
+        "select n.nspname, has_schema_privilege(n.nspname, 'USAGE'), has_schema_privilege(n.nspname, 'CREATE'), {}, {} \
+         from pg_catalog.pg_namespace n where n.nspname in ({list}) order by 1",
+        count("not has_table_privilege(c.oid, 'SELECT')"),
+        count(&format!(
+            "has_table_privilege(c.oid, 'INSERT') or has_table_privilege(c.oid, 'UPDATE') \
+             or has_table_privilege(c.oid, 'DELETE') {truncate}or {owner}"
+        ))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grants_of_a_reading_role() {
+        let statements = grants(Dialect::Postgres, "ferry", &["analytics".to_owned()]);
+        assert_eq!(
+            statements,
+            [
+                "create role premerge login password '…';",
+                "grant create on database \"ferry\" to premerge;",
+                "grant usage on schema \"analytics\" to premerge;",
+                "grant select on all tables in schema \"analytics\" to premerge;",
+                "alter default privileges for role <production's role> in schema \"analytics\" grant select on tables to premerge;",
+            ]
+        );
+    }
+}
