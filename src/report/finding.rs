@@ -92,6 +92,8 @@ pub mod rules {
     pub const STATE_OLD: RuleId = RuleId::known("state-old");
     /// The engine or the profile lacks something that the project may use.
     pub const WAREHOUSE_LIMIT: RuleId = RuleId::known("warehouse-limit");
+    /// A statement came through only when it was sent again after a fault of the warehouse.
+    pub const STATEMENT_REPEATED: RuleId = RuleId::known("statement-repeated");
     /// A node was removed or renamed, and something still refers to it.
     pub const REMOVED_IN_USE: RuleId = RuleId::known("removed-in-use");
 }

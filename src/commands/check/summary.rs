@@ -83,6 +83,11 @@ pub(super) fn happened(draft: &mut Draft, outcome: &Outcome) {
             node.production_rows = count.production;
         }
     }
+    let repeated = outcome.results.iter().filter(|r| r.attempts > 1 && r.status.lets_descendants_run());
+    draft.findings.extend(repeated.map(|result| {
+        let message = format!("passed on attempt {}, after a fault of the warehouse that passed", result.attempts);
+        Finding::about(Severity::Notice, rules::STATEMENT_REPEATED, &result.unique_id, message)
+    }));
     draft.proxies = u64::try_from(outcome.proxies).unwrap_or(u64::MAX);
     draft.timings.statements = Some(draft.timings.statements.unwrap_or(0) + outcome.statements);
     draft.timings.warehouse_ms = Some(milliseconds(outcome.waited));
