@@ -231,6 +231,7 @@ pub fn open(target: &Target, place: Place<'_>) -> Result<Arc<dyn Warehouse>, Ope
         #[cfg(not(feature = "duckdb"))]
         "duckdb" => Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
         "postgres" => Ok(Arc::new(postgres::Postgres::new(target, place)?)),
+        "redshift" => Ok(Arc::new(postgres::Postgres::redshift(target, place)?)),
         other => Err(OpenError::UnknownAdapter { adapter: other.to_owned() }),
     }
 }

@@ -188,5 +188,5 @@ fn binaries() -> PathBuf {
         .into_iter()
         .rev()
         .find(|bin| ["postgres", "initdb", "psql"].iter().all(|program| bin.join(program).is_file()))
-        .expect("these tests need a PostgreSQL server: run `.ci/setup-tests`, or put its programs on PATH")
+        .expect("these tests need a PostgreSQL server: run `.ci/setup tests`, or put its programs on PATH")
 }

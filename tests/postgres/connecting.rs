@@ -20,7 +20,7 @@ static STRICT: LazyLock<Cluster> = LazyLock::new(|| {
     let data = cluster.dir.join("data");
     let openssl = |args: &str| {
         let out = Command::new("openssl").args(args.split_whitespace()).current_dir(&cluster.dir).output();
-        let out = out.expect("these tests need openssl: run `.ci/setup-tests`");
+        let out = out.expect("these tests need openssl: run `.ci/setup tests`");
         assert!(out.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&out.stderr));
     };
     openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=tests");

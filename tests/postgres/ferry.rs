@@ -87,7 +87,9 @@ impl Checkout {
 
     /// A subcommand of the binary in an environment that holds nothing of the developer's.
     pub fn premerge(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_premerge"));
+        // Long runs by hand keep a copy of the binary, so that the next build does not change it under them.
+        let binary = std::env::var_os("PREMERGE_TEST_BINARY").map(PathBuf::from);
+        let mut command = Command::new(binary.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_premerge"))));
         let project = self.dir.path().join("project");
         command
             .env_clear()

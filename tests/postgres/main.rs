@@ -7,6 +7,7 @@ mod accidents;
 mod cluster;
 mod connecting;
 mod ferry;
+mod redshift;
 mod sessions;
 mod temp_schema;
 mod warehouse;

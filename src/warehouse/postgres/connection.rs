@@ -8,7 +8,6 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::credentials::Credentials;
 use super::fault;
 use super::profile::Profile;
 use super::tls::SslMode;
@@ -26,7 +25,6 @@ pub(super) const AS_USER: &str = "set local role none;\n";
 pub(super) struct Server {
     pub(super) dialect: Dialect,
     pub(super) profile: Profile,
-    pub(super) credentials: Credentials,
     /// `None` where the profile or a socket makes encryption pointless.
     pub(super) tls: Option<MakeRustlsConnect>,
     /// `application_name` of all sessions of this process, by which a newer run finds them.
@@ -110,7 +108,7 @@ impl Server {
     }
 
     async fn connect_once(&self) -> Result<Link, WarehouseError> {
-        let config = self.config().await?;
+        let config = self.config();
         let Some(tls) = &self.tls else { return self.link(config, Wire::Disable, NoTls).await };
         match self.profile.sslmode {
             SslMode::Disable => self.link(config, Wire::Disable, NoTls).await,
@@ -133,13 +131,12 @@ impl Server {
         }
     }
 
-    async fn config(&self) -> Result<Config, WarehouseError> {
+    fn config(&self) -> Config {
         let profile = &self.profile;
-        let login = self.credentials.login(profile).await?;
         let mut config = Config::new();
         // A leading slash makes it the folder of a socket.
-        config.host(&profile.host).port(profile.port).dbname(&profile.dbname).user(&login.user);
-        if let Some(password) = &login.password {
+        config.host(&profile.host).port(profile.port).dbname(&profile.dbname).user(&profile.user);
+        if let Some(password) = &profile.password {
             config.password(password.expose());
         }
         config.application_name(&self.tag).connect_timeout(profile.connect_timeout);
@@ -147,7 +144,7 @@ impl Server {
         // Where the profile leaves it to the system, Linux would notice a dead peer after two hours.
         let idle = if profile.keepalives_idle.is_zero() { Duration::from_secs(60) } else { profile.keepalives_idle };
         config.keepalives_idle(idle).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
-        Ok(config)
+        config
     }
 
     async fn link<T>(&self, mut config: Config, mode: Wire, tls: T) -> Result<Link, WarehouseError>

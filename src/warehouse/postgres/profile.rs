@@ -1,4 +1,4 @@
-//! dbt-postgres' profile fields, and those that dbt-redshift shares.
+//! dbt-postgres' profile fields, which dbt-redshift shares.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,18 +100,11 @@ impl<'t> Fields<'t> {
 }
 
 impl Profile {
-    /// Reads a target; `port` is the adapter's default. `password` is left to the caller when the adapter
-    /// gets it elsewhere.
-    pub(super) fn read(
-        fields: &Fields<'_>,
-        port: u16,
-        user: Option<String>,
-        env: &Env,
-        project_dir: &Path,
-    ) -> Result<Self, OpenError> {
+    /// Reads a target; `port` is the adapter's default.
+    pub(super) fn read(fields: &Fields<'_>, port: u16, env: &Env, project_dir: &Path) -> Result<Self, OpenError> {
         let host = fields.required("host")?;
         let port = fields.number("port", port)?;
-        let user = user.map_or_else(|| fields.required("user"), Ok)?;
+        let user = fields.required("user")?;
         let dbname = fields.required("dbname")?;
         let mut notices = Vec::new();
         let password = match fields.text("password") {
@@ -188,7 +181,7 @@ mod tests {
             fields: serde_json::from_str(json).unwrap(),
         };
         let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/work"));
-        Profile::read(&Fields::of(&target)?, 5432, None, &env, Path::new("project"))
+        Profile::read(&Fields::of(&target)?, 5432, &env, Path::new("project"))
     }
 
     #[test]

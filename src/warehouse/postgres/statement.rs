@@ -183,3 +183,42 @@ impl RelationKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configs(json: &str) -> RelationConfigs {
+        RelationConfigs::read(&serde_json::from_str(json).unwrap(), Dialect::Redshift).unwrap()
+    }
+
+    /// dbt-redshift's clauses, in its order: between the table's name and `as`.
+    #[test]
+    fn redshifts_clauses_are_dbts() {
+        for (json, clauses) in [
+            ("{}", ""),
+            (r#"{"dist": "auto", "sort": "auto"}"#, ""),
+            (r#"{"dist": "even"}"#, "\ndiststyle even"),
+            (r#"{"dist": "ALL"}"#, "\ndiststyle all"),
+            (r#"{"dist": "booking_id"}"#, "\ndiststyle key distkey (booking_id)"),
+            (r#"{"sort": "booked_at"}"#, "\ncompound sortkey(booked_at)"),
+            (r#"{"sort": ["a", "b"], "sort_type": "interleaved"}"#, "\ninterleaved sortkey(a, b)"),
+            (
+                r#"{"backup": false, "dist": "id", "sort": ["a"]}"#,
+                "\nbackup no\ndiststyle key distkey (id)\ncompound sortkey(a)",
+            ),
+            (r#"{"backup": true, "indexes": [{"columns": ["a"]}], "unlogged": true}"#, ""),
+        ] {
+            assert_eq!(physical(&configs(json), Dialect::Redshift), clauses, "{json}");
+        }
+        assert!(
+            RelationConfigs::read(&serde_json::from_str(r#"{"sort_type": "x"}"#).unwrap(), Dialect::Redshift).is_err()
+        );
+    }
+
+    #[test]
+    fn a_header_stands_before_its_statement() {
+        assert_eq!(before(Some("set a = 1; -- note")), "set a = 1; -- note\n;\n");
+        assert_eq!(before(None), "");
+    }
+}
