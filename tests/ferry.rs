@@ -318,3 +318,28 @@ fn sql_that_leaves_the_temporary_schema_is_not_sent() {
         assert!(message.contains(word), "{sql}: {message}");
     }
 }
+
+/// Two runs of one pull request at once: the newer has DuckDB's file as soon as the older has let go of it.
+#[test]
+fn of_two_runs_of_one_pull_request_the_newer_counts() {
+    use std::process::{Command, Stdio};
+    let checkout = Checkout::of("demo");
+    let mut met = 0;
+    for milliseconds in [60, 120, 200, 300] {
+        let mut older = Command::new(env!("CARGO_BIN_EXE_premerge"))
+            .args(checkout.check().get_args())
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        // The newer's report is written over the older's, or after it.
+        let newer = checkout.check().output().unwrap();
+        let older = older.wait().unwrap().code();
+        let said = String::from_utf8_lossy(&newer.stderr).into_owned();
+        assert_eq!(newer.status.code(), Some(checkout.expected().exit_code), "{milliseconds} ms\n{said}");
+        met += usize::from(older == Some(3));
+    }
+    println!("{met} of 4 older runs were superseded");
+}

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use premerge::config::{Env, ProfileQuery, Target};
 use premerge::warehouse::{
-    self, GuardError, Limits, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse, Write,
+    self, FaultClass, GuardError, Limits, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse,
+    Write,
 };
 
 struct Bench {
@@ -183,4 +184,26 @@ async fn a_running_query_is_stopped_from_another_task() {
     let error = session.read(endless).await.unwrap_err();
     assert_eq!(error.class, warehouse::FaultClass::Cancelled, "{error}");
     assert!(started.elapsed().as_secs() < 20);
+}
+
+/// DuckDB lets one process open the file: a newer run asks for it, and the older stops before its next statement.
+#[tokio::test]
+async fn a_run_whose_file_another_one_asks_for_is_superseded() {
+    let bench = Bench::new();
+    let warehouse = bench.warehouse("premerge_pr_7");
+    let mut session = warehouse.connect().await.unwrap();
+    let (schema, mut held) = {
+        let protected = Protected::default();
+        let opened =
+            TempSchema::open(warehouse.as_ref(), session.as_mut(), "premerge_pr_7", &protected, owner(7, "a")).await;
+        (opened.unwrap(), session)
+    };
+    assert!(!warehouse.superseded());
+    // What another process does when the file is locked.
+    fs_err::write(bench.path().join("target/prod_premerge_pr_7.lease"), "99999999999999999999-another").unwrap();
+    assert!(warehouse.superseded());
+    let error = schema.register(held.as_mut(), &["late"]).await.unwrap_err();
+    assert_eq!(error.class, FaultClass::Superseded);
+    let mut other = schema.connect(warehouse.as_ref()).await.unwrap();
+    assert_eq!(other.read("select 1").await.unwrap_err().class, FaultClass::Superseded);
 }

@@ -12,7 +12,8 @@ use crate::project::IndirectSelection;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConfigFile {
-    /// The temporary schema's name; `{pr}` stands for the pull request's number.
+    /// The temporary schema's name; `{pr}` stands for the pull request's number, `{project}` for
+    /// the dbt project's name.
     pub schema: Option<String>,
     /// Schemas that must never be the temporary schema, beside those of production's manifest.
     pub protected_schemas: Vec<String>,

@@ -63,13 +63,13 @@ impl KeptSchema {
         let mut owners: Vec<Owner> = runs
             .rows
             .into_iter()
-            .filter_map(|row| {
+            .map(|row| {
                 let mut values = row.into_iter();
                 let mut text = || values.next().flatten().unwrap_or_default();
                 let (repository, project, pull_request, commit) = (text(), text(), text(), text());
                 let (run, who, started_at, expires_at) = (text(), text(), text(), text());
                 let (pull_request, commit) = (pull_request.parse().ok(), Some(commit).filter(|c| !c.is_empty()));
-                Some(Owner { repository, project, pull_request, commit, run, who, started_at, expires_at })
+                Owner { repository, project, pull_request, commit, run, who, started_at, expires_at }
             })
             .collect();
         owners.sort_by(|a, b| a.started_at.cmp(&b.started_at));

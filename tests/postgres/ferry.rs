@@ -81,7 +81,7 @@ impl Checkout {
         Self { dir, name: name.to_owned(), number: about["number"].as_u64().unwrap() }
     }
 
-    pub fn as_number(self, number: u64) -> Self {
+    pub fn numbered(self, number: u64) -> Self {
         Self { number, ..self }
     }
 

@@ -195,3 +195,26 @@ async fn faults_have_their_class() {
         assert_eq!(session.read(sql).await.unwrap_err().class, class, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn the_loser_of_a_deadlock_is_sent_again() {
+    let db = SHARED.database();
+    SHARED.sql(&db, "create table a as select 1 as n; create table b as select 1 as n");
+    let house = warehouse(&SHARED, &db);
+    let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
+    schema.register(session.as_mut(), &["t"]).await.unwrap();
+    let config = format!("host=127.0.0.1 port={} user=test dbname={db} application_name=other", SHARED.port);
+    let (other, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // It has b and then wants a, patiently; ours has a and wants b, and notices the deadlock first.
+    other.batch_execute("set deadlock_timeout = '10s'; begin; lock table b").await.unwrap();
+    let at = schema.relation("t");
+    let select = "select a.n from public.a as a, public.b as b";
+    let write = [Write::Table { at: &at, header: None, select, configs: plain() }];
+    let theirs = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        other.batch_execute("lock table a; commit").await.unwrap();
+    };
+    let (ours, ()) = tokio::join!(premerge::warehouse::retry::write(session.as_mut(), &write), theirs);
+    assert_eq!((ours.result.unwrap().rows, ours.attempts), (Some(1), 2));
+}

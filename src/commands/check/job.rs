@@ -141,6 +141,13 @@ impl Job<'_> {
         }
         match self.build(&warehouse, draft, observer, (stop, stopped)).await {
             Ok(()) => Ok(()),
+            Err(Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source))
+                if source.class == FaultClass::Superseded =>
+            {
+                draft.interruption = Some(Interruption::Superseded);
+                draft.tally();
+                Ok(())
+            }
             Err(Ended::Guard(GuardError::Superseded { .. })) => {
                 draft.interruption = Some(Interruption::Superseded);
                 draft.tally();
@@ -212,9 +219,10 @@ impl Job<'_> {
         }
         if self.drop {
             let mut session = warehouse.connect().await?;
-            schema.drop(session.as_mut()).await?;
+            // It stays when somebody else has made something in it.
+            let dropped = schema.drop(session.as_mut()).await?;
             if let Some(schema) = &mut draft.temporary_schema {
-                schema.dropped = true;
+                schema.dropped = dropped;
             }
         }
         Ok(())

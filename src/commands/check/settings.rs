@@ -56,8 +56,8 @@ impl Settings {
         };
         let target = Target::find(&query, env)?;
         let schema = match args.schema.as_ref().or(file.schema.as_ref()) {
-            Some(name) => named(name, pull_request)?,
-            None => named("premerge_pr_{pr}", pull_request)?,
+            Some(name) => named(name, pull_request, project.name.as_deref())?,
+            None => named("premerge_pr_{pr}", pull_request, None)?,
         };
         let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(Self {
@@ -83,9 +83,13 @@ fn limits(file: &ConfigFile) -> Limits {
     Limits { statement: statement.unwrap_or(limits.statement), ..limits }
 }
 
-fn named(pattern: &str, pull_request: Option<u64>) -> Result<String, CommandError> {
+fn named(pattern: &str, pull_request: Option<u64>, project: Option<&str>) -> Result<String, CommandError> {
+    let pattern = match project {
+        Some(project) => pattern.replace("{project}", project),
+        None => pattern.to_owned(),
+    };
     if !pattern.contains("{pr}") {
-        return Ok(pattern.to_owned());
+        return Ok(pattern);
     }
     match pull_request {
         Some(number) => Ok(pattern.replace("{pr}", &number.to_string())),

@@ -154,6 +154,7 @@ impl Warehouse for DuckDb {
         let connection = loop {
             // Opening replays a write-ahead log at most; it is quick enough not to leave this thread.
             match self.instance() {
+                Err(_) if self.lease.lost() => return Err(session::superseded()),
                 // An older run of the same pull request has the file: it is asked to go, and then waited for.
                 Err(error) if held_elsewhere(&error, &self.temp_file) && began.elapsed() < PATIENCE => {
                     self.lease.claim();

@@ -31,10 +31,7 @@ impl DuckDbSession {
     /// Whether another statement may start.
     fn may_go_on(&self) -> Result<(), WarehouseError> {
         if self.held && self.lease.lost() {
-            return Err(WarehouseError::new(
-                FaultClass::Superseded,
-                "superseded: a newer run of this pull request asks for the temporary database",
-            ));
+            return Err(superseded());
         }
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
@@ -57,6 +54,14 @@ impl DuckDbSession {
             Err(join) => Err(WarehouseError::new(FaultClass::Other, format!("the engine's thread ended: {join}"))),
         }
     }
+}
+
+/// What a run is told that has lost its file to a newer one.
+pub(super) fn superseded() -> WarehouseError {
+    WarehouseError::new(
+        FaultClass::Superseded,
+        "superseded: a newer run of this pull request asks for the temporary database",
+    )
 }
 
 struct Interrupt(Arc<InterruptHandle>, Arc<AtomicBool>);
