@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::CommandError;
+use super::recorded::Recorded;
 use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair};
 use crate::changes::{Changes, CompareOptions, compare, compare_compiled};
+use crate::config::DbtProject;
 use crate::plan::{NotCheckedReason, Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 
@@ -43,12 +45,30 @@ pub struct SelectionArgs {
     /// Leave these nodes out, by dbt selector
     #[arg(long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_EXCLUDE")]
     pub(crate) exclude: Vec<String>,
+    /// Narrow what is built to what a selector of selectors.yml means
+    #[arg(long, value_name = "NAME", env = "PREMERGE_SELECTOR", conflicts_with_all = ["select", "exclude"])]
+    pub(crate) selector: Option<String>,
     /// What counts as a change
     #[arg(long, value_enum, default_value_t, value_name = "RULES", env = "PREMERGE_CHANGES")]
     pub(crate) changes: ChangeRules,
     /// Which tests of the built nodes run [default: eager]
     #[arg(long, value_enum, value_name = "MODE", env = "PREMERGE_INDIRECT_SELECTION")]
     pub(crate) indirect_selection: Option<IndirectSelection>,
+    /// The project's flag state_modified_compare_more_unrendered_values [default: as dbt_project.yml says, else
+    /// guessed from the manifest]
+    #[arg(long, value_name = "BOOL", env = "PREMERGE_STATE_MODIFIED_COMPARE_MORE_UNRENDERED_VALUES")]
+    pub(crate) state_modified_compare_more_unrendered_values: Option<bool>,
+}
+
+/// The project flag `state_modified_compare_more_unrendered_values`: as given, else as dbt_project.yml says.
+///
+/// # Errors
+/// When dbt_project.yml does not parse.
+pub(super) fn more_unrendered_values(given: Option<bool>, project_dir: &Path) -> Result<Option<bool>, CommandError> {
+    match given {
+        Some(_) => Ok(given),
+        None => Ok(DbtProject::unrendered(project_dir)?.more_unrendered_values()),
+    }
 }
 
 /// What counts as a change.
@@ -70,28 +90,49 @@ pub(super) struct Planned {
     pub(super) issues: Vec<ManifestIssue>,
 }
 
+/// How to compare and plan.
+pub(super) struct Wanted<'w> {
+    pub(super) selection: &'w SelectionArgs,
+    pub(super) indirect: IndirectSelection,
+    /// The temporary schema.
+    pub(super) schema: String,
+    /// The project flag of that name; `None`: guessed.
+    pub(super) more_unrendered_values: Option<bool>,
+    /// For selectors that ask about earlier runs.
+    pub(super) recorded: &'w Recorded<'w>,
+}
+
 /// Compares and plans. Stops where a manifest must not be used, before anything is started.
 pub(super) fn compare_and_plan(
     state: &Manifest<'_>,
     pr: &Manifest<'_>,
     graph: &Graph<'_>,
-    selection: &SelectionArgs,
-    indirect: IndirectSelection,
-    schema: String,
+    wanted: Wanted<'_>,
 ) -> Result<Planned, CommandError> {
+    let Wanted { selection, indirect, schema, more_unrendered_values, recorded } = wanted;
     let mut issues = check_pair(state, pr);
     refuse(&issues)?;
-    let options = CompareOptions { now: Some(jiff::Timestamp::now()), ..CompareOptions::default() };
+    let now = Some(jiff::Timestamp::now());
+    let options = CompareOptions { more_unrendered_values, now, ..CompareOptions::default() };
     let mut changes = compare(state, pr, &options);
     if selection.changes == ChangeRules::Compiled {
         compare_compiled(state, pr, &changes).apply(&mut changes);
     }
     let changes = changes;
-    let chosen = |terms: &[String]| chosen(terms, pr, graph, &changes);
+    let chosen = |terms: &[String], selector: Option<&str>| {
+        let selection =
+            Selection { select: terms.to_vec(), selector: selector.map(str::to_owned), ..Selection::default() };
+        let mut context = SelectionContext::new(pr, graph);
+        context.state = Some(&changes);
+        recorded.inform(&mut context);
+        chosen(context, &selection)
+    };
+    let selector = selection.selector.as_deref();
+    let narrowed = selector.is_some() || !selection.select.is_empty();
     let options = PlanOptions {
         schema,
-        select: if selection.select.is_empty() { None } else { Some(chosen(&selection.select)?) },
-        exclude: if selection.exclude.is_empty() { BTreeSet::new() } else { chosen(&selection.exclude)? },
+        select: if narrowed { Some(chosen(&selection.select, selector)?) } else { None },
+        exclude: if selection.exclude.is_empty() { BTreeSet::new() } else { chosen(&selection.exclude, None)? },
         indirect,
     };
     let plan = plan(state, pr, graph, &changes, &options)?;
@@ -116,17 +157,10 @@ pub(super) fn refuse(issues: &[ManifestIssue]) -> Result<(), CommandError> {
     Err(CommandError::Input { message: format!("{}{more}", first.message), remedy: first.remedy.clone() })
 }
 
-fn chosen(
-    terms: &[String],
-    pr: &Manifest<'_>,
-    graph: &Graph<'_>,
-    changes: &Changes,
-) -> Result<BTreeSet<String>, CommandError> {
-    let mut context = SelectionContext::new(pr, graph);
-    context.state = Some(changes);
-    let selected = select(context, &Selection { select: terms.to_vec(), ..Selection::default() })?;
+fn chosen(context: SelectionContext<'_>, selection: &Selection) -> Result<BTreeSet<String>, CommandError> {
+    let selected = select(context, selection)?;
     for warning in &selected.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(selected.nodes.into_iter().map(|node| graph.unique_id(node).to_owned()).collect())
+    Ok(selected.nodes.into_iter().map(|node| context.graph.unique_id(node).to_owned()).collect())
 }

@@ -1,13 +1,14 @@
 //! `premerge ls`: unique_ids by dbt selector.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::comparison::refuse;
+use super::comparison::{more_unrendered_values, refuse};
+use super::recorded::{Recorded, RecordedFiles};
 use super::{CommandError, Io};
-use crate::artifacts::{Manifest, ManifestFile, ResourceType, RunResults, check_pair, read_pair};
+use crate::artifacts::{Manifest, ManifestFile, ResourceType, check_pair, read_pair};
 use crate::changes::{Changes, CompareOptions, compare};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 
@@ -41,7 +42,8 @@ pub struct LsArgs {
     /// List no resources of this type
     #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_EXCLUDE_RESOURCE_TYPE")]
     pub exclude_resource_type: Vec<ResourceTypes>,
-    /// The project's flag state_modified_compare_more_unrendered_values [default: guessed from the manifest]
+    /// The project's flag state_modified_compare_more_unrendered_values [default: as dbt_project.yml says, else
+    /// guessed from the manifest]
     #[arg(long, value_name = "BOOL", env = "PREMERGE_STATE_MODIFIED_COMPARE_MORE_UNRENDERED_VALUES")]
     pub state_modified_compare_more_unrendered_values: Option<bool>,
     /// How to print
@@ -90,22 +92,25 @@ pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         Some(path) => cwd.join(path),
         None => cwd.join(&args.project_dir).join("target/manifest.json"),
     };
-    let ids = match &args.state {
+    let state_path = args.state.as_ref().map(|state| cwd.join(state));
+    let files = RecordedFiles::beside(state_path.as_deref(), &path)?;
+    let recorded = files.parse()?;
+    let ids = match &state_path {
         None => {
             let file = ManifestFile::read(&path)?;
-            list(args, &file.parse()?, None, None)?
+            list(args, &file.parse()?, None, &recorded)?
         }
         Some(state_path) => {
-            let state_path = cwd.join(state_path);
-            let pair = read_pair(&state_path, &path)?;
+            let pair = read_pair(state_path, &path)?;
             let (state, pr) = pair.parse()?;
             let issues = check_pair(&state, &pr);
             refuse(&issues)?;
             for issue in issues {
                 tracing::warn!("{}", issue.message);
             }
+            let given = args.state_modified_compare_more_unrendered_values;
             let options = CompareOptions {
-                more_unrendered_values: args.state_modified_compare_more_unrendered_values,
+                more_unrendered_values: more_unrendered_values(given, &cwd.join(&args.project_dir))?,
                 now: Some(jiff::Timestamp::now()),
                 ..CompareOptions::default()
             };
@@ -113,14 +118,7 @@ pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
             for notice in changes.notices.iter().filter(|notice| !notice.kind.is_error()) {
                 tracing::warn!("{}", notice.message);
             }
-            let results_path = state_path.join("run_results.json");
-            let text = read_results(&results_path)?;
-            let results = text
-                .as_deref()
-                .map(RunResults::parse)
-                .transpose()
-                .map_err(|error| unreadable(&results_path, &error))?;
-            list(args, &pr, Some(&changes), results.as_ref())?
+            list(args, &pr, Some(&changes), &recorded)?
         }
     };
     print(args.format, &ids, io.out).map_err(|source| CommandError::Write { what: "the list".to_owned(), source })?;
@@ -137,24 +135,11 @@ fn print(format: LsFormat, ids: &[String], out: &mut dyn Write) -> std::io::Resu
     }
 }
 
-fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> CommandError {
-    CommandError::Usage(format!("could not read {}: {why}", path.display()))
-}
-
-/// run_results.json beside state's manifest; `result:` is the only method that needs it, so it may be missing.
-fn read_results(path: &Path) -> Result<Option<String>, CommandError> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = fs_err::read_to_string(path);
-    text.map(Some).map_err(|error| unreadable(path, &error))
-}
-
 fn list(
     args: &LsArgs,
     pr: &Manifest<'_>,
     changes: Option<&Changes>,
-    results: Option<&RunResults<'_>>,
+    recorded: &Recorded<'_>,
 ) -> Result<Vec<String>, CommandError> {
     let graph = Graph::new(pr);
     let types = |given: &[ResourceTypes]| given.iter().flat_map(|types| types.0.clone()).collect();
@@ -168,7 +153,7 @@ fn list(
     };
     let mut context = SelectionContext::new(pr, &graph);
     context.state = changes.map(|changes| changes as _);
-    context.results = results;
+    recorded.inform(&mut context);
     let selected = select(context, &selection)?;
     for warning in &selected.warnings {
         tracing::warn!("{warning}");

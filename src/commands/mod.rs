@@ -4,6 +4,7 @@ mod comparison;
 mod error;
 mod io;
 mod progress;
+mod recorded;
 
 pub mod check;
 pub mod cleanup;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::comparison::{ManifestArgs, Planned, SelectionArgs, compare_and_plan};
+use super::comparison::{ManifestArgs, Planned, SelectionArgs, Wanted, compare_and_plan, more_unrendered_values};
+use super::recorded::RecordedFiles;
 use super::{CommandError, Io};
 use crate::artifacts::read_pair;
 use crate::plan::{Plan, render_text};
@@ -60,12 +61,19 @@ pub enum PlanFormat {
 pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let cwd = &io.env.cwd;
     let path = args.manifests.pull_request(cwd, &args.project_dir);
-    let files = read_pair(&cwd.join(&args.manifests.state), &path)?;
+    let state_path = cwd.join(&args.manifests.state);
+    let project_dir = cwd.join(&args.project_dir);
+    let given = args.selection.state_modified_compare_more_unrendered_values;
+    let more_unrendered_values = more_unrendered_values(given, &project_dir)?;
+    let recorded_files = RecordedFiles::beside(Some(&state_path), &path)?;
+    let recorded = recorded_files.parse()?;
+    let files = read_pair(&state_path, &path)?;
     let (state, pr) = files.parse()?;
     let graph = Graph::new(&pr);
     let schema = args.schema.clone().unwrap_or_else(|| default_schema(args.pr));
     let indirect = args.selection.indirect_selection.unwrap_or_default();
-    let Planned { plan, issues, .. } = compare_and_plan(&state, &pr, &graph, &args.selection, indirect, schema)?;
+    let wanted = Wanted { selection: &args.selection, indirect, schema, more_unrendered_values, recorded: &recorded };
+    let Planned { plan, issues, .. } = compare_and_plan(&state, &pr, &graph, wanted)?;
     for issue in issues {
         io.say(format_args!("warning: {}\nhint: {}", issue.message, issue.remedy));
     }

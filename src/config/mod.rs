@@ -10,7 +10,7 @@ mod secret;
 
 use std::path::PathBuf;
 
-pub use dbt_project::DbtProject;
+pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;
 pub use profile::{ProfileQuery, Target};

@@ -12,8 +12,9 @@ use super::settings::Settings;
 use super::summary::{self, Sources};
 use crate::artifacts::{Manifest, read_pair};
 use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
-use crate::commands::comparison::{Planned, compare_and_plan};
+use crate::commands::comparison::{Planned, Wanted, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
+use crate::commands::recorded::RecordedFiles;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::Env;
 use crate::plan::Plan;
@@ -35,11 +36,19 @@ pub(super) fn check(
     began: Began,
     io: &mut Io<'_>,
 ) -> Result<Report, CommandError> {
+    let recorded_files = RecordedFiles::beside(Some(&settings.state), &settings.manifest)?;
+    let recorded = recorded_files.parse()?;
     let files = read_pair(&settings.state, &settings.manifest)?;
     let (state, pr) = files.parse()?;
     let graph = Graph::new(&pr);
-    let Planned { changes, plan, issues } =
-        compare_and_plan(&state, &pr, &graph, &args.selection, settings.indirect, settings.schema.clone())?;
+    let wanted = Wanted {
+        selection: &args.selection,
+        indirect: settings.indirect,
+        schema: settings.schema.clone(),
+        more_unrendered_values: settings.more_unrendered_values,
+        recorded: &recorded,
+    };
+    let Planned { changes, plan, issues } = compare_and_plan(&state, &pr, &graph, wanted)?;
 
     let mut draft = Draft { facts: facts(settings, ci, pull_request, &pr, io), ..Draft::default() };
     draft.state = Some(state_facts(&state, began.at));

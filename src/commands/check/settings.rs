@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) fail_fast: bool,
     pub(super) row_counts: bool,
     pub(super) indirect: IndirectSelection,
+    /// The project flag of that name; `None`: guessed.
+    pub(super) more_unrendered_values: Option<bool>,
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
 }
@@ -48,6 +50,8 @@ impl Settings {
             None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
         };
         let project = DbtProject::read(&project_dir, env)?;
+        let given = args.selection.state_modified_compare_more_unrendered_values;
+        let more_unrendered_values = given.or(project.more_unrendered_values());
         let query = ProfileQuery {
             profiles_dir: profiles_dir.clone(),
             profile: profile.clone().or(project.profile),
@@ -69,6 +73,7 @@ impl Settings {
             fail_fast: args.fail_fast || file.fail_fast.unwrap_or(false),
             row_counts: !args.no_row_counts && file.row_counts.unwrap_or(true),
             indirect: args.selection.indirect_selection.or(file.indirect_selection).unwrap_or_default(),
+            more_unrendered_values,
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
             limits: limits(&file),
             project_dir,
