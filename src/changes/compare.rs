@@ -11,6 +11,7 @@ use super::definition::{
 use super::macros::ChangedMacros;
 use super::node::{compare_node, new_node};
 use super::notice::Notice;
+use super::parts::in_parts;
 use super::reason::Reason;
 use super::removed::{record_removed, record_renames};
 use super::state::StateChecks;
@@ -35,16 +36,33 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
     let counterparts = Counterparts::new(state, pr, context.drift);
     let macros = ChangedMacros::new(state, pr, context);
     let mut changes = Changes::default();
-    for (id, new) in pr.resources().filter(|(_, resource)| resource.is_enabled()) {
-        let old = state.resource(&counterparts.of(id));
-        let (mut checks, mut reasons) = compare_resource(old, new, context, &mut changes.notices);
-        let reached = new.depends_on().map(|depends_on| macros.reached(&depends_on.macros)).unwrap_or_default();
-        if !reached.is_empty() {
-            checks.macros = true;
-            checks.modified = true;
-            reasons.push(Reason::Macros { macros: reached });
+    let resources: Vec<_> = pr.resources().collect();
+    let parts = in_parts(resources.len(), |range| {
+        let mut notices = Vec::new();
+        let mut differing = Vec::new();
+        for &(id, new) in resources.get(range).unwrap_or_default() {
+            if !new.is_enabled() {
+                continue;
+            }
+            let old = state.resource(&counterparts.of(id));
+            let (mut checks, mut reasons) = compare_resource(old, new, context, &mut notices);
+            let reached = new.depends_on().map(|depends_on| macros.reached(&depends_on.macros)).unwrap_or_default();
+            if !reached.is_empty() {
+                checks.macros = true;
+                checks.modified = true;
+                reasons.push(Reason::Macros { macros: reached });
+            }
+            if checks != StateChecks::default() || !reasons.is_empty() {
+                differing.push((id, checks, reasons));
+            }
         }
-        changes.record(id, checks, reasons);
+        (differing, notices)
+    });
+    for (differing, notices) in parts {
+        changes.notices.extend(notices);
+        for (id, checks, reasons) in differing {
+            changes.record(id, checks, reasons);
+        }
     }
     record_removed(&mut changes, state, pr, context, |id| counterparts.is_matched(id));
     record_renames(&mut changes, state, pr);

@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::build_macros::{BuildMacros, is_dbts_own};
+use super::names::Names;
+use super::parts::{in_parts, members};
 use super::{Change, ChangeKind, Changes, Reason};
 use crate::artifacts::{Manifest, Node, ResourceType};
-use crate::sql::{Dialect, Normalized, RelationName, Relocation, by_unique_id, normalize, normalize_for};
+use crate::sql::Dialect;
 
 /// What the compiled SQL of two manifests says against dbt's comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,109 +105,50 @@ const MOMENTARY: &[&str] = &[
     "flags.",
 ];
 
-/// One manifest's side.
-struct Side<'m> {
-    manifest: &'m Manifest<'m>,
-    names: Relocation,
-    /// Schema and database of its target.
-    target: Vec<&'m str>,
-}
-
 struct Comparison<'m> {
-    state: Side<'m>,
-    pr: Side<'m>,
+    state: &'m Manifest<'m>,
+    pr: &'m Manifest<'m>,
     changes: &'m Changes,
-    /// Whether every relation of production's is the same node's in the pull request.
-    names_agree: bool,
+    names: Names<'m>,
     build_macros: BuildMacros,
 }
 
-/// unique_id and name of models, seeds, snapshots, functions and sources.
-fn relations<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
-    let nodes = manifest.nodes.iter().filter(|(_, node)| node.resource_type.is_relation());
-    let nodes = nodes.map(|(id, node)| (id.as_ref(), node.relation_name.as_deref()));
-    let sources = manifest.sources.iter().map(|(id, source)| (id.as_ref(), source.relation_name.as_deref()));
-    let parsed = nodes.chain(sources).filter_map(move |(id, name)| Some((id, RelationName::parse(name?, dialect)?)));
-    parsed.chain(manifest.functions.iter().map(move |(id, function)| {
-        let (database, schema) = (function.database.as_deref(), function.schema.as_deref());
-        let identifier = function.alias.as_deref().unwrap_or(&function.name);
-        (id.as_ref(), RelationName::from_parts(database, schema, identifier, dialect))
-    }))
-}
-
-impl<'m> Side<'m> {
-    fn text(&self, node: &Node<'_>) -> Option<Normalized> {
-        normalize(&node.compiled_code.as_ref()?.get(), &self.names).ok()
-    }
-
-    fn text_for_target(&self, node: &Node<'_>) -> Option<Normalized> {
-        normalize_for(&node.compiled_code.as_ref()?.get(), &self.names, &self.target).ok()
-    }
-}
-
-/// Schema and database of the target: those of a model that asks for no other.
-fn target<'m>(manifest: &'m Manifest<'m>) -> Vec<&'m str> {
-    let plain = manifest.nodes.values().filter(|node| node.resource_type == ResourceType::Model).find(|node| {
-        let config = node.config();
-        ["schema", "database"].iter().all(|key| config.extra.get(*key).is_none_or(serde_json::Value::is_null))
-    });
-    plain
-        .map(|node| [&node.schema, &node.database].into_iter().flatten().map(AsRef::as_ref).collect())
-        .unwrap_or_default()
+/// What the comparison of one node comes to; equal ones come to nothing.
+enum Finding<'m> {
+    /// dbt says modified, and it is not.
+    Cosmetic,
+    /// dbt says modified, and it is.
+    Differs,
+    /// dbt says unmodified, and the text differs.
+    DiffersUnseen(&'m Node<'m>),
+    /// dbt says unmodified, and these macros that build it differ.
+    BuiltByOther(Vec<String>),
 }
 
 impl<'m> Comparison<'m> {
     fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, changes: &'m Changes, dialect: Dialect) -> Self {
-        let in_state: Vec<_> = relations(state, dialect).collect();
-        // With `--defer`, production's names stand in the pull request's text.
-        let in_pr = by_unique_id(dialect, relations(pr, dialect).chain(in_state.iter().cloned()));
-        let names_agree = in_state.iter().all(|(id, name)| in_pr.unique_id(name) == Some(*id));
-        Self {
-            state: Side { manifest: state, names: by_unique_id(dialect, in_state), target: target(state) },
-            pr: Side { manifest: pr, names: in_pr, target: target(pr) },
-            changes,
-            names_agree,
-            build_macros: BuildMacros::new(state, pr),
-        }
-    }
-
-    /// Whether both texts mean the same. Equal bytes do, unless a name of production's is another node's now.
-    fn same_text(&self, old: &Node<'_>, new: &Node<'_>) -> bool {
-        (self.names_agree && old.compiled_code.is_some() && old.compiled_code == new.compiled_code)
-            || self.state.text(old).is_some_and(|text| self.pr.text(new) == Some(text))
+        let names = Names::new(state, pr, dialect);
+        Self { state, pr, changes, names, build_macros: BuildMacros::new(state, pr) }
     }
 
     fn verdicts(&self) -> CompiledVerdicts {
+        let parts = in_parts(self.pr.nodes.len(), |range| {
+            let nodes = members(&self.pr.nodes, range);
+            nodes.filter_map(|(id, node)| Some((id.as_ref(), self.finding(id, node)?))).collect::<Vec<_>>()
+        });
         let mut verdicts = CompiledVerdicts::default();
         let mut differing: HashSet<&str> = HashSet::new();
         let mut unseen = Vec::new();
-        for (id, new) in &self.pr.manifest.nodes {
-            let Some(old) = self.state.manifest.nodes.get(id) else { continue };
-            if new.resource_type == ResourceType::Seed
-                && !self.changes.nodes.contains_key(id.as_ref())
-                && let Some(macros) = self.build_macros.concern(new)
-            {
-                verdicts.unseen.insert(id.to_string(), Reason::BuildMacros { macros });
-            }
-            let is_sql = matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot);
-            if !is_sql || new.is_python() || old.is_python() {
-                continue;
-            }
-            match self.changes.nodes.get(id.as_ref()) {
-                Some(change) => {
-                    if self.is_cosmetic(old, new, change) {
-                        verdicts.cosmetic.insert(id.to_string());
-                    } else {
-                        differing.insert(id);
-                    }
+        for (id, finding) in parts.into_iter().flatten() {
+            match finding {
+                Finding::Cosmetic => drop(verdicts.cosmetic.insert(id.to_owned())),
+                Finding::Differs => drop(differing.insert(id)),
+                Finding::DiffersUnseen(node) => {
+                    differing.insert(id);
+                    unseen.push((id, node));
                 }
-                None => {
-                    if let Some(macros) = self.build_macros.concern(new) {
-                        verdicts.unseen.insert(id.to_string(), Reason::BuildMacros { macros });
-                    } else if self.differs_unseen(old, new) {
-                        differing.insert(id);
-                        unseen.push((id.as_ref(), new));
-                    }
+                Finding::BuiltByOther(macros) => {
+                    verdicts.unseen.insert(id.to_owned(), Reason::BuildMacros { macros });
                 }
             }
         }
@@ -213,7 +156,7 @@ impl<'m> Comparison<'m> {
             // The text of an ephemeral parent is in its own; it is downstream, and that is said already.
             let inlined = node.depends_on.nodes.iter().any(|parent| {
                 differing.contains(parent.as_ref())
-                    && self.pr.manifest.nodes.get(parent).is_some_and(|parent| parent.is_ephemeral())
+                    && self.pr.nodes.get(parent).is_some_and(|parent| parent.is_ephemeral())
             });
             if inlined {
                 continue;
@@ -224,6 +167,23 @@ impl<'m> Comparison<'m> {
             }
         }
         verdicts
+    }
+
+    fn finding(&self, id: &str, new: &'m Node<'m>) -> Option<Finding<'m>> {
+        let old = self.state.nodes.get(id)?;
+        let built_by_other = || self.build_macros.concern(new).map(Finding::BuiltByOther);
+        match (new.resource_type, self.changes.nodes.get(id)) {
+            (ResourceType::Seed, None) => built_by_other(),
+            (ResourceType::Model | ResourceType::Snapshot, change) if !new.is_python() && !old.is_python() => {
+                match change {
+                    Some(change) if self.is_cosmetic(old, new, change) => Some(Finding::Cosmetic),
+                    Some(_) => Some(Finding::Differs),
+                    None => built_by_other()
+                        .or_else(|| self.differs_unseen(old, new).then_some(Finding::DiffersUnseen(new))),
+                }
+            }
+            _ => None,
+        }
     }
 
     fn is_cosmetic(&self, old: &Node<'_>, new: &Node<'_>, change: &Change) -> bool {
@@ -237,21 +197,18 @@ impl<'m> Comparison<'m> {
             && self.build_macros.concern(new).is_none()
             && same_build_configuration(old, new)
             && (old.raw_code == new.raw_code || !new.raw_code.get().contains("is_incremental"))
-            && self.same_text(old, new)
+            && self.names.same_text(old, new)
     }
 
     /// Whether both are compiled and say different things, other than their targets' names.
     fn differs_unseen(&self, old: &Node<'_>, new: &Node<'_>) -> bool {
         match (&old.compiled_code, &new.compiled_code) {
-            (Some(a), Some(b)) if a.is_empty() || b.is_empty() || self.same_text(old, new) => return false,
+            (Some(a), Some(b)) if a.is_empty() || b.is_empty() || self.names.same_text(old, new) => return false,
             (Some(_), Some(_)) => {}
             _ => return false,
         }
-        match (self.state.text_for_target(old), self.pr.text_for_target(new)) {
-            (Some(old), Some(new)) => old != new,
-            // Text that cannot be read proves nothing; building it will say so.
-            _ => false,
-        }
+        // Text that cannot be read proves nothing; building it will say so.
+        self.names.same_but_targets(old, new) == Some(false)
     }
 
     /// The first momentary word in a node's raw text or in the project's macros that it reaches.
@@ -263,7 +220,7 @@ impl<'m> Comparison<'m> {
         let mut open: Vec<&str> = node.depends_on.macros.iter().map(AsRef::as_ref).collect();
         let mut seen = HashSet::new();
         while let Some(id) = open.pop() {
-            let Some(macro_) = self.pr.manifest.macros.get(id).filter(|_| seen.insert(id) && !is_dbts_own(id)) else {
+            let Some(macro_) = self.pr.macros.get(id).filter(|_| seen.insert(id) && !is_dbts_own(id)) else {
                 continue;
             };
             if let Some(word) = found(&macro_.macro_sql.get()) {

@@ -58,8 +58,31 @@ impl Bits {
 /// `tests`: the tests that are run.
 ///
 /// The sets hold tested nodes, not tests, and a node looks only at what its largest parent has not; so
-/// the cost is near the number of edges, and not nodes times tests.
+/// the cost is near the number of edges, and not nodes times tests. Tests are taken in batches, so that the
+/// sets stay small however large the project is.
 pub(super) fn gates(
+    facts: &Facts<'_>,
+    order: &[NodeId],
+    built: &BTreeMap<NodeId, Vec<NodeId>>,
+    tests: &[NodeId],
+) -> HashMap<NodeId, Vec<NodeId>> {
+    let concerned = facts.graph.ancestors(built.keys().copied());
+    let order: Vec<NodeId> =
+        order.iter().copied().filter(|id| built.contains_key(id) || concerned.contains(id)).collect();
+    let mut found: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for batch in tests.chunks(BATCH) {
+        for (id, gating) in gates_of(facts, &order, built, batch) {
+            found.entry(id).or_default().extend(gating);
+        }
+    }
+    found
+}
+
+/// Tests in a batch: a set then takes about half a kilobyte.
+const BATCH: usize = 4096;
+
+/// The same for some of the tests. `order`: the built nodes and what is upstream of them.
+fn gates_of(
     facts: &Facts<'_>,
     order: &[NodeId],
     built: &BTreeMap<NodeId, Vec<NodeId>>,
@@ -87,14 +110,9 @@ pub(super) fn gates(
         }
     }
 
-    let concerned = facts.graph.ancestors(built.keys().copied());
     let mut upstream: HashMap<NodeId, Bits> = HashMap::new();
     let mut found = HashMap::new();
     for &id in order {
-        let is_built = built.contains_key(&id);
-        if !is_built && !concerned.contains(&id) {
-            continue;
-        }
         let mut own = Bits::new(number.len());
         for parent in facts.graph.parents(id) {
             if let Some(bits) = upstream.get(parent) {
@@ -121,7 +139,10 @@ pub(super) fn gates(
                 .collect();
             gating.sort_unstable();
             gating.dedup();
-            found.insert(id, gating.into_iter().filter_map(|test| tests.get(test)).copied().collect());
+            let gating: Vec<NodeId> = gating.into_iter().filter_map(|test| tests.get(test)).copied().collect();
+            if !gating.is_empty() {
+                found.insert(id, gating);
+            }
         }
         upstream.insert(id, own);
     }

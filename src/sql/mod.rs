@@ -3,6 +3,7 @@
 //! Everything here works on tokens of sqlparser's tokenizer and splices by their positions; nothing
 //! prints a syntax tree, because printing and reparsing changes real models.
 
+mod but_names;
 mod dialect;
 mod enclosure;
 mod foreign;
@@ -12,6 +13,7 @@ mod relation;
 mod relocate;
 mod tokens;
 
+pub use but_names::{Spelling, equal_but_names};
 pub use dialect::{Dialect, IdentifierCase};
 pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};

@@ -1,0 +1,169 @@
+//! The relation names of two manifests, and what they say of texts that name them.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::sql::{
+    Dialect, Normalized, RelationName, Relocation, Spelling, by_unique_id, equal_but_names, normalize, normalize_for,
+};
+
+/// Both manifests' relation names. The maps are made only when a text cannot be settled without them: reading
+/// every name of a large project takes longer than all that is left to do.
+pub(super) struct Names<'m> {
+    state: &'m Manifest<'m>,
+    pr: &'m Manifest<'m>,
+    dialect: Dialect,
+    maps: OnceLock<Maps>,
+    agree: OnceLock<bool>,
+    targets: OnceLock<[Vec<&'m str>; 2]>,
+}
+
+struct Maps {
+    state: Relocation,
+    pr: Relocation,
+    agree: bool,
+}
+
+/// Which manifest a text is from.
+#[derive(Clone, Copy)]
+enum Side {
+    State,
+    PullRequest,
+}
+
+/// unique_id and name, as it stands in the manifest, of models, seeds, snapshots and sources.
+fn written<'m>(manifest: &'m Manifest<'m>) -> impl Iterator<Item = (&'m str, &'m str)> {
+    let nodes = manifest.nodes.iter().filter(|(_, node)| node.resource_type.is_relation());
+    let nodes = nodes.map(|(id, node)| (id.as_ref(), node.relation_name.as_deref()));
+    let sources = manifest.sources.iter().map(|(id, source)| (id.as_ref(), source.relation_name.as_deref()));
+    nodes.chain(sources).filter_map(|(id, name)| Some((id, name?)))
+}
+
+/// unique_id and name of models, seeds, snapshots, functions and sources.
+fn relations<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
+    let parsed = written(manifest).filter_map(move |(id, name)| Some((id, RelationName::parse(name, dialect)?)));
+    parsed.chain(manifest.functions.iter().map(move |(id, function)| {
+        let (database, schema) = (function.database.as_deref(), function.schema.as_deref());
+        let identifier = function.alias.as_deref().unwrap_or(&function.name);
+        (id.as_ref(), RelationName::from_parts(database, schema, identifier, dialect))
+    }))
+}
+
+/// Schema and database of the target: those of a model that asks for no other.
+fn target<'m>(manifest: &'m Manifest<'m>) -> Vec<&'m str> {
+    let plain = manifest.nodes.values().filter(|node| node.resource_type == ResourceType::Model).find(|node| {
+        let config = node.config();
+        ["schema", "database"].iter().all(|key| config.extra.get(*key).is_none_or(serde_json::Value::is_null))
+    });
+    plain
+        .map(|node| [&node.schema, &node.database].into_iter().flatten().map(AsRef::as_ref).collect())
+        .unwrap_or_default()
+}
+
+/// For each name, without quotes and case, the first that has it and how it stands there; `None` when two that
+/// are written in different ways might be one or two.
+fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m str, &'m str)>> {
+    let mut found: HashMap<String, (&str, &str)> = HashMap::with_capacity(manifest.nodes.len());
+    for (id, name) in written(manifest) {
+        let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
+        coarse.make_ascii_lowercase();
+        if found.entry(coarse).or_insert((id, name)).1 != name {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+impl<'m> Names<'m> {
+    pub(super) fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, dialect: Dialect) -> Self {
+        let (maps, agree, targets) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { state, pr, dialect, maps, agree, targets }
+    }
+
+    fn maps(&self) -> &Maps {
+        self.maps.get_or_init(|| {
+            let in_state: Vec<_> = relations(self.state, self.dialect).collect();
+            let state = by_unique_id(self.dialect, in_state.iter().cloned());
+            // With `--defer`, production's names stand in the pull request's text.
+            let pr = by_unique_id(self.dialect, relations(self.pr, self.dialect).chain(in_state.iter().cloned()));
+            let agree = in_state.iter().all(|(_, name)| pr.unique_id(name) == state.unique_id(name));
+            Maps { state, pr, agree }
+        })
+    }
+
+    /// Whether every relation of production's is the same node's in the pull request.
+    fn agree(&self) -> bool {
+        *self.agree.get_or_init(|| self.surely_agree() || self.maps().agree)
+    }
+
+    /// The same by a coarser comparison of names, without reading them: true is certain.
+    fn surely_agree(&self) -> bool {
+        if !self.state.functions.is_empty() || !self.pr.functions.is_empty() {
+            return false;
+        }
+        let (Some(state), Some(pr)) = (first_of_each(self.state), first_of_each(self.pr)) else { return false };
+        state.iter().all(|(name, (id, _))| pr.get(name).is_none_or(|(other, _)| other == id))
+    }
+
+    fn targets(&self) -> &[Vec<&'m str>; 2] {
+        self.targets.get_or_init(|| [target(self.state), target(self.pr)])
+    }
+
+    /// Whether the compiled texts of a node say the same. Equal bytes do, unless a name of production's is
+    /// another node's now.
+    pub(super) fn same_text(&self, old: &Node<'_>, new: &Node<'_>) -> bool {
+        let (Some(a), Some(b)) = (old.compiled_code, new.compiled_code) else { return false };
+        let (a, b) = (a.get(), b.get());
+        if self.agree() && (a == b || equal_but_names(&a, &b, &self.spellings(new), self.dialect)) {
+            return true;
+        }
+        let text = |code: &str, side| self.text(code, side);
+        text(&a, Side::State).is_some_and(|a| text(&b, Side::PullRequest) == Some(a))
+    }
+
+    /// Whether they say the same but for the names of their targets' schemas and databases; `None` when either
+    /// cannot be read.
+    pub(super) fn same_but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<bool> {
+        let maps = self.maps();
+        let [state, pr] = self.targets();
+        let old = normalize_for(&old.compiled_code?.get(), &maps.state, state).ok()?;
+        let new = normalize_for(&new.compiled_code?.get(), &maps.pr, pr).ok()?;
+        Some(old == new)
+    }
+
+    fn text(&self, code: &str, side: Side) -> Option<Normalized> {
+        let maps = self.maps();
+        let map = match side {
+            Side::State => &maps.state,
+            Side::PullRequest => &maps.pr,
+        };
+        normalize(code, map).ok()
+    }
+
+    /// How both manifests spell the relations that a node's text may name: its parents, the parents of those
+    /// that have no relation and whose text is therefore in its own, and itself.
+    fn spellings<'s>(&'s self, node: &'s Node<'_>) -> Vec<Spelling<'s>> {
+        let mut found = Vec::new();
+        let mut open: Vec<&str> = vec![&node.unique_id];
+        open.extend(node.depends_on.nodes.iter().map(AsRef::as_ref));
+        let mut place = 0;
+        while let Some(id) = open.get(place).copied() {
+            place += 1;
+            let name = |manifest: &'s Manifest<'s>| match manifest.nodes.get(id) {
+                Some(node) => node.relation_name.as_deref(),
+                None => manifest.sources.get(id)?.relation_name.as_deref(),
+            };
+            if let (Some(old), Some(new)) = (name(self.state), name(self.pr)) {
+                found.extend(Spelling::new(old, new));
+            } else if let Some(parent) = self.pr.nodes.get(id).filter(|parent| parent.relation_name.is_none()) {
+                for grandparent in &parent.depends_on.nodes {
+                    if !open.contains(&grandparent.as_ref()) {
+                        open.push(grandparent);
+                    }
+                }
+            }
+        }
+        found
+    }
+}
