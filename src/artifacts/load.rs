@@ -14,6 +14,10 @@ const OLDEST: u32 = 7;
 /// The names a manifest has in a folder: as dbt writes it, and as people store it.
 const NAMES: [&str; 3] = ["manifest.json", "manifest.json.gz", "manifest.json.zst"];
 
+/// More than this is not read: a manifest of 100,000 models has about half of it, and a compressed file of a few
+/// kilobytes can hold any number of bytes.
+const LARGEST: u64 = 2 << 30;
+
 /// The bytes of a manifest file, decompressed. [`ManifestFile::parse`] borrows from it.
 #[derive(Debug)]
 pub struct ManifestFile {
@@ -38,6 +42,12 @@ pub enum ArtifactError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// It is larger than any manifest.
+    #[error("{path} has more than {} GiB of text, more than any manifest", LARGEST >> 30)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// It ends too early.
     #[error("{path} is cut off: it ends at line {line}, column {column}, inside a value")]
@@ -83,6 +93,7 @@ impl ArtifactError {
             Self::Missing { .. } => {
                 "run `dbt compile`, or give the path of a manifest.json or of the folder that holds it"
             }
+            Self::TooLarge { .. } => "give the manifest.json that dbt wrote, plain or compressed with gzip or zstd",
             Self::Read { .. } => "check the path and its permissions; compressed files must be gzip or zstd",
             Self::Truncated { .. } => {
                 "it was probably copied while dbt was writing it: run dbt again, or copy it again"
@@ -108,16 +119,21 @@ impl ManifestFile {
         };
         // std's error: the message already names the path.
         #[expect(clippy::disallowed_methods, reason = "the error is wrapped with the path here")]
-        let raw = std::fs::read(&path).map_err(fail)?;
+        let mut file = std::fs::File::open(&path).map_err(fail)?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let raw = whole(&mut file, size).map_err(fail)?;
         let bytes = match raw.as_slice() {
             [0x1f, 0x8b, ..] => {
-                let mut out = Vec::with_capacity(raw.len().saturating_mul(8));
-                flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut out).map_err(fail)?;
-                out
+                whole(flate2::read::MultiGzDecoder::new(raw.as_slice()), size.saturating_mul(8)).map_err(fail)?
             }
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::decode_all(raw.as_slice()).map_err(fail)?,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::Decoder::with_buffer(raw.as_slice())
+                .and_then(|decoder| whole(decoder, size.saturating_mul(8)))
+                .map_err(fail)?,
             _ => raw,
         };
+        if bytes.len() as u64 > LARGEST {
+            return Err(ArtifactError::TooLarge { path });
+        }
         Ok(Self { path, bytes })
     }
 
@@ -212,6 +228,15 @@ fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Everything that `source` gives, but hardly more than [`LARGEST`]. `guess`: how much that may be.
+fn whole(source: impl Read, guess: u64) -> std::io::Result<Vec<u8>> {
+    // One more, because reading goes on until there is room and nothing comes.
+    let room = usize::try_from(guess.min(LARGEST)).unwrap_or_default().saturating_add(1);
+    let mut bytes = Vec::with_capacity(room);
+    source.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn locate(path: &Path) -> Result<PathBuf, ArtifactError> {

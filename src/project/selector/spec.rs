@@ -1,5 +1,7 @@
 //! Criteria combined: unions, intersections, differences; from the command line or from selectors.yml.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use crate::artifacts::Manifest;
@@ -12,6 +14,9 @@ const DEFAULT: [&str; 5] = ["fqn:*", "source:*", "exposure:*", "metric:*", "sema
 
 /// Selectors nested deeper than this are refused: no person writes them, and evaluation recurses.
 const DEEPEST: usize = 100;
+
+/// And so are selectors of more parts: each of a row of selectors may name the next one twice.
+const LARGEST: usize = 10_000;
 
 /// A selection as a tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,13 +45,13 @@ impl Spec {
     /// What a selection means: a named selector, or `--select` without `--exclude`.
     pub(super) fn of(selection: &Selection, manifest: &Manifest<'_>) -> Result<Self, SelectError> {
         if let Some(name) = &selection.selector {
-            return named(name, manifest, selection.indirect, 0);
+            return Reader::new(manifest, selection.indirect).named(name, 0);
         }
         if selection.select.is_empty()
             && selection.exclude.is_empty()
             && let Some(name) = default_selector(manifest)
         {
-            return named(name, manifest, selection.indirect, 0);
+            return Reader::new(manifest, selection.indirect).named(name, 0);
         }
         let default: Vec<String> = DEFAULT.map(str::to_owned).to_vec();
         let (include, expected) =
@@ -84,28 +89,38 @@ fn default_selector<'m>(manifest: &'m Manifest<'_>) -> Option<&'m str> {
     manifest.selectors.iter().find(|(_, raw)| is_default(raw)).map(|(name, _)| name.as_ref())
 }
 
-/// The selector called `name` in selectors.yml.
-fn named(name: &str, manifest: &Manifest<'_>, indirect: IndirectSelection, depth: usize) -> Result<Spec, SelectError> {
-    let Some(raw) = manifest.selectors.get(name) else {
-        let known: Vec<String> = manifest.selectors.keys().map(|name| format!("'{name}'")).collect();
-        let message = format!("Could not find selector named {name}, expected one of [{}]", known.join(", "));
-        return Err(SelectError::Invalid(message));
-    };
-    let selector: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-    let definition = selector.get("definition").cloned().unwrap_or_default();
-    Reader { manifest, indirect }.definition(&definition, depth)
-}
-
 /// Reads definitions as dbt writes them into the manifest.
 struct Reader<'r> {
     manifest: &'r Manifest<'r>,
     indirect: IndirectSelection,
+    /// Definitions read so far.
+    read: Cell<usize>,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    fn new(manifest: &'r Manifest<'r>, indirect: IndirectSelection) -> Self {
+        Self { manifest, indirect, read: Cell::new(0) }
+    }
+
+    /// The selector called `name` in selectors.yml.
+    fn named(&self, name: &str, depth: usize) -> Result<Spec, SelectError> {
+        let Some(raw) = self.manifest.selectors.get(name) else {
+            let known: Vec<String> = self.manifest.selectors.keys().map(|name| format!("'{name}'")).collect();
+            let message = format!("Could not find selector named {name}, expected one of [{}]", known.join(", "));
+            return Err(SelectError::Invalid(message));
+        };
+        let selector: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+        let definition = selector.get("definition").cloned().unwrap_or_default();
+        self.definition(&definition, depth)
+    }
+
     fn definition(&self, definition: &Value, depth: usize) -> Result<Spec, SelectError> {
         if depth > DEEPEST {
             return Err(SelectError::Invalid("the selector definitions are nested too deeply".to_owned()));
+        }
+        self.read.set(self.read.get() + 1);
+        if self.read.get() > LARGEST {
+            return Err(SelectError::Invalid("the selector definitions name each other too often".to_owned()));
         }
         match definition {
             Value::String(text) => Criterion::parse(text, self.indirect).map(Spec::One),
@@ -163,7 +178,7 @@ impl Reader<'_> {
                 let message = format!("Existing selector definition for {name} not found.");
                 return Err(SelectError::Invalid(message));
             }
-            return named(name, self.manifest, self.indirect, depth + 1);
+            return self.named(name, depth + 1);
         }
         if !(object.contains_key("method") && object.contains_key("value")) {
             let keys: Vec<String> = object.keys().map(|key| format!("'{key}'")).collect();
