@@ -1,0 +1,1 @@
+5select /*+ broadcast(t) */ * from `wh`.`prod`.`ab` tablesample (1 percent) t lateral view explode(x) y as z where "q" = '\''

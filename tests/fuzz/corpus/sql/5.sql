@@ -1,0 +1,1 @@
+2select * from (select * from "wh"."prod"."a" where false limit 0) union all select 1 from wh.prod.b pivot (sum(a) for b in (1, 2))

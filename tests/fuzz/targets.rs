@@ -1,0 +1,121 @@
+//! What is fuzzed: each function takes any bytes, and panics when premerge does what it never may.
+//!
+//! Used by `tests/fuzz.rs`, which mutates the corpus by itself, and by the cargo-fuzz crate in this folder.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use premerge::artifacts::{Manifest, ManifestFile, check_compiled, check_pair};
+use premerge::changes::{CompareOptions, compare, compare_compiled};
+use premerge::plan::{PlanOptions, plan, render_text};
+use premerge::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
+use premerge::sql::{
+    Dialect, RelationName, Relocation, Spelling, by_unique_id, check_enclosed, check_header, equal_but_names,
+    normalize, relocate, same_meaning, trim_statement,
+};
+
+const WHOLE: &[u8] = include_bytes!("corpus/manifest/whole.json");
+
+fn whole() -> &'static Manifest<'static> {
+    static FILE: OnceLock<ManifestFile> = OnceLock::new();
+    static MANIFEST: OnceLock<Manifest<'static>> = OnceLock::new();
+    let file = FILE.get_or_init(|| ManifestFile::from_bytes(Path::new("whole.json"), WHOLE.to_vec()));
+    MANIFEST.get_or_init(|| file.parse().expect("the corpus holds a manifest"))
+}
+
+/// Reads a manifest, compares it with another in both directions, and plans.
+pub(crate) fn manifest(bytes: &[u8]) {
+    let file = ManifestFile::from_bytes(Path::new("m"), bytes.to_vec());
+    let Ok(other) = file.parse() else { return };
+    for (state, pr) in [(whole(), &other), (&other, whole())] {
+        let _ = check_pair(state, pr);
+        let graph = Graph::new(pr);
+        let mut changes = compare(state, pr, &CompareOptions::default());
+        let context = SelectionContext { state: Some(&changes), ..SelectionContext::new(pr, &graph) };
+        for selector in ["@state:modified", "config.materialized:table+", "path:models/**", "version:latest"] {
+            let _ = select(context, &Selection { select: vec![selector.to_owned()], ..Selection::default() });
+        }
+        for name in pr.selectors.keys() {
+            let _ = select(context, &Selection { selector: Some(name.to_string()), ..Selection::default() });
+        }
+        compare_compiled(state, pr, &changes).apply(&mut changes);
+        let options = PlanOptions {
+            schema: "pr".to_owned(),
+            select: None,
+            exclude: BTreeSet::new(),
+            indirect: IndirectSelection::Buildable,
+        };
+        if let Ok(plan) = plan(state, pr, &graph, &changes, &options) {
+            let _ = check_compiled(pr, plan.nodes.iter().map(|node| node.unique_id.as_str()));
+            render_text(&plan, 100, &mut std::io::sink()).expect("a sink takes everything");
+            let text = serde_json::to_string(&plan).expect("a plan is JSON");
+            assert_eq!(serde_json::from_str::<premerge::plan::Plan>(&text).expect("and back"), plan);
+        }
+    }
+}
+
+/// Reads a selector and evaluates it.
+pub(crate) fn selector(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    static GRAPH: OnceLock<Graph<'static>> = OnceLock::new();
+    let graph = GRAPH.get_or_init(|| Graph::new(whole()));
+    let changes = compare(whole(), whole(), &CompareOptions::default());
+    let context = SelectionContext { state: Some(&changes), ..SelectionContext::new(whole(), graph) };
+    let selection = Selection { select: vec![text.clone()], ..Selection::default() };
+    let selected = select(context, &selection);
+    if let Ok(selected) = &selected {
+        // What is selected is not there any more once it is excluded, tests that come along aside.
+        let indirect = IndirectSelection::Empty;
+        let nothing = Selection { select: vec![text.clone()], exclude: vec![text], indirect, ..Selection::default() };
+        let nothing = select(context, &nothing).expect("the same text was legal before");
+        assert!(nothing.nodes.is_empty(), "{:?} of {:?}", nothing.nodes.len(), selected.nodes.len());
+    }
+}
+
+const DIALECTS: [Dialect; 6] =
+    [Dialect::DuckDb, Dialect::Postgres, Dialect::Redshift, Dialect::Snowflake, Dialect::BigQuery, Dialect::Databricks];
+
+/// Relations in two targets; `Q` stands for the dialect's quote.
+const NAMES: [(&str, &str, &str); 4] = [
+    ("model.p.a", "QwhQ.QprodQ.QaQ", "QwhQ.QciQ.QaQ"),
+    ("model.p.ab", "QwhQ.QprodQ.QabQ", "QwhQ.QciQ.QabQ"),
+    ("model.p.b", "wh.prod.b", "wh.ci.b"),
+    ("model.p.c", "prod.c", "ci.c"),
+];
+
+/// Relocates and normalizes a text, and compares it with itself compiled for another target. The first byte
+/// chooses the dialect.
+pub(crate) fn sql(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(rest).into_owned();
+    let dialect = DIALECTS.get(usize::from(first % 16) % DIALECTS.len()).copied().unwrap_or(Dialect::DuckDb);
+    let quoted = |name: &str| name.replace('Q', &dialect.quote_char().to_string());
+    let names = NAMES.map(|(id, a, b)| (id, quoted(a), quoted(b)));
+    let parse = |name: &str| RelationName::parse(name, dialect);
+    let of_state: Vec<_> = names.iter().filter_map(|name| Some((name.0, parse(&name.1)?))).collect();
+    let of_pr = names.iter().filter_map(|name| Some((name.0, parse(&name.2)?)));
+
+    let nowhere = Relocation::new(dialect);
+    if let Ok(relocated) = relocate(&text, &nowhere) {
+        assert_eq!(relocated.sql, text, "a map of nothing moves nothing");
+        assert!(normalize(&text, &nowhere).is_ok());
+        assert!(same_meaning(&text, &nowhere, &text, &nowhere));
+    }
+    // Production's names may stand in the pull request's text.
+    let pr = by_unique_id(dialect, of_pr.chain(of_state.iter().cloned()));
+    let state = by_unique_id(dialect, of_state);
+    let other = names.iter().fold(text.clone(), |text, (_, a, b)| text.replace(a.as_str(), b));
+    let spellings: Vec<Spelling<'_>> = names.iter().filter_map(|(_, a, b)| Spelling::new(a, b)).collect();
+    // A text may hold the other target's names by itself, which says nothing.
+    if !text.to_ascii_lowercase().contains("ci")
+        && equal_but_names(&text, &other, &spellings, dialect)
+        && let (Ok(first), Ok(second)) = (normalize(&text, &state), normalize(&other, &pr))
+    {
+        assert_eq!(first, second, "{dialect:?}: {text:?}\n{other:?}");
+    }
+    let _ = trim_statement(&text, dialect).map(|trimmed| assert!(text.contains(trimmed)));
+    let _ = check_enclosed(&text, dialect);
+    let _ = check_header(&text, dialect);
+    let _ = RelationName::parse(&text, dialect);
+}
