@@ -4,7 +4,7 @@
 //! Runs a fixed number of mutations of a fixed seed. `PREMERGE_FUZZ_SECONDS=600 cargo test --release --test fuzz`
 //! runs that long per target and from another seed each time, unless `PREMERGE_FUZZ_SEED` names one; an input
 //! that fails is written to the folder of temporary files. The same targets run under cargo-fuzz (CONTRIBUTING.md).
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, clippy::use_debug, reason = "a test may")]
 
 #[path = "fuzz/targets.rs"]
 mod targets;
@@ -118,24 +118,24 @@ impl Random {
 }
 
 fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = corpus.get(random.below(corpus.len())).unwrap().clone();
+    let mut bytes = corpus[random.below(corpus.len())].clone();
     for _ in 0..=random.below(6) {
         let at = random.below(bytes.len() + 1);
         match random.below(8) {
-            0 | 1 => drop(bytes.splice(at..at, WORDS.get(random.below(WORDS.len())).unwrap().bytes())),
+            0 | 1 => drop(bytes.splice(at..at, WORDS[random.below(WORDS.len())].bytes())),
             2 => {
                 let range = random.range(bytes.len());
-                bytes.splice(range, WORDS.get(random.below(WORDS.len())).unwrap().bytes());
+                bytes.splice(range, WORDS[random.below(WORDS.len())].bytes());
             }
             3 => drop(bytes.drain(random.range(bytes.len()))),
             4 => {
-                let copy: Vec<u8> = bytes.get(random.range(bytes.len())).unwrap().to_vec();
+                let copy: Vec<u8> = bytes[random.range(bytes.len())].to_vec();
                 let times = if random.below(8) == 0 { random.below(200) } else { 1 };
                 bytes.splice(at..at, copy.repeat(times));
             }
             5 => {
-                let other = corpus.get(random.below(corpus.len())).unwrap();
-                bytes.splice(at..at, other.get(random.range(other.len())).unwrap().iter().copied());
+                let other = &corpus[random.below(corpus.len())];
+                bytes.splice(at..at, other[random.range(other.len())].iter().copied());
             }
             6 => {
                 let byte = random.next().to_le_bytes()[0];

@@ -12,7 +12,7 @@
 
 // The manifest of a model is one `json!`.
 #![recursion_limit = "256"]
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::use_debug, missing_docs)]
 
 mod generate;
 

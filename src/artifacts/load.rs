@@ -118,7 +118,6 @@ impl ManifestFile {
             _ => ArtifactError::Read { path: path.clone(), source },
         };
         // std's error: the message already names the path.
-        #[expect(clippy::disallowed_methods, reason = "the error is wrapped with the path here")]
         let mut file = std::fs::File::open(&path).map_err(fail)?;
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         let raw = whole(&mut file, size).map_err(fail)?;
