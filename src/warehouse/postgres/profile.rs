@@ -180,7 +180,7 @@ mod tests {
             threads: 1,
             fields: serde_json::from_str(json).unwrap(),
         };
-        let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/work"));
+        let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/checkout"));
         Profile::read(&Fields::of(&target)?, 5432, &env, Path::new("project"))
     }
 
@@ -193,7 +193,7 @@ mod tests {
         .unwrap();
         assert_eq!((profile.port, profile.connect_timeout.as_secs()), (5433, 3));
         assert_eq!(profile.password.as_ref().map(Secret::expose), Some("1234"));
-        assert_eq!(profile.certificates.root.as_deref(), Some(Path::new("/work/project/certs/root.pem")));
+        assert_eq!(profile.certificates.root.as_deref(), Some(Path::new("/checkout/project/certs/root.pem")));
         assert!(!format!("{profile:?}").contains("1234"), "a password was printed");
     }
 
