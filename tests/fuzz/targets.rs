@@ -107,8 +107,12 @@ pub(crate) fn sql(bytes: &[u8]) {
     let state = by_unique_id(dialect, of_state);
     let other = names.iter().fold(text.clone(), |text, (_, a, b)| text.replace(a.as_str(), b));
     let spellings: Vec<Spelling<'_>> = names.iter().filter_map(|(_, a, b)| Spelling::new(a, b)).collect();
-    // A text may hold the other target's names by itself, which says nothing.
-    if !text.to_ascii_lowercase().contains("ci")
+    // A text may hold the other target's schema by itself, or its own outside of a relation's whole name, as in
+    // `prod.t.column`: put back into its target it is the same text, and still the tokens see two names.
+    let lower = text.to_ascii_lowercase();
+    let alone = names.iter().fold(lower.clone(), |text, (_, a, _)| text.replace(&a.to_ascii_lowercase(), ""));
+    if !lower.contains("ci")
+        && !alone.contains("prod")
         && equal_but_names(&text, &other, &spellings, dialect)
         && let (Ok(first), Ok(second)) = (normalize(&text, &state), normalize(&other, &pr))
     {
