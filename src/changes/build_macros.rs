@@ -17,7 +17,8 @@ pub(super) struct BuildMacros {
 impl BuildMacros {
     /// A macro concerns a materialization when that calls it, by the manifest's graph of macros, or calls the
     /// macro of dbt's that it stands in for by name (`duckdb__create_table_as` for `create_table_as`). Custom
-    /// incremental strategies are found by name when the materialization runs, so they concern incremental models.
+    /// incremental strategies are found by name when the materialization runs, so they concern incremental models;
+    /// the same goes for strategies of snapshots.
     pub(super) fn new(state: &Manifest<'_>, pr: &Manifest<'_>) -> Self {
         let old = |id: &str| state.macros.get(id).map(|old| old.macro_sql);
         let changed = pr.macros.iter().filter(|(id, new)| old(id) != Some(new.macro_sql)).map(|(id, _)| id);
@@ -89,6 +90,7 @@ fn concerns(id: &str, materialization: &str, used: &Used<'_>) -> bool {
     used.ids.contains(id)
         || used.names.contains(bare)
         || (materialization == "incremental" && bare.starts_with("get_incremental_"))
+        || (materialization == "snapshot" && bare.starts_with("snapshot_"))
 }
 
 /// `name` of `macro.package.name`.

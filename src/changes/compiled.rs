@@ -4,11 +4,13 @@
 //! refactored macro or a moved file that leaves the SQL as it was changes nothing, and a variable that dbt
 //! does not compare changes much.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::build_macros::{BuildMacros, is_dbts_own};
+use super::build_macros::BuildMacros;
+use super::momentary::{Momentary, is_explained, is_momentary, momentary};
 use super::names::Names;
 use super::parts::{in_parts, members};
+use super::rendered::unseen_keys;
 use super::{Change, ChangeKind, Changes, Reason};
 use crate::artifacts::{Manifest, Node, ResourceType};
 use crate::sql::Dialect;
@@ -56,11 +58,14 @@ impl CompiledVerdicts {
 ///   and for names (schema, database, alias), and so are contract, constraints and columns under contract;
 /// - dbt's reasons are among body, configs, macros, persisted descriptions and moved file;
 /// - it has no hooks if a macro changed, as hooks are not in the compiled SQL;
-/// - its raw text, if that changed, has no `is_incremental`, whose other branch cannot be seen;
+/// - if its raw text changed, neither it nor what it was has a word that makes it depend on when or where it is
+///   compiled (`is_incremental`, `target.`, …), whose other branch cannot be seen; if a macro changed, neither do
+///   the macros that it reaches;
 /// - no macro changed that builds relations.
 ///
 /// A difference that dbt does not see is *unseen* unless it is only the name of the target's schema or
-/// database, or comes from an ephemeral parent, or the text depends on the moment of compiling.
+/// database, or comes from an ephemeral parent that is changed itself, or the text depends on the moment of
+/// compiling. So is a difference of the rendered configuration that comes from a variable.
 ///
 /// Nothing is found when the manifests are not for one known warehouse.
 #[must_use]
@@ -89,21 +94,13 @@ const NOT_BUILT: &[&str] = &[
     "tags",
 ];
 
-/// Words that make a text depend on when or where it is compiled.
-const MOMENTARY: &[&str] = &[
-    "is_incremental",
-    "run_started_at",
-    "invocation_id",
-    "modules.datetime",
-    "run_query",
-    "call statement",
-    "load_result",
-    "get_column_values",
-    "adapter.",
-    "target.",
-    "target[",
-    "flags.",
-];
+/// What is known of a node's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Settled {
+    Same,
+    Undecided(&'static str),
+    Changed,
+}
 
 struct Comparison<'m> {
     state: &'m Manifest<'m>,
@@ -121,8 +118,8 @@ enum Finding<'m> {
     Differs,
     /// dbt says unmodified, and the text differs.
     DiffersUnseen(&'m Node<'m>),
-    /// dbt says unmodified, and these macros that build it differ.
-    BuiltByOther(Vec<String>),
+    /// dbt says unmodified, and what builds it is another: its macros, its rendered configuration.
+    BuiltOtherwise(Reason),
 }
 
 impl<'m> Comparison<'m> {
@@ -137,66 +134,122 @@ impl<'m> Comparison<'m> {
             nodes.filter_map(|(id, node)| Some((id.as_ref(), self.finding(id, node)?))).collect::<Vec<_>>()
         });
         let mut verdicts = CompiledVerdicts::default();
-        let mut differing: HashSet<&str> = HashSet::new();
-        let mut unseen = Vec::new();
+        let mut settled: HashMap<&str, Settled> = HashMap::new();
+        let mut unseen: BTreeMap<&str, &Node<'_>> = BTreeMap::new();
         for (id, finding) in parts.into_iter().flatten() {
             match finding {
                 Finding::Cosmetic => drop(verdicts.cosmetic.insert(id.to_owned())),
-                Finding::Differs => drop(differing.insert(id)),
-                Finding::DiffersUnseen(node) => {
-                    differing.insert(id);
-                    unseen.push((id, node));
-                }
-                Finding::BuiltByOther(macros) => {
-                    verdicts.unseen.insert(id.to_owned(), Reason::BuildMacros { macros });
+                Finding::Differs => drop(settled.insert(id, Settled::Changed)),
+                Finding::DiffersUnseen(node) => drop(unseen.insert(id, node)),
+                Finding::BuiltOtherwise(reason) => {
+                    verdicts.unseen.insert(id.to_owned(), reason);
+                    settled.insert(id, Settled::Changed);
                 }
             }
         }
-        for (id, node) in unseen {
-            // The text of an ephemeral parent is in its own; it is downstream, and that is said already.
-            let inlined = node.depends_on.nodes.iter().any(|parent| {
-                differing.contains(parent.as_ref())
-                    && self.pr.nodes.get(parent).is_some_and(|parent| parent.is_ephemeral())
-            });
-            if inlined {
-                continue;
-            }
-            match self.momentary(node) {
-                Some(because) => drop(verdicts.undecided.insert(id.to_owned(), Undecided { because })),
-                None => drop(verdicts.unseen.insert(id.to_owned(), Reason::CompiledSql)),
-            }
+        for id in unseen.keys() {
+            self.settle(id, &unseen, &mut settled, &mut verdicts);
         }
         verdicts
     }
 
     fn finding(&self, id: &str, new: &'m Node<'m>) -> Option<Finding<'m>> {
         let old = self.state.nodes.get(id)?;
-        let built_by_other = || self.build_macros.concern(new).map(Finding::BuiltByOther);
-        match (new.resource_type, self.changes.nodes.get(id)) {
-            (ResourceType::Seed, None) => built_by_other(),
-            (ResourceType::Model | ResourceType::Snapshot, change) if !new.is_python() && !old.is_python() => {
-                match change {
-                    Some(change) if self.is_cosmetic(old, new, change) => Some(Finding::Cosmetic),
-                    Some(_) => Some(Finding::Differs),
-                    None => built_by_other()
-                        .or_else(|| self.differs_unseen(old, new).then_some(Finding::DiffersUnseen(new))),
-                }
-            }
-            _ => None,
+        let is_sql = matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot)
+            && !new.is_python()
+            && !old.is_python();
+        match self.changes.nodes.get(id) {
+            Some(change) if is_sql && self.is_cosmetic(old, new, change) => Some(Finding::Cosmetic),
+            Some(_) => new.resource_type.is_relation().then_some(Finding::Differs),
+            None => self
+                .built_otherwise(old, new)
+                .map(Finding::BuiltOtherwise)
+                .or_else(|| (is_sql && self.differs_unseen(old, new)).then_some(Finding::DiffersUnseen(new))),
         }
+    }
+
+    /// Whether what builds an unchanged node is another: its macros, its rendered configuration.
+    fn built_otherwise(&self, old: &Node<'_>, new: &Node<'_>) -> Option<Reason> {
+        if !new.resource_type.is_relation() {
+            return None;
+        }
+        if let Some(macros) = self.build_macros.concern(new) {
+            return Some(Reason::BuildMacros { macros });
+        }
+        let keys = unseen_keys(old, new, NOT_BUILT);
+        (!keys.is_empty()).then_some(Reason::RenderedConfigs { keys })
+    }
+
+    /// What the text of a node that dbt calls unmodified says. That of an ephemeral parent is part of it.
+    fn settle<'n>(
+        &self,
+        id: &'n str,
+        unseen: &BTreeMap<&'n str, &'n Node<'n>>,
+        settled: &mut HashMap<&'n str, Settled>,
+        verdicts: &mut CompiledVerdicts,
+    ) -> Settled {
+        if let Some(settled) = settled.get(id) {
+            return *settled;
+        }
+        // Also against a manifest whose nodes depend on themselves.
+        settled.insert(id, Settled::Same);
+        let Some(new) = unseen.get(id) else { return Settled::Same };
+        let mut inlined = Settled::Same;
+        for parent in &new.depends_on.nodes {
+            if self.pr.nodes.get(parent).is_some_and(|node| node.is_ephemeral()) {
+                inlined = inlined.max(self.settle(parent, unseen, settled, verdicts));
+            }
+        }
+        let because = match inlined {
+            // It is downstream, and that is said already.
+            Settled::Changed => {
+                settled.insert(id, Settled::Changed);
+                return Settled::Changed;
+            }
+            Settled::Undecided(because) => Some(because),
+            Settled::Same => self.unproved(id, new),
+        };
+        let answer = match because {
+            Some(because) => {
+                verdicts.undecided.insert(id.to_owned(), Undecided { because });
+                Settled::Undecided(because)
+            }
+            None => {
+                verdicts.unseen.insert(id.to_owned(), Reason::CompiledSql);
+                Settled::Changed
+            }
+        };
+        settled.insert(id, answer);
+        answer
+    }
+
+    /// The word for which a difference of two texts proves nothing.
+    fn unproved(&self, id: &str, new: &Node<'_>) -> Option<&'static str> {
+        let Momentary { word, branches } = momentary(self.pr, new)?;
+        // Only production's text has the filter of an incremental run, and that is all it may have more.
+        let texts = || self.names.but_targets(self.state.nodes.get(id)?, new);
+        let explained = word != "is_incremental"
+            || texts().is_none_or(|(old, new)| is_explained(old.tokens(), new.tokens(), branches));
+        explained.then_some(word)
     }
 
     fn is_cosmetic(&self, old: &Node<'_>, new: &Node<'_>, change: &Change) -> bool {
         let reasons_allow = change.kind == ChangeKind::Modified
             && change.reasons.iter().all(|reason| match reason {
                 Reason::Body | Reason::Configs { .. } | Reason::Fqn | Reason::PersistedDescriptions => true,
-                Reason::Macros { .. } => !has_hooks(old) && !has_hooks(new),
+                // Hooks are not in the compiled SQL, nor is the branch that was not taken.
+                Reason::Macros { .. } => {
+                    !has_hooks(old)
+                        && !has_hooks(new)
+                        && momentary(self.pr, new).is_none()
+                        && momentary(self.state, old).is_none()
+                }
                 _ => false,
             });
         reasons_allow
             && self.build_macros.concern(new).is_none()
             && same_build_configuration(old, new)
-            && (old.raw_code == new.raw_code || !new.raw_code.get().contains("is_incremental"))
+            && (old.raw_code == new.raw_code || (!is_momentary(old) && !is_momentary(new)))
             && self.names.same_text(old, new)
     }
 
@@ -209,26 +262,6 @@ impl<'m> Comparison<'m> {
         }
         // Text that cannot be read proves nothing; building it will say so.
         self.names.same_but_targets(old, new) == Some(false)
-    }
-
-    /// The first momentary word in a node's raw text or in the project's macros that it reaches.
-    fn momentary(&self, node: &Node<'_>) -> Option<&'static str> {
-        let found = |text: &str| MOMENTARY.iter().find(|word| text.contains(**word)).copied();
-        if let Some(word) = found(&node.raw_code.get()) {
-            return Some(word);
-        }
-        let mut open: Vec<&str> = node.depends_on.macros.iter().map(AsRef::as_ref).collect();
-        let mut seen = HashSet::new();
-        while let Some(id) = open.pop() {
-            let Some(macro_) = self.pr.macros.get(id).filter(|_| seen.insert(id) && !is_dbts_own(id)) else {
-                continue;
-            };
-            if let Some(word) = found(&macro_.macro_sql.get()) {
-                return Some(word);
-            }
-            open.extend(macro_.depends_on.macros.iter().map(AsRef::as_ref));
-        }
-        None
     }
 }
 

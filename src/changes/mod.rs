@@ -14,12 +14,14 @@ mod definition;
 mod drift;
 mod json;
 mod macros;
+mod momentary;
 mod node;
 mod names;
 mod notice;
 mod parts;
 mod reason;
 mod removed;
+mod rendered;
 mod state;
 
 use std::collections::BTreeMap;

@@ -125,11 +125,16 @@ impl<'m> Names<'m> {
     /// Whether they say the same but for the names of their targets' schemas and databases; `None` when either
     /// cannot be read.
     pub(super) fn same_but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<bool> {
+        self.but_targets(old, new).map(|(old, new)| old == new)
+    }
+
+    /// Both compiled texts but for the names of their targets' schemas and databases.
+    pub(super) fn but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<(Normalized, Normalized)> {
         let maps = self.maps();
         let [state, pr] = self.targets();
         let old = normalize_for(&old.compiled_code?.get(), &maps.state, state).ok()?;
         let new = normalize_for(&new.compiled_code?.get(), &maps.pr, pr).ok()?;
-        Some(old == new)
+        Some((old, new))
     }
 
     fn text(&self, code: &str, side: Side) -> Option<Normalized> {

@@ -48,6 +48,12 @@ pub enum Reason {
         /// unique_ids, sorted.
         macros: Vec<String>,
     },
+    /// dbt sees no change, as these keys have the same text, and a variable or environment variable gives them
+    /// another value.
+    RenderedConfigs {
+        /// The keys, sorted.
+        keys: Vec<String>,
+    },
     /// State has the node and the pull request does not.
     Removed,
     /// State has the node; the pull request has its text under another name.
@@ -77,6 +83,7 @@ impl fmt::Display for Reason {
             Self::BuildMacros { macros } => {
                 list(f, "build macro", macros.iter().map(|id| id.splitn(3, '.').nth(2).unwrap_or(id)))
             }
+            Self::RenderedConfigs { keys } => list(f, "value of config", keys.iter().map(String::as_str)),
             Self::Removed => f.write_str("removed"),
             Self::RenamedTo { to } => write!(f, "renamed to `{}`", short(to)),
         }

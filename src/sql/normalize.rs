@@ -39,6 +39,14 @@ pub fn same_meaning(a: &str, map_a: &Relocation, b: &str, map_b: &Relocation) ->
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Normalized(Vec<String>);
 
+impl Normalized {
+    /// The tokens, to see where two texts differ.
+    #[must_use]
+    pub fn tokens(&self) -> &[String] {
+        &self.0
+    }
+}
+
 /// The tokens of `sql` that carry meaning.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[cfg(feature = "duckdb")]
-pub use production::{SourceTypes, make as make_production};
+pub use production::{BuildStatement, SourceTypes, make as make_production, whole_build};
 #[cfg(feature = "duckdb")]
 pub use show::run;
 

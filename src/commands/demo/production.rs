@@ -14,6 +14,21 @@ use crate::warehouse::create_database;
 /// Columns and types of the source tables: `{"raw.bookings": {"booking_id": "integer", …}, …}`.
 pub type SourceTypes = IndexMap<String, IndexMap<String, String>>;
 
+/// One statement of a whole build.
+#[derive(Debug, Clone)]
+pub struct BuildStatement {
+    /// The node whose relation it makes; `None` for schemas and source tables.
+    pub unique_id: Option<String>,
+    /// The statement.
+    pub sql: String,
+}
+
+impl BuildStatement {
+    fn of(unique_id: &str, sql: String) -> Self {
+        Self { unique_id: Some(unique_id.to_owned()), sql }
+    }
+}
+
 /// Makes the DuckDB file `database` with the source tables, read from `raw`/`SCHEMA.TABLE.csv`, and every seed,
 /// model and snapshot of `manifest`, built in its own schema by its compiled SQL.
 ///
@@ -26,13 +41,28 @@ pub fn make(
     types: &SourceTypes,
     database: &Path,
 ) -> Result<(), String> {
-    let mut statements = source_tables(raw, types);
+    let statements = whole_build(manifest, project_dir, raw, types)?;
+    create_database(database, statements.into_iter().map(|statement| statement.sql)).map_err(|error| error.to_string())
+}
+
+/// The statements that [`make`] runs, in order.
+///
+/// # Errors
+/// A message that names the node.
+pub fn whole_build(
+    manifest: &Manifest<'_>,
+    project_dir: &Path,
+    raw: &Path,
+    types: &SourceTypes,
+) -> Result<Vec<BuildStatement>, String> {
     let graph = Graph::new(manifest);
     let order = graph.topological().map_err(|error| error.to_string())?;
     let nodes: Vec<_> = order.into_iter().filter_map(|id| manifest.nodes.get(graph.unique_id(id))).collect();
     let schemas: BTreeSet<_> =
         nodes.iter().filter(|n| n.resource_type.is_relation()).filter_map(|n| n.schema.as_deref()).collect();
-    statements.extend(schemas.iter().map(|schema| format!("create schema if not exists {}", quote(schema))));
+    let schemas = schemas.iter().map(|schema| format!("create schema if not exists {}", quote(schema)));
+    let before = source_tables(raw, types).into_iter().chain(schemas);
+    let mut statements: Vec<_> = before.map(|sql| BuildStatement { unique_id: None, sql }).collect();
     for node in nodes {
         let Some(name) = node.relation_name.as_deref().filter(|_| node.resource_type.is_relation()) else { continue };
         let config = node.config();
@@ -40,8 +70,9 @@ pub fn make(
             let file = seed::seed_file(project_dir, &node.original_file_path, &config, Dialect::DuckDb)
                 .map_err(|error| error.to_string())?;
             let columns: Vec<_> = file.columns.iter().map(|c| format!("{} {}", c.name, c.definition)).collect();
-            statements.push(format!("create table {name} ({})", columns.join(", ")));
-            statements.push(copy(name, &file.path));
+            let create = format!("create table {name} ({})", columns.join(", "));
+            statements.push(BuildStatement::of(&node.unique_id, create));
+            statements.push(BuildStatement::of(&node.unique_id, copy(name, &file.path)));
             continue;
         }
         let Some(code) = node.compiled_code.filter(|_| !node.is_python()) else { continue };
@@ -56,9 +87,9 @@ pub fn make(
             _ if config.materialized.as_deref() == Some("view") => ("view", select.to_string()),
             _ => ("table", select.to_string()),
         };
-        statements.push(format!("create {kind} {name} as (\n{select}\n)"));
+        statements.push(BuildStatement::of(&node.unique_id, format!("create {kind} {name} as (\n{select}\n)")));
     }
-    create_database(database, statements).map_err(|error| error.to_string())
+    Ok(statements)
 }
 
 fn source_tables(raw: &Path, types: &SourceTypes) -> Vec<String> {
