@@ -1,9 +1,9 @@
 //! `premerge demo`: the whole job on a bundled project, by the same code as `premerge check`.
 
+#[cfg(feature = "duckdb")]
 mod bundle;
 #[cfg(feature = "duckdb")]
 mod production;
-
 #[cfg(feature = "duckdb")]
 mod show;
 
