@@ -70,6 +70,8 @@ enum Command {
     Plan(commands::plan::PlanArgs),
     /// unique_ids by dbt selector, such as `state:modified+`
     Ls(commands::ls::LsArgs),
+    /// Style and project rules on changed models, or on files
+    Lint(commands::lint::LintArgs),
     /// A saved report.json in another format
     Render(commands::render::RenderArgs),
     /// Post a saved report.json (for jobs in two stages)
@@ -122,6 +124,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
         Command::Demo(args) => commands::demo::run(args, io),
         Command::Plan(args) => commands::plan::run(args, io),
         Command::Ls(args) => commands::ls::run(args, io),
+        Command::Lint(args) => commands::lint::run(args, io),
         Command::Render(args) => render(args, io),
         Command::Publish(args) => publish(args, io),
     };

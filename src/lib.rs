@@ -9,6 +9,7 @@ pub mod project; // a manifest as a graph; dbt's selector grammar
 pub mod config; // environment, premerge.yml and profiles.yml, resolved to settings
 pub mod changes; // two manifests in, changes with reasons out
 pub mod plan; // changes and graph in, what to do out
+pub mod lint; // style rules and project rules; what is new against production
 pub mod warehouse; // the one door to a database
 pub mod build; // the plan carried out: proxies, models, seeds, tests
 pub mod report; // the one value that holds the result, and its renderings

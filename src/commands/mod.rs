@@ -10,6 +10,7 @@ pub mod check;
 pub mod cleanup;
 pub mod debug;
 pub mod demo;
+pub mod lint;
 pub mod ls;
 pub mod plan;
 pub mod publish;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, LintConfig};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -29,6 +29,8 @@ pub struct ConfigFile {
     pub statement_timeout_seconds: Option<u64>,
     /// Hours until clean-up may drop the temporary schema.
     pub expire_after_hours: Option<u32>,
+    /// Style and project rules.
+    pub lint: LintConfig,
 }
 
 impl ConfigFile {

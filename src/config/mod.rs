@@ -5,6 +5,7 @@
 mod dbt_project;
 mod env;
 mod file;
+mod lint;
 mod profile;
 mod secret;
 
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;
+pub use lint::{
+    LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
+};
 pub use profile::{ProfileQuery, Target};
 pub use secret::Secret;
 

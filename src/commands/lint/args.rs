@@ -1,0 +1,60 @@
+//! The flags of `premerge lint`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::LintScope;
+
+/// `premerge lint`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  premerge lint --state prod-artifacts/manifest.json     what this pull request brings
+  premerge lint models/marts/orders.sql                  all of one file
+  premerge lint --fix models/marts/orders.sql            and mend what can be mended
+
+Style rules are sqlfluff's, with the project's own sqlfluff configuration. No dbt and no warehouse is needed.")]
+pub struct LintArgs {
+    /// SQL files [default: those of the manifest]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Production's manifest: what it has too is known and hidden
+    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", help_heading = "Manifests")]
+    pub(crate) state: Option<PathBuf>,
+    /// The compiled manifest [default: target/manifest.json in the project, if it is there]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", help_heading = "Manifests")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// The dbt project's folder
+    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR", help_heading = "Project")]
+    pub(crate) project_dir: PathBuf,
+    /// premerge's settings [default: premerge.yml in the project]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG", help_heading = "Project")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which findings are shown [default: changed-files]
+    #[arg(long, value_enum, value_name = "SCOPE", env = "PREMERGE_LINT_SCOPE", help_heading = "Lint")]
+    pub(crate) scope: Option<LintScope>,
+    /// sqlfluff's name of the dialect [default: configured, or the manifest's adapter]
+    #[arg(long, value_name = "NAME", env = "PREMERGE_LINT_DIALECT", help_heading = "Lint")]
+    pub(crate) dialect: Option<String>,
+    /// Mend what the library can, in files without Jinja
+    #[arg(long, help_heading = "Lint")]
+    pub(crate) fix: bool,
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT", help_heading = "Result")]
+    pub(crate) format: LintFormat,
+}
+
+/// How `premerge lint` prints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One document
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Annotations,
+}

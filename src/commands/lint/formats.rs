@@ -1,0 +1,123 @@
+//! What `premerge lint` writes: pure functions of an outcome and a writer.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::args::LintFormat;
+use crate::commands::Io;
+use crate::lint::{NotLinted, Outcome, Severity, Violation};
+use crate::report::escape;
+
+impl LintFormat {
+    /// Writes the outcome.
+    pub(super) fn write(self, outcome: &Outcome, io: &mut Io<'_>) -> io::Result<()> {
+        match self {
+            Self::Text => text(outcome, io.out),
+            Self::Json => document(&json_document(outcome), io.out),
+            Self::Sarif => document(&sarif(outcome), io.out),
+            // Workflow commands go to the runner itself.
+            Self::Annotations => annotations(outcome, io.log),
+        }
+    }
+}
+
+fn document(value: &serde_json::Value, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Notice => "notice",
+    }
+}
+
+fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    for violation in &outcome.violations {
+        let Violation { path, code, message, .. } = violation;
+        let line = violation.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let column = violation.column.map(|column| format!(":{column}")).unwrap_or_default();
+        let shown = format!("{path}{line}{column}: {} {code} {message}", word(violation.severity));
+        writeln!(out, "{}", escape::terminal(&shown, false))?;
+    }
+    for NotLinted { path, reason, .. } in &outcome.not_linted {
+        writeln!(out, "{}", escape::terminal(&format!("{path}: not linted: {reason}"), false))?;
+    }
+    for note in &outcome.notes {
+        writeln!(out, "{}", escape::terminal(&format!("note: {note}"), false))?;
+    }
+    if let Some(reason) = &outcome.style_off {
+        writeln!(out, "note: style rules did not run: {reason}")?;
+    }
+    writeln!(
+        out,
+        "{} findings in {} files; {} known and hidden, {} fixed",
+        outcome.violations.len(),
+        outcome.files,
+        outcome.known,
+        outcome.fixed
+    )
+}
+
+fn json_document(outcome: &Outcome) -> serde_json::Value {
+    let mut value = serde_json::to_value(outcome).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.insert("schema_version".to_owned(), json!(1));
+    }
+    value
+}
+
+/// SARIF 2.1.0 with the members that GitHub's code scanning reads.
+fn sarif(outcome: &Outcome) -> serde_json::Value {
+    let level = |severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Notice => "note",
+    };
+    let mut codes: Vec<&str> = outcome.violations.iter().map(|violation| violation.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let rules: Vec<_> = codes.iter().map(|code| json!({"id": code})).collect();
+    let results: Vec<_> = outcome
+        .violations
+        .iter()
+        .map(|violation| {
+            let region =
+                json!({"startLine": violation.line.unwrap_or(1), "startColumn": violation.column.unwrap_or(1)});
+            json!({
+                "ruleId": violation.code,
+                "level": level(violation.severity),
+                "message": {"text": violation.message},
+                "locations": [{"physicalLocation": {"artifactLocation": {"uri": violation.path}, "region": region}}],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "premerge", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "results": results,
+        }],
+    })
+}
+
+fn annotations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    for violation in &outcome.violations {
+        // https://docs.github.com/en/actions/reference/workflow-commands: what would end a property is escaped.
+        let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+        let line = violation.line.map(|line| format!(",line={line}")).unwrap_or_default();
+        let (path, code) = (property(&violation.path), property(&violation.code));
+        let message = data(&violation.message);
+        writeln!(out, "::{} file={path}{line},title={code}::{message}", word(violation.severity))?;
+    }
+    for NotLinted { path, reason, .. } in outcome.not_linted.iter().filter(|file| !file.on_purpose) {
+        let text = format!("{path}: not linted: {reason}").replace('%', "%25").replace('\n', "%0A");
+        writeln!(out, "::warning::{text}")?;
+    }
+    Ok(())
+}

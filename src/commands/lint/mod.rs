@@ -1,0 +1,134 @@
+//! `premerge lint`: style and project rules on changed models, or on files.
+
+mod args;
+mod files;
+mod formats;
+
+use super::{CommandError, Io};
+pub use args::{LintArgs, LintFormat};
+
+use crate::artifacts::{Manifest, ManifestFile};
+use crate::config::{ConfigFile, LintConfig, LintSeverity, StyleSwitch};
+use crate::lint::{Outcome, Scope, Severity, StyleOptions, gather, rules, style};
+
+/// Seconds for one file, unless configured. 20 KB of SQL take about a third of a second.
+const TIME_LIMIT: u64 = 30;
+
+/// Runs `premerge lint` and returns the exit code: 0 nothing that fails, 1 findings, 3 something could not be linted.
+///
+/// # Errors
+/// Bad usage, configuration or input; or a result or a fixed file that could not be written.
+pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
+    let project_dir = io.env.cwd.join(&args.project_dir);
+    if !project_dir.is_dir() {
+        return Err(CommandError::Usage(format!("--project-dir {} is no folder", project_dir.display())));
+    }
+    let file = match &args.config {
+        Some(path) => ConfigFile::read(&io.env.cwd.join(path), true)?,
+        None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
+    };
+    let config = file.lint;
+    let manifest = match &args.manifest {
+        Some(path) => Some(ManifestFile::read(&io.env.cwd.join(path))?),
+        None => {
+            let usual = project_dir.join("target/manifest.json");
+            if usual.is_file() { Some(ManifestFile::read(&usual)?) } else { None }
+        }
+    };
+    let manifest = manifest.as_ref().map(ManifestFile::parse).transpose()?;
+    let state = args.state.as_ref().map(|path| ManifestFile::read(&io.env.cwd.join(path))).transpose()?;
+    let state = state.as_ref().map(ManifestFile::parse).transpose()?;
+    let scope = args.scope.or(config.scope).unwrap_or_default();
+
+    let mut outcome = Outcome::default();
+    let files = if args.files.is_empty() {
+        let Some(pr) = &manifest else {
+            return Err(CommandError::Input {
+                message: "there is nothing to lint: no file is named and target/manifest.json is not there".to_owned(),
+                remedy: "name files, or run `dbt compile`, or pass --manifest".to_owned(),
+            });
+        };
+        let gathered = gather(pr, state.as_ref(), &project_dir, scope);
+        outcome.not_linted.extend(gathered.not_linted);
+        outcome.notes.extend(gathered.notes);
+        gathered.files
+    } else {
+        files::named(args, &io.env.cwd, &project_dir, manifest.as_ref(), state.as_ref())?
+    };
+    let options = StyleOptions {
+        fix: args.fix,
+        dialect: args.dialect.clone().or(config.dialect.clone()),
+        adapter: manifest.as_ref().and_then(|manifest| manifest.metadata.adapter_type.as_deref().map(str::to_owned)),
+        // On files, all of them is what a linter is asked for.
+        scope: if state.is_none() { Scope::All } else { scope },
+        without_configuration: config.style == StyleSwitch::Always || args.dialect.is_some(),
+        ..options(&config, &project_dir, io)
+    };
+    if config.style == StyleSwitch::Never {
+        outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
+    } else {
+        let (found, fixed) = style(files, &options);
+        for (path, text) in fixed {
+            let written = fs_err::write(project_dir.join(&path), text);
+            written.map_err(|source| CommandError::Write { what: path.clone(), source })?;
+            outcome.notes.push(format!("fixed {path}"));
+        }
+        outcome.add(found);
+    }
+    if args.files.is_empty()
+        && let Some(pr) = &manifest
+    {
+        let scope = if state.is_none() { Scope::All } else { scope };
+        outcome.add(project_rules(pr, state.as_ref(), &config, scope)?);
+    }
+    args.format.write(&outcome, io).map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
+    Ok(exit_code(&outcome))
+}
+
+/// Our own rules; a rule code in premerge.yml that is none is bad configuration.
+pub(super) fn project_rules(
+    pr: &Manifest<'_>,
+    state: Option<&Manifest<'_>>,
+    config: &LintConfig,
+    scope: Scope,
+) -> Result<Outcome, CommandError> {
+    let remedy = "write one of the codes of docs/rules.md, such as PM001".to_owned();
+    rules::project(pr, state, config, scope).map_err(|message| CommandError::Input { message, remedy })
+}
+
+/// What style rules depend on, from `premerge.yml` and the environment.
+pub(super) fn options(config: &LintConfig, project_dir: &std::path::Path, io: &Io<'_>) -> StyleOptions {
+    let home = io.env.get("HOME").or_else(|| io.env.get("USERPROFILE"));
+    StyleOptions {
+        project_dir: project_dir.to_owned(),
+        cwd: io.env.cwd.clone(),
+        home: home.map(Into::into),
+        adapter: None,
+        dialect: config.dialect.clone(),
+        scope: config.scope.unwrap_or_default(),
+        severity: severity(config.style_severity.unwrap_or(LintSeverity::Error)),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        time_limit: std::time::Duration::from_secs(config.time_limit.unwrap_or(TIME_LIMIT).max(1)),
+        without_configuration: config.style == StyleSwitch::Always,
+        cache: Some(project_dir.join("target/premerge/lint")),
+        fix: false,
+    }
+}
+
+fn severity(configured: LintSeverity) -> Severity {
+    match configured {
+        LintSeverity::Error => Severity::Error,
+        LintSeverity::Warn => Severity::Warning,
+        LintSeverity::Notice | LintSeverity::Off => Severity::Notice,
+    }
+}
+
+fn exit_code(outcome: &Outcome) -> u8 {
+    if outcome.count(Severity::Error) > 0 {
+        1
+    } else if outcome.not_linted.iter().any(|file| !file.on_purpose) {
+        3
+    } else {
+        0
+    }
+}

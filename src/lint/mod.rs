@@ -1,0 +1,47 @@
+//! Lint: style rules through the lint library, project rules of our own, and only what is new.
+//!
+//! In: the pull request's manifest and production's, and the files of the project where they are there.
+//! Out: an [`Outcome`]: findings on the lines of the author's files, those that production has too counted
+//! apart. No warehouse, no network, no dbt.
+
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod align;
+mod baseline;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod ephemeral;
+mod finding;
+mod gather;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod ignored;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod jinja;
+mod options;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod pool;
+pub mod rules;
+#[cfg(feature = "lint")]
+mod style;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
+mod text;
+
+pub use finding::{NotLinted, Outcome, Severity, Violation};
+pub use gather::{Gathered, gather};
+pub use options::{LintFile, Scope, StyleOptions};
+pub use text::Basis;
+
+/// Runs sqlfluff's style rules over files. Returns the outcome, and path and text of each file that
+/// `options.fix` changes.
+#[cfg(feature = "lint")]
+#[must_use]
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<(String, String)>) {
+    style::run(files, options)
+}
+
+/// This build has no style rules: it says so.
+#[cfg(not(feature = "lint"))]
+#[must_use]
+pub fn style(files: Vec<LintFile>, _options: &StyleOptions) -> (Outcome, Vec<(String, String)>) {
+    let total = files.len() as u64;
+    let reason = "this build of premerge has no style rules (cargo feature `lint`)";
+    (Outcome { total, style_off: Some(reason.to_owned()), ..Outcome::default() }, Vec::new())
+}

@@ -1,0 +1,51 @@
+//! What lint is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::finding::Severity;
+pub use crate::config::LintScope as Scope;
+
+/// A file to lint.
+#[derive(Debug, Clone, Default)]
+pub struct LintFile {
+    /// Path below the project, with `/`.
+    pub path: String,
+    /// The author's text.
+    pub source: String,
+    /// What dbt made of it.
+    pub compiled: Option<String>,
+    /// The node, where a manifest is there.
+    pub unique_id: Option<String>,
+    /// Production's version: the author's text, and what dbt made of it.
+    pub before: Option<(String, Option<String>)>,
+}
+
+/// Everything else that style rules depend on.
+#[derive(Debug, Clone)]
+pub struct StyleOptions {
+    /// Where paths begin.
+    pub project_dir: PathBuf,
+    /// The working folder: configuration is looked for from here down.
+    pub cwd: PathBuf,
+    /// The user's home, which may hold configuration.
+    pub home: Option<PathBuf>,
+    /// `metadata.adapter_type`, for a team that configured no dialect.
+    pub adapter: Option<String>,
+    /// A dialect that is configured in premerge.yml or on the command line: it wins.
+    pub dialect: Option<String>,
+    /// Which findings are shown.
+    pub scope: Scope,
+    /// What a finding weighs, unless sqlfluff's `warnings` has its rule.
+    pub severity: Severity,
+    /// Cores to use.
+    pub threads: usize,
+    /// For one file.
+    pub time_limit: Duration,
+    /// Run even where nobody configured sqlfluff.
+    pub without_configuration: bool,
+    /// Where results are kept between runs.
+    pub cache: Option<PathBuf>,
+    /// Fix what can be fixed in files without Jinja.
+    pub fix: bool,
+}

@@ -1,0 +1,103 @@
+//! Project rules: what dbt people miss in sqlfluff, read off the manifest and the syntax tree.
+//!
+//! A rule is one file with a stable code, a section in docs/rules.md and a test; to add one, write the file
+//! and name it in [`ALL`].
+
+mod columns;
+mod model;
+mod run;
+mod tokens;
+mod tree;
+
+mod pm001_hard_coded_relation;
+mod pm002_staging_reads_one_source;
+mod pm003_source_outside_staging;
+mod pm004_star_in_mart;
+mod pm005_no_description;
+mod pm006_no_test;
+mod pm007_no_primary_key_test;
+mod pm008_documented_not_selected;
+mod pm009_selected_not_documented;
+mod pm010_name_of_layer;
+mod pm011_duplicate_column;
+mod pm012_join_without_condition;
+mod pm013_union_without_all;
+mod pm014_order_or_limit;
+mod pm015_non_deterministic;
+mod pm016_target_dependent;
+mod pm017_no_unique_key;
+mod pm018_group_access;
+
+use super::finding::Severity;
+use model::Model;
+pub use run::project;
+
+/// Something that a rule says about a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hit {
+    /// In the author's file, from 1; `None` for the model as a whole.
+    line: Option<usize>,
+    message: String,
+}
+
+impl Hit {
+    fn model(message: impl Into<String>) -> Self {
+        Self { line: None, message: message.into() }
+    }
+
+    fn at(line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
+    }
+}
+
+/// One rule.
+struct Rule {
+    /// Stable: users name it in configuration.
+    code: &'static str,
+    /// What a finding weighs unless configured.
+    severity: Severity,
+    check: fn(&Model<'_>) -> Vec<Hit>,
+}
+
+/// Every rule, by code.
+const ALL: [Rule; 18] = [
+    pm001_hard_coded_relation::RULE,
+    pm002_staging_reads_one_source::RULE,
+    pm003_source_outside_staging::RULE,
+    pm004_star_in_mart::RULE,
+    pm005_no_description::RULE,
+    pm006_no_test::RULE,
+    pm007_no_primary_key_test::RULE,
+    pm008_documented_not_selected::RULE,
+    pm009_selected_not_documented::RULE,
+    pm010_name_of_layer::RULE,
+    pm011_duplicate_column::RULE,
+    pm012_join_without_condition::RULE,
+    pm013_union_without_all::RULE,
+    pm014_order_or_limit::RULE,
+    pm015_non_deterministic::RULE,
+    pm016_target_dependent::RULE,
+    pm017_no_unique_key::RULE,
+    pm018_group_access::RULE,
+];
+
+/// The codes of every project rule.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|rule| rule.code)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn codes_are_unique_ordered_and_documented() {
+        let codes: Vec<_> = super::codes().collect();
+        let mut sorted = codes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(codes, sorted);
+        let docs = fs_err::read_to_string("docs/rules.md").unwrap();
+        for code in codes {
+            assert!(docs.contains(&format!("## {code} ")), "docs/rules.md has a section for {code}");
+        }
+    }
+}

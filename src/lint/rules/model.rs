@@ -1,0 +1,114 @@
+//! A model as rules see it: its node, its neighbours, its layer, its SQL.
+
+use std::collections::HashMap;
+
+use super::tokens::Tokens;
+use super::tree::Tree;
+use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::config::{LayerConfig, LayerRole};
+use crate::lint::text::LintText;
+use crate::sql::Dialect;
+
+/// The project around the models.
+pub(super) struct Project<'m> {
+    pub(super) manifest: &'m Manifest<'m>,
+    /// Generic tests by the node that they test.
+    tests: HashMap<&'m str, Vec<&'m Node<'m>>>,
+    pub(super) layers: Vec<LayerConfig>,
+    dialect: Option<Dialect>,
+}
+
+impl<'m> Project<'m> {
+    pub(super) fn new(manifest: &'m Manifest<'m>, layers: Option<&[LayerConfig]>) -> Self {
+        let mut tests: HashMap<&str, Vec<&Node<'_>>> = HashMap::new();
+        for test in manifest.nodes.values().filter(|node| node.resource_type == ResourceType::Test) {
+            match &test.attached_node {
+                Some(node) => tests.entry(node.as_ref()).or_default().push(test),
+                // A singular test tests what it reads.
+                None => {
+                    test.depends_on.nodes.iter().for_each(|node| tests.entry(node.as_ref()).or_default().push(test))
+                }
+            }
+        }
+        let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
+        Self { manifest, tests, layers: layers.map_or_else(usual_layers, <[_]>::to_vec), dialect }
+    }
+
+    /// Every model of the project itself.
+    pub(super) fn models(&self) -> impl Iterator<Item = &'m Node<'m>> {
+        let project = self.manifest.metadata.project_name.as_deref();
+        let own = move |node: &&Node<'_>| Some(node.package_name.as_ref()) == project;
+        self.manifest
+            .nodes
+            .values()
+            .filter(|node| matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot))
+            .filter(own)
+    }
+
+    /// The layer of a node, by its folder.
+    pub(super) fn layer(&self, node: &Node<'_>) -> Option<&LayerConfig> {
+        let folders: Vec<&str> = node.fqn.iter().map(AsRef::as_ref).collect();
+        let inner = folders.get(1..folders.len().saturating_sub(1)).unwrap_or_default();
+        // The nearest folder counts: `marts/finance/staging` is staging.
+        inner.iter().rev().find_map(|folder| self.layers.iter().find(|layer| layer.folders.iter().any(|f| f == folder)))
+    }
+}
+
+/// dbt's own guide to structuring projects.
+fn usual_layers() -> Vec<LayerConfig> {
+    let layer = |role, folders: &[&str], prefixes: &[&str]| LayerConfig {
+        role,
+        folders: folders.iter().map(|text| (*text).to_owned()).collect(),
+        prefixes: prefixes.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    vec![
+        layer(LayerRole::Staging, &["staging"], &["stg_", "base_"]),
+        layer(LayerRole::Intermediate, &["intermediate"], &["int_"]),
+        layer(LayerRole::Marts, &["marts"], &["fct_", "dim_"]),
+    ]
+}
+
+/// One model.
+pub(super) struct Model<'m> {
+    pub(super) project: &'m Project<'m>,
+    pub(super) node: &'m Node<'m>,
+    /// The author's text with what dbt made of it; `None` without compiled SQL that fits.
+    pub(super) text: Option<LintText>,
+    pub(super) tokens: Option<Tokens>,
+    pub(super) tree: Option<Tree>,
+}
+
+impl<'m> Model<'m> {
+    pub(super) fn new(project: &'m Project<'m>, node: &'m Node<'m>) -> Self {
+        let compiled = node.compiled_code.filter(|code| !code.is_empty() && !node.is_python());
+        let text = compiled.and_then(|code| LintText::compiled(&node.raw_code.get(), &code.get()).ok());
+        let dialect = project.dialect;
+        let tokens = text.as_ref().and_then(|text| Tokens::of(&text.rendered, dialect));
+        let tree = text.as_ref().and_then(|text| Tree::of(&text.rendered, dialect));
+        Self { project, node, text, tokens, tree }
+    }
+
+    pub(super) fn role(&self) -> Option<LayerRole> {
+        self.project.layer(self.node).map(|layer| layer.role)
+    }
+
+    pub(super) fn is_model(&self) -> bool {
+        self.node.resource_type == ResourceType::Model
+    }
+
+    /// unique_ids of the parents of a kind: `source`, `model`, …
+    pub(super) fn parents(&self, kind: &str) -> Vec<&'m str> {
+        let of_kind = |id: &&str| id.split('.').next() == Some(kind);
+        self.node.depends_on.nodes.iter().map(AsRef::as_ref).filter(of_kind).collect()
+    }
+
+    pub(super) fn tests(&self) -> &[&'m Node<'m>] {
+        self.project.tests.get(self.node.unique_id.as_ref()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The author's line of a place in the rendered text (line and column from 1), and whether the author
+    /// wrote it there: not a macro, not a `ref`.
+    pub(super) fn written(&self, line: u64, column: u64) -> Option<usize> {
+        self.text.as_ref()?.written_line(line, column)
+    }
+}

@@ -1,0 +1,34 @@
+//! PM002: a staging model reads something else than one source.
+//!
+//! A staging model is the one place where a source table is cleaned. It may also read `base_` models of its
+//! own layer, which dbt's guide puts before it where tables are joined first.
+
+use super::{Hit, Model, Rule};
+use crate::config::LayerRole;
+use crate::lint::finding::Severity;
+
+pub(super) const RULE: Rule = Rule { code: "PM002", severity: Severity::Warning, check };
+
+fn check(model: &Model<'_>) -> Vec<Hit> {
+    if model.role() != Some(LayerRole::Staging) || !model.is_model() {
+        return Vec::new();
+    }
+    let sources = model.parents("source");
+    let name = |id: &str| id.rsplit('.').next().unwrap_or(id).to_owned();
+    let others: Vec<String> = ["model", "seed", "snapshot"]
+        .iter()
+        .flat_map(|kind| model.parents(kind))
+        .map(name)
+        .filter(|name| !name.starts_with("base_"))
+        .collect();
+    if !others.is_empty() {
+        return vec![Hit::model(format!(
+            "a staging model reads one source, and this one reads `{}`",
+            others.join("`, `")
+        ))];
+    }
+    match sources.len() {
+        2.. => vec![Hit::model(format!("a staging model reads one source, and this one reads {}", sources.len()))],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,354 @@
+//! A team's sqlfluff configuration, found as sqlfluff finds it and turned into what the library takes.
+//!
+//! The library has its own reading of configuration files; it differs from sqlfluff's in the default of
+//! `rules`, knows neither old codes nor `setup.cfg`, and panics on some values. So the files are read here
+//! and the library is given settings that it is known to take.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqruff_lib::core::config::{ConfigLoader, FluffConfig, Value};
+
+use super::codes;
+use super::guard::guarded;
+use super::ini;
+use super::references::References;
+
+/// Later files win (sqlfluff's `load_config_at_path`).
+const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
+
+/// Settings of sqlfluff that say how to print, where to look or how to render: nothing for us to do.
+const NOT_OURS: [&str; 14] = [
+    "verbose",
+    "nocolor",
+    "output_line_length",
+    "templater",
+    "library_path",
+    "runaway_limit",
+    "encoding",
+    "sql_file_exts",
+    "fix_even_unparsable",
+    "large_file_skip_fail",
+    "render_variant_limit",
+    "ignore_paths",
+    "processes",
+    "stdin_filename",
+];
+
+/// The configuration of one folder.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) fluff: FluffConfig,
+    /// Codes whose findings only warn.
+    pub(crate) warnings: BTreeSet<String>,
+    /// Categories of errors that are ignored: `parsing`, `templating`, …
+    pub(crate) ignore: BTreeSet<String>,
+    /// `None`: every `-- noqa` counts; otherwise only those for these codes.
+    pub(crate) noqa_only: Option<BTreeSet<String>>,
+    /// Files larger than this are skipped; sqlfluff's default is 20,000 bytes.
+    pub(crate) byte_limit: Option<u64>,
+    /// Identifies the settings, for the cache.
+    pub(crate) fingerprint: String,
+}
+
+/// What a folder's files come to: settings, the files they are from, and what is worth saying about them.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) settings: Value,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Loaded {
+    /// Whether anybody configured sqlfluff for this folder.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.settings.as_map().is_some_and(|map| map.keys().any(|key| key != "templater"))
+    }
+}
+
+/// Reads every configuration that counts for files in `folder`.
+///
+/// sqlfluff reads the user's own configuration, the folders between home and the file, and those between
+/// the working folder and the file; the nearer wins.
+pub(crate) fn load(folder: &Path, cwd: &Path, home: Option<&Path>) -> Loaded {
+    let mut loaded = Loaded { settings: empty(), files: Vec::new(), notes: Vec::new() };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Some(home) = home {
+        folders.push(home.join(".config/sqlfluff"));
+        folders.push(home.to_owned());
+        folders.extend(between(home, folder));
+    }
+    folders.extend(between(cwd, folder));
+    folders.push(folder.to_owned());
+    let mut seen = BTreeSet::new();
+    folders.reverse();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    folders.reverse();
+    for folder in folders {
+        for name in FILES {
+            read(&folder.join(name), &mut loaded);
+        }
+    }
+    loaded
+}
+
+/// The folders from `outer` down to `inner`, if the one is in the other.
+fn between(outer: &Path, inner: &Path) -> Vec<PathBuf> {
+    if !inner.starts_with(outer) {
+        return Vec::new();
+    }
+    let mut list: Vec<_> = inner.ancestors().take_while(|path| path.starts_with(outer)).map(Path::to_owned).collect();
+    list.reverse();
+    list
+}
+
+fn read(path: &Path, loaded: &mut Loaded) {
+    if !path.is_file() {
+        return;
+    }
+    let text = match fs_err::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return loaded.notes.push(error.to_string()),
+    };
+    let before = loaded.settings.clone();
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        if !text.contains("sqlfluff") {
+            return;
+        }
+        match guarded(|| ConfigLoader::try_from_source(&text, Some(path))) {
+            Ok(Ok(map)) => merge(&mut loaded.settings, Value::Map(map)),
+            Ok(Err(error)) => loaded.notes.push(error.to_string()),
+            Err(panic) => loaded.notes.push(format!("{}: {panic}", path.display())),
+        }
+    } else {
+        for (keys, value) in ini::settings(&text) {
+            set(&mut loaded.settings, &keys, value.parse().unwrap_or(Value::None));
+        }
+    }
+    if loaded.settings != before {
+        loaded.files.push(path.to_owned());
+    }
+}
+
+fn empty() -> Value {
+    Value::Map(Default::default())
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Map(into), Value::Map(from)) => {
+            for (key, value) in from {
+                match into.get_mut(&key) {
+                    Some(old) => merge(old, value),
+                    None => {
+                        into.insert(key, value);
+                    }
+                }
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// Sets a value, making the sections on the way.
+pub(super) fn set(settings: &mut Value, keys: &[String], value: Value) {
+    let mut current = settings;
+    let Some((last, sections)) = keys.split_last() else { return };
+    for section in sections {
+        if !matches!(current, Value::Map(_)) {
+            *current = empty();
+        }
+        let Value::Map(map) = current else { return };
+        current = map.entry(section.clone()).or_insert_with(empty);
+    }
+    if !matches!(current, Value::Map(_)) {
+        *current = empty();
+    }
+    if let Value::Map(map) = current {
+        map.insert(last.clone(), value);
+    }
+}
+
+pub(super) fn get<'v>(settings: &'v Value, keys: &[&str]) -> Option<&'v Value> {
+    keys.iter().try_fold(settings, |value, key| value.as_map()?.get(*key)).filter(|value| !value.is_none())
+}
+
+/// The items of a list setting, however it is written.
+pub(super) fn list(value: Option<&Value>) -> Vec<String> {
+    let items = match value {
+        Some(Value::Array(items)) => items.clone(),
+        Some(Value::String(text)) => text.split(',').map(|item| Value::String(item.into())).collect(),
+        Some(other) => vec![Value::String(plain(other).into())],
+        None => Vec::new(),
+    };
+    items.iter().map(|item| plain(item).trim().to_owned()).filter(|item| !item.is_empty()).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Turns what was read into a configuration of the library; `Err` says why it cannot be used.
+///
+/// `dialect` is the warehouse's, for a team that configured none.
+pub(crate) fn resolve(
+    loaded: &Loaded,
+    dialect: Option<&str>,
+    references: &References,
+    notes: &mut Vec<String>,
+) -> Result<Arc<Resolved>, String> {
+    let mut settings = loaded.settings.clone();
+    notes.extend(loaded.notes.iter().cloned());
+    renamed(&mut settings);
+    unsupported(&settings, notes);
+    let fluff = resolve_settings(settings.clone(), dialect, references, notes)?;
+    let warnings = references.expand(&list(get(&settings, &["core", "warnings"])), "warnings", notes);
+    let ignore = list(get(&settings, &["core", "ignore"])).into_iter().collect();
+    let disable_noqa = get(&settings, &["core", "disable_noqa"]).is_some_and(Value::to_bool);
+    let except = list(get(&settings, &["core", "disable_noqa_except"]));
+    let noqa_only = match (disable_noqa, except.is_empty()) {
+        (false, true) => None,
+        (true, true) => Some(BTreeSet::new()),
+        (_, false) => Some(references.expand(&except, "disable_noqa_except", notes)),
+    };
+    let byte_limit = match get(&settings, &["core", "large_file_skip_byte_limit"]) {
+        None => Some(20_000),
+        Some(value) => u64::try_from(value.as_int().unwrap_or(0)).ok().filter(|limit| *limit > 0),
+    };
+    let fingerprint = format!("{:?}", sorted(&settings)) + dialect.unwrap_or_default();
+    Ok(Arc::new(Resolved { fluff, warnings, ignore, noqa_only, byte_limit, fingerprint }))
+}
+
+/// Makes the library's configuration of settings that are sqlfluff's.
+pub(super) fn resolve_settings(
+    mut settings: Value,
+    dialect: Option<&str>,
+    references: &References,
+    notes: &mut Vec<String>,
+) -> Result<FluffConfig, String> {
+    let key = |name: &str| vec!["core".to_owned(), name.to_owned()];
+    let strings =
+        |codes: BTreeSet<String>| Value::Array(codes.into_iter().map(|code| Value::String(code.into())).collect());
+    // sqlfluff runs every rule unless told otherwise; the library only its core rules.
+    let wanted = match list(get(&settings, &["core", "rules"])) {
+        rules if rules.is_empty() => references.all(),
+        rules => references.expand(&rules, "rules", notes),
+    };
+    let excluded = references.expand(&list(get(&settings, &["core", "exclude_rules"])), "exclude_rules", notes);
+    let chosen: BTreeSet<String> =
+        wanted.difference(&excluded).filter(|code| references.knows(code)).cloned().collect();
+    if chosen.is_empty() {
+        // An empty list would mean the default to the library.
+        set(&mut settings, &key("exclude_rules"), strings(references.all()));
+        set(&mut settings, &key("rules"), Value::String("all".into()));
+    } else {
+        set(&mut settings, &key("exclude_rules"), Value::None);
+        set(&mut settings, &key("rules"), strings(chosen));
+    }
+    set(&mut settings, &key("warnings"), Value::None);
+    set(&mut settings, &key("templater"), Value::String("raw".into()));
+    // Ours: see `noqa.rs`.
+    set(&mut settings, &key("disable_noqa"), Value::Bool(true));
+    set(&mut settings, &key("disable_noqa_except"), Value::None);
+    if get(&settings, &["core", "dialect"]).is_none() {
+        let dialect = dialect.ok_or("no dialect is configured, and the adapter's is not known to the lint library")?;
+        set(&mut settings, &key("dialect"), Value::String(dialect.into()));
+    }
+    let Value::Map(mut map) = settings else { return Err("the configuration is empty".to_owned()) };
+    // Folders of macros and of the dbt project: nothing is rendered here, and the library panics on some.
+    map.remove("templater");
+    guarded(move || FluffConfig::new(map, None, None))
+        .map_err(|panic| format!("its configuration cannot be used: {panic}"))
+}
+
+/// Settings that sqlfluff moved and still takes (its `core/config/removed.py`).
+fn renamed(settings: &mut Value) {
+    let moves: [(&[&str], &[&str]); 8] = [
+        (&["rules", "max_line_length"], &["core", "max_line_length"]),
+        (&["rules", "tab_space_size"], &["indentation", "tab_space_size"]),
+        (&["rules", "L002", "tab_space_size"], &["indentation", "tab_space_size"]),
+        (&["rules", "L003", "tab_space_size"], &["indentation", "tab_space_size"]),
+        (&["rules", "L004", "tab_space_size"], &["indentation", "tab_space_size"]),
+        (&["rules", "L016", "tab_space_size"], &["indentation", "tab_space_size"]),
+        (&["rules", "indent_unit"], &["indentation", "indent_unit"]),
+        (&["rules", "comma_style"], &["layout", "type", "comma", "line_position"]),
+    ];
+    for (from, to) in moves {
+        let Some(value) = get(settings, from).cloned() else { continue };
+        if get(settings, to).is_none() {
+            let to: Vec<_> = to.iter().map(|key| (*key).to_owned()).collect();
+            set(settings, &to, value);
+        }
+        let Some((last, sections)) = from.split_last() else { continue };
+        let section = sections.iter().try_fold(&mut *settings, |value, key| value.as_map_mut()?.get_mut(*key));
+        if let Some(map) = section.and_then(Value::as_map_mut) {
+            map.remove(*last);
+        }
+    }
+}
+
+/// Says which settings the library does not know; sqlfluff warns of such too.
+fn unsupported(settings: &Value, notes: &mut Vec<String>) {
+    let Ok(known) = guarded(FluffConfig::default) else { return };
+    let (Some(map), defaults) = (settings.as_map(), Value::Map(known.raw)) else { return };
+    let mut names: Vec<String> = Vec::new();
+    for (section, value) in map.iter().filter(|(section, _)| *section != "templater" && *section != "layout") {
+        walk(value, &mut vec![section.clone()], &defaults, &mut names);
+    }
+    names.sort();
+    for name in names {
+        notes.push(format!("the setting `{name}` is not supported and has no effect"));
+    }
+}
+
+fn walk(value: &Value, path: &mut Vec<String>, defaults: &Value, names: &mut Vec<String>) {
+    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+    let known = keys.iter().try_fold(defaults, |value, key| value.as_map()?.get(*key)).is_some();
+    match value {
+        Value::Map(map) if known || path.len() < 2 => {
+            for (key, value) in map {
+                path.push(key.clone());
+                walk(value, path, defaults, names);
+                path.pop();
+            }
+        }
+        _ if known || (keys.first() == Some(&"core") && keys.last().is_some_and(|key| NOT_OURS.contains(key))) => {}
+        _ => {
+            let hint = match keys.as_slice() {
+                ["rules", old, ..] if codes::current(old) != *old => {
+                    format!(" (its section has the rule's name, not `{old}`)")
+                }
+                _ => String::new(),
+            };
+            names.push(keys.join(":") + &hint);
+        }
+    }
+}
+
+/// The settings in a fixed order.
+fn sorted(value: &Value) -> Vec<String> {
+    let mut list = Vec::new();
+    fn collect(value: &Value, path: &str, list: &mut Vec<String>) {
+        match value {
+            Value::Map(map) => map.iter().for_each(|(key, value)| collect(value, &format!("{path}:{key}"), list)),
+            other => list.push(format!("{path}={}", plain_or_list(other))),
+        }
+    }
+    collect(value, "", &mut list);
+    list.sort();
+    list
+}
+
+fn plain_or_list(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => plain(other),
+    }
+}

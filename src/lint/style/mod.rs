@@ -1,0 +1,20 @@
+//! sqlfluff's style rules through `sqruff-lib`: a wrapper as thin as the library's gaps allow.
+//!
+//! In: a text and a team's sqlfluff configuration. Out: findings on the lines of the author's file. What
+//! the library does otherwise than sqlfluff and is put right here: the default of `rules`, old codes,
+//! `setup.cfg` and `tox.ini`, `-- noqa`, RF04, and its panics.
+
+mod cache;
+mod codes;
+mod config;
+mod engine;
+mod guard;
+mod ini;
+mod keywords;
+mod noqa;
+mod references;
+mod run;
+
+use config::Resolved;
+use engine::{Engine, Linted, StyleFinding, dialect_of};
+pub(crate) use run::run;

@@ -1,0 +1,86 @@
+//! What a team may write where a rule is meant: a code, a name, a group, an old code, or a glob of these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use glob::Pattern;
+use sqruff_lib::rules::rules;
+
+use super::codes;
+
+/// Every reference that the library's rules have.
+#[derive(Debug)]
+pub(crate) struct References {
+    codes: BTreeMap<String, BTreeSet<String>>,
+    all: BTreeSet<String>,
+}
+
+impl References {
+    pub(crate) fn new() -> Self {
+        let mut references: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut all = BTreeSet::new();
+        for rule in rules() {
+            let code = rule.code().to_owned();
+            all.insert(code.clone());
+            let groups = rule.groups().iter().map(|group| group.as_ref().to_owned());
+            for name in groups.chain([code.clone(), rule.name().to_owned()]) {
+                references.entry(name).or_default().insert(code.clone());
+            }
+        }
+        Self { codes: references, all }
+    }
+
+    pub(crate) fn all(&self) -> BTreeSet<String> {
+        self.all.clone()
+    }
+
+    pub(crate) fn knows(&self, code: &str) -> bool {
+        self.all.contains(code)
+    }
+
+    /// The codes that one reference means; empty if it means none.
+    pub(crate) fn one(&self, reference: &str) -> BTreeSet<String> {
+        if let Some(codes) = self.codes.get(codes::current(reference)) {
+            return codes.clone();
+        }
+        let Ok(pattern) = Pattern::new(reference) else { return BTreeSet::new() };
+        let named = self.codes.iter().filter(|(name, _)| pattern.matches(name)).flat_map(|(_, codes)| codes.clone());
+        let old = codes::matching(&pattern).filter(|code| self.knows(code)).map(str::to_owned);
+        named.chain(old).collect()
+    }
+
+    /// The codes that a list means; what means nothing is said.
+    pub(crate) fn expand(&self, list: &[String], setting: &str, notes: &mut Vec<String>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for reference in list {
+            let codes = self.one(reference);
+            if codes.is_empty() {
+                // Not rules: sqlfluff's codes for errors.
+                if ["PRS", "LXR", "TMP"].contains(&reference.as_str()) {
+                    found.insert(reference.clone());
+                } else if !reference.eq_ignore_ascii_case("none") {
+                    notes.push(format!("`{setting}` names a rule that is not supported: `{reference}`"));
+                }
+            }
+            found.extend(codes);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_a_name_a_group_an_old_code_and_a_glob_are_understood() {
+        let references = References::new();
+        let one = |reference: &str| references.one(reference).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(one("LT01"), "LT01");
+        assert_eq!(one("layout.spacing"), "LT01");
+        assert_eq!(one("L039"), "LT01");
+        assert_eq!(one("jinja"), "JJ01");
+        assert_eq!(one("CP0[12]"), "CP01 CP02");
+        assert_eq!(one("nothing"), "");
+        assert!(references.all().len() >= 78);
+    }
+}

@@ -1,0 +1,256 @@
+//! Style rules over many files: configuration, cores, cache, and what is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
+use crate::lint::baseline::{Placed, compare};
+use crate::lint::finding::{NotLinted, Outcome, Severity, Violation};
+use crate::lint::ignored::is_ignored;
+use crate::lint::options::{LintFile, Scope, StyleOptions};
+use crate::lint::pool;
+use crate::lint::text::{Basis, LintText, TextError};
+
+impl Placed for StyleFinding {
+    fn line(&self) -> usize {
+        self.line
+    }
+
+    fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+/// A file with its configuration.
+struct Job {
+    file: LintFile,
+    config: Arc<Resolved>,
+}
+
+/// What a job came to.
+struct Done {
+    file: LintFile,
+    result: Result<Both, String>,
+}
+
+/// The pull request's version and production's.
+struct Both {
+    text: LintText,
+    now: Linted,
+    before: Option<(LintText, Linted)>,
+    fell_back: Option<String>,
+}
+
+/// A file that `--fix` changes, and its new text.
+pub(crate) type Fixed = (String, String);
+
+/// Lints files. Returns what was found, and the texts that `--fix` makes.
+pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Fixed>) {
+    let engine = Arc::new(Engine::new());
+    let mut outcome = Outcome::default();
+    let jobs = prepare(files, options, &engine, &mut outcome);
+    let names: Vec<_> = jobs.iter().map(|job| (job.file.path.clone(), job.file.unique_id.clone())).collect();
+    let cache = Arc::new(Cache::new(options.cache.clone()));
+    let fix = options.fix;
+    let results =
+        pool::run(jobs, options.threads.max(1), options.time_limit, move |job| work(job, &engine, &cache, fix));
+    let mut fixed = Vec::new();
+    let mut unrendered = (0, 0);
+    for ((path, unique_id), result) in names.into_iter().zip(results) {
+        let mut skip = |reason: String| {
+            outcome.not_linted.push(NotLinted {
+                path: path.clone(),
+                unique_id: unique_id.clone(),
+                reason,
+                on_purpose: false,
+            });
+        };
+        match result {
+            None => skip(format!("it took longer than {} s", options.time_limit.as_secs())),
+            Some(Done { result: Err(reason), .. }) => skip(reason),
+            Some(Done { file, result: Ok(both) }) => {
+                let parts = both.text.unrendered();
+                if parts > 0 {
+                    unrendered = (unrendered.0 + parts, unrendered.1 + 1);
+                }
+                settle(file, both, options, &mut outcome, &mut fixed);
+            }
+        }
+    }
+    if unrendered.0 > 0 {
+        outcome.notes.push(format!(
+            "{} parts of {} files are in branches or macros that this compilation did not render; they were not linted",
+            unrendered.0, unrendered.1
+        ));
+    }
+    outcome.violations.sort();
+    let mut seen = BTreeSet::new();
+    outcome.notes.retain(|note| seen.insert(note.clone()));
+    (outcome, fixed)
+}
+
+/// Finds each file's configuration and leaves out what the team leaves out.
+fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcome: &mut Outcome) -> Vec<Job> {
+    let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
+    let mut same: BTreeMap<Vec<PathBuf>, Result<Arc<Resolved>, String>> = BTreeMap::new();
+    let dialect = options.adapter.as_deref().and_then(dialect_of);
+    let mut jobs = Vec::new();
+    let mut configured = false;
+    for file in files {
+        let path = options.project_dir.join(&file.path);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let root = if path.starts_with(&options.cwd) { &options.cwd } else { &options.project_dir };
+        if is_ignored(&path, root) {
+            skipped(&file, "`.sqlfluffignore` names it", true, outcome);
+            continue;
+        }
+        let found = folders.entry(folder.clone()).or_insert_with(|| {
+            let mut loaded = config::load(&folder, root, options.home.as_deref());
+            if let Some(dialect) = &options.dialect {
+                let keys = ["core".to_owned(), "dialect".to_owned()];
+                config::set(
+                    &mut loaded.settings,
+                    &keys,
+                    sqruff_lib::core::config::Value::String(dialect.as_str().into()),
+                );
+            }
+            let is_configured = loaded.is_configured();
+            let resolved = same
+                .entry(loaded.files.clone())
+                .or_insert_with(|| config::resolve(&loaded, dialect, &engine.references, &mut outcome.notes));
+            Folder { is_configured: is_configured && !loaded.files.is_empty(), resolved: resolved.clone() }
+        });
+        if !found.is_configured && !options.without_configuration {
+            continue;
+        }
+        configured = true;
+        outcome.total += 1;
+        match &found.resolved {
+            Err(reason) => {
+                skipped(&file, reason, false, outcome);
+            }
+            Ok(config) => match config.byte_limit.filter(|limit| file.source.len() as u64 > *limit) {
+                Some(limit) => {
+                    let reason = format!("it is larger than {limit} bytes, the `large_file_skip_byte_limit`");
+                    outcome.total -= 1;
+                    skipped(&file, &reason, true, outcome);
+                }
+                None => jobs.push(Job { config: Arc::clone(config), file }),
+            },
+        }
+    }
+    if !configured && outcome.not_linted.is_empty() {
+        outcome.style_off = Some("there is no sqlfluff configuration".to_owned());
+    }
+    jobs
+}
+
+struct Folder {
+    is_configured: bool,
+    resolved: Result<Arc<Resolved>, String>,
+}
+
+fn skipped(file: &LintFile, reason: &str, on_purpose: bool, outcome: &mut Outcome) {
+    outcome.not_linted.push(NotLinted {
+        path: file.path.clone(),
+        unique_id: file.unique_id.clone(),
+        reason: reason.to_owned(),
+        on_purpose,
+    });
+}
+
+/// The text of one version: with what dbt made of it, or else without.
+fn text_of(source: &str, compiled: Option<&str>) -> Result<(LintText, Option<String>), TextError> {
+    match compiled.map(|compiled| LintText::compiled(source, compiled)) {
+        Some(Ok(text)) => Ok((text, None)),
+        Some(Err(error)) => LintText::guessed(source).map(|text| (text, Some(error.to_string()))),
+        None => LintText::guessed(source).map(|text| (text, None)),
+    }
+}
+
+fn work(job: Job, engine: &Engine, cache: &Cache, fix: bool) -> Done {
+    let Job { file, config } = job;
+    let result = both(&file, &config, engine, cache, fix);
+    Done { file, result }
+}
+
+fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix: bool) -> Result<Both, String> {
+    let (text, fell_back) = text_of(&file.source, file.compiled.as_deref()).map_err(|error| error.to_string())?;
+    let can_fix = fix && text.basis == Basis::Plain;
+    let lint = |text: &LintText, fix: bool| cache.get(text, config, fix, || engine.lint(text, &file.path, config, fix));
+    let now = lint(&text, can_fix)?;
+    // Text that only we rendered and that does not parse says nothing about the author's.
+    if text.basis == Basis::Guessed && now.unparsable.is_some() {
+        let why = fell_back.unwrap_or_else(|| "it cannot be rendered without dbt".to_owned());
+        return Err(format!("{why}; compile it and pass the manifest"));
+    }
+    let before = match &file.before {
+        None => None,
+        Some((source, compiled)) => {
+            let source = edges_of(&file.source, source);
+            // What cannot be linted in production has no known findings; they all count as new.
+            text_of(&source, compiled.as_deref())
+                .ok()
+                .and_then(|(text, _)| Some((lint(&text, false).ok()?, text)))
+                .map(|(linted, text)| (text, linted))
+        }
+    };
+    Ok(Both { text, now, before, fell_back })
+}
+
+/// Production's text with the white space at its ends that the file has: a manifest holds it stripped, and
+/// what cannot be known must not count as new.
+fn edges_of(file: &str, production: &str) -> String {
+    if production.trim().is_empty() {
+        return production.to_owned();
+    }
+    let lead = file.get(..file.len() - file.trim_start().len()).unwrap_or_default();
+    let trail = file.get(file.trim_end().len()..).unwrap_or_default();
+    format!("{lead}{}{trail}", production.trim())
+}
+
+/// Sorts a file's findings into new, known and fixed.
+fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outcome, fixed: &mut Vec<Fixed>) {
+    outcome.files += 1;
+    if let Some(reason) = both.fell_back {
+        outcome.notes.push(format!("{}: {reason}; it was linted as rendered without dbt", file.path));
+    }
+    let Linted { findings, unparsable, fixed: text, .. } = both.now;
+    if let Some(line) = unparsable {
+        let reason = format!("the lint library cannot parse line {line}; the rules ran on the rest");
+        outcome.not_linted.push(NotLinted {
+            path: file.path.clone(),
+            unique_id: file.unique_id.clone(),
+            reason,
+            // As in production: nothing that this pull request brought.
+            on_purpose: both.before.as_ref().is_some_and(|(_, before)| before.unparsable.is_some()),
+        });
+    }
+    if let Some(text) = text {
+        fixed.push((file.path.clone(), text));
+    }
+    let shown: Vec<StyleFinding> = match (&both.before, options.scope) {
+        (_, Scope::All) | (None, _) => findings,
+        (Some((old_text, old)), scope) => {
+            let compared = compare(findings, &both.text.source, &old.findings, &old_text.source);
+            outcome.known += compared.known as u64;
+            outcome.fixed += compared.fixed as u64;
+            let (shown, hidden): (Vec<_>, Vec<_>) =
+                compared.new.into_iter().partition(|(_, changed)| *changed || scope == Scope::ChangedFiles);
+            outcome.known += hidden.len() as u64;
+            shown.into_iter().map(|(finding, _)| finding).collect()
+        }
+    };
+    outcome.violations.extend(shown.into_iter().map(|finding| Violation {
+        path: file.path.clone(),
+        line: u32::try_from(finding.line).ok(),
+        column: u32::try_from(finding.column).ok(),
+        severity: if finding.warning { Severity::Warning } else { options.severity },
+        code: finding.code,
+        message: finding.message,
+        unique_id: file.unique_id.clone(),
+        fixable: finding.fixable,
+    }));
+}
