@@ -9,6 +9,7 @@ use super::check::{Check, Scoreboard};
 use super::facts::{Facts, Interruption, LeftOut, NotChecked, StateFacts, TemporarySchema, Timings};
 use super::finding::Finding;
 use super::impact::{Impact, RemovedNode};
+use super::lint::LintFacts;
 use super::outcome::{NodeOutcome, TestOutcome};
 use super::verdict::{Verdict, conclude};
 
@@ -41,6 +42,9 @@ pub struct Draft {
     /// Everything wrong or worth saying. Failed nodes and tests need no finding of their own to count.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// What lint counted, if it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lint: Option<LintFacts>,
     /// Models, seeds and snapshots that were to be built, in the order of the plan.
     #[serde(default)]
     pub nodes: Vec<NodeOutcome>,

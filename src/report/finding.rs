@@ -45,6 +45,13 @@ impl RuleId {
         Ok(Self(Cow::Owned(code)))
     }
 
+    /// Whether it is a linter's code: those are capitals and digits (`LT01`, `PM001`, `PRS`), premerge's own
+    /// are words in small letters.
+    #[must_use]
+    pub fn is_lint(&self) -> bool {
+        self.0.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    }
+
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,6 +11,7 @@ pub mod escape; // text that is not ours, made harmless for each target
 mod facts;
 mod finding;
 mod impact;
+mod lint;
 pub mod json; // the document `report.json`, version 1
 pub mod markdown; // the pull request's comment
 mod outcome;
@@ -24,5 +25,6 @@ pub use draft::{Draft, Report, SCHEMA_VERSION};
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, StateFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
 pub use impact::{DownstreamModel, ExposedUse, Impact, RemovedNode};
+pub use lint::LintFacts;
 pub use outcome::{NodeOutcome, NodeStatus, TestKind, TestOutcome, TestStatus, Why};
 pub use verdict::Verdict;

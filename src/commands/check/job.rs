@@ -57,6 +57,7 @@ pub(super) fn check(
     summary::issues(&mut draft, &issues, &project);
     summary::planned(&mut draft, Sources { plan: &plan, pr: &pr, graph: &graph, changes: &changes });
 
+    super::lint::lint(&mut draft, settings, &state, &pr, io)?;
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
     let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop, env: &io.env };
     let observer = observer(io);

@@ -3,6 +3,7 @@
 mod args;
 mod deliver;
 mod job;
+mod lint;
 mod settings;
 mod summary;
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::args::{CheckArgs, ProjectArgs};
 use crate::commands::CommandError;
-use crate::config::{ConfigFile, DbtProject, Env, ProfileQuery, Target};
+use crate::config::{ConfigFile, DbtProject, Env, LintConfig, ProfileQuery, Target};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
 
@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) more_unrendered_values: Option<bool>,
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
+    pub(super) lint: LintConfig,
 }
 
 impl Settings {
@@ -76,6 +77,7 @@ impl Settings {
             more_unrendered_values,
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
             limits: limits(&file),
+            lint: file.lint,
             project_dir,
             target,
         })

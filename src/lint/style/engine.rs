@@ -105,12 +105,11 @@ impl Engine {
         let tables = Tables::default();
         // The text itself comes from the templater: the library would look for inline configuration in this one.
         let parsed = linter.parse_string(&tables, "", Some(name.to_owned()))?;
-        let comments: Vec<(usize, String)> =
-            parsed
-                .tree
-                .iter()
-                .flat_map(|tree| {
-                    tree.recursive_crawl(
+        let comments: Vec<(usize, String)> = parsed
+            .tree
+            .iter()
+            .flat_map(|tree| {
+                tree.recursive_crawl(
                         const {
                             &SyntaxSet::new(&[SyntaxKind::Comment, SyntaxKind::InlineComment, SyntaxKind::BlockComment])
                         },
@@ -118,11 +117,9 @@ impl Engine {
                         &SyntaxSet::new(&[]),
                         false,
                     )
-                })
-                .filter_map(|segment| {
-                    Some((segment.get_position_marker()?.source_position().0, segment.raw().to_string()))
-                })
-                .collect();
+            })
+            .filter_map(|segment| Some((segment.get_position_marker()?.source_position().0, segment.raw().to_string())))
+            .collect();
         let comments = comments.iter().map(|(line, text)| (*line, text.as_str()));
         let noqa = Noqa::read(comments, &self.references, config.noqa_only.as_ref());
         let linted = linter.lint_parsed(&tables, parsed, fix)?;

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Rung};
 use crate::report::escape::{self, CELL};
-use crate::report::finding::{Place, Severity};
+use crate::report::finding::{Finding, Place, Severity};
 use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, len};
@@ -11,14 +11,26 @@ use crate::report::words::{self, count, len};
 const ROWS: usize = 25;
 /// Most names under `Impact`.
 const NAMES: usize = 50;
+/// Most rows of the table of lint findings.
+const LINT_ROWS: usize = 20;
+/// Most notes of lint.
+const LINT_NOTES: usize = 5;
 
 /// All sections that have something in them.
 pub(super) fn all(page: &Page<'_>) -> String {
     if page.report.verdict() == Verdict::Running {
         return String::new();
     }
-    let sections =
-        [failures(page), warnings(page), findings(page), removed(page), not_checked(page), impact(page), how(page)];
+    let sections = [
+        failures(page),
+        warnings(page),
+        lint(page),
+        findings(page),
+        removed(page),
+        not_checked(page),
+        impact(page),
+        how(page),
+    ];
     sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
@@ -139,9 +151,52 @@ fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: 
     line
 }
 
-/// Findings that are no node's or test's outcome.
+/// Findings of style and project rules, and what of them is known or gone.
+fn lint(page: &Page<'_>) -> Option<String> {
+    let facts = page.report.lint.as_ref()?;
+    let mut findings: Vec<_> =
+        page.report.own_findings().into_iter().filter(|finding| finding.rule().is_lint()).collect();
+    if findings.is_empty() && facts.fixed == 0 && facts.notes.is_empty() {
+        return None;
+    }
+    findings.sort_by_key(|finding| finding.severity());
+    let icon = match findings.first().map(|finding| finding.severity()) {
+        Some(Severity::Error) => "❌ ",
+        Some(Severity::Warning) => "⚠️ ",
+        _ => "",
+    };
+    let counts = [(facts.new, "new"), (facts.fixed, "fixed"), (facts.known, "known and hidden")];
+    let counts: Vec<_> = counts.iter().map(|(number, word)| format!("{} {word}", words::thousands(*number))).collect();
+    let summary = format!("<b>{icon}Lint ({})</b>", counts.join(", "));
+    let mut parts = Vec::new();
+    if page.rung >= Rung::NamesOnly {
+        let mut rules: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        findings.iter().for_each(|finding| *rules.entry(finding.rule().as_str()).or_default() += 1);
+        let rules = rules.into_iter().map(|(rule, number)| format!("{} {number}", escape::code(rule)));
+        parts.push(rules.collect::<Vec<_>>().join(", "));
+    } else if !findings.is_empty() {
+        let mut table = vec!["| Rule | Where | Message |".to_owned(), "|:--|:--|:--|".to_owned()];
+        table.extend(findings.iter().take(LINT_ROWS).map(|finding| {
+            let place = finding.place().map_or_else(|| page.subject(finding), |place| page.place(place));
+            format!("| {} | {place} | {} |", finding.rule(), escape::prose(finding.message(), CELL))
+        }));
+        parts.push(table.join("\n"));
+        if findings.len() > LINT_ROWS {
+            parts.push(format!("and {} more: see `report.json`", findings.len() - LINT_ROWS));
+        }
+    }
+    if page.rung < Rung::NotesCounted {
+        let notes = facts.notes.iter().map(|note| format!("- {}", escape::prose(note, 2 * CELL)));
+        let notes = listed(notes, LINT_NOTES, facts.notes.len());
+        parts.extend((!notes.is_empty()).then_some(notes));
+    }
+    Some(fold(&summary, &parts.join("\n\n")))
+}
+
+/// Findings that are no node's or test's outcome, and not lint's.
 fn findings(page: &Page<'_>) -> Option<String> {
-    let findings = page.report.own_findings();
+    let of_lint = |finding: &&Finding| page.report.lint.is_some() && finding.rule().is_lint();
+    let findings: Vec<_> = page.report.own_findings().into_iter().filter(|finding| !of_lint(finding)).collect();
     if findings.is_empty() {
         return None;
     }

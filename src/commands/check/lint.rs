@@ -1,0 +1,94 @@
+//! The lint part of the job: rules run, results filled into the draft.
+
+use super::settings::Settings;
+use crate::artifacts::Manifest;
+use crate::commands::lint::{options, project_rules};
+use crate::commands::{CommandError, Io};
+use crate::config::StyleSwitch;
+use crate::lint::{NotLinted, Outcome, Severity as Weight, StyleOptions, Violation, gather, style};
+use crate::report::{Check, Draft, Finding, LeftOut, LintFacts, NotChecked, Place, RuleId, Severity};
+
+/// Lints what the pull request changes and fills the draft.
+pub(super) fn lint(
+    draft: &mut Draft,
+    settings: &Settings,
+    state: &Manifest<'_>,
+    pr: &Manifest<'_>,
+    io: &Io<'_>,
+) -> Result<(), CommandError> {
+    let config = &settings.lint;
+    let scope = config.scope.unwrap_or_default();
+    let mut outcome = Outcome::default();
+    if config.style == StyleSwitch::Never {
+        outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
+    } else {
+        let gathered = gather(pr, Some(state), &settings.project_dir, scope);
+        outcome.not_linted.extend(gathered.not_linted);
+        outcome.notes.extend(gathered.notes);
+        let options = StyleOptions {
+            adapter: pr.metadata.adapter_type.as_deref().map(str::to_owned),
+            ..options(config, &settings.project_dir, io)
+        };
+        outcome.add(style(gathered.files, &options).0);
+    }
+    outcome.add(project_rules(pr, Some(state), config, scope)?);
+    fill(draft, outcome);
+    Ok(())
+}
+
+fn fill(draft: &mut Draft, outcome: Outcome) {
+    draft.checks.lint = check(&outcome);
+    for NotLinted { path, reason, on_purpose, .. } in &outcome.not_linted {
+        let subject = format!("lint of {path}");
+        if *on_purpose {
+            draft.left_out.push(LeftOut { subject, unique_id: None, reason: reason.clone() });
+        } else {
+            draft.not_checked.push(NotChecked { subject, unique_id: None, reason: reason.clone() });
+        }
+    }
+    let mut notes = outcome.notes;
+    notes.extend(outcome.style_off.map(|reason| format!("style rules did not run: {reason}")));
+    draft.lint = Some(LintFacts {
+        new: outcome.violations.len() as u64,
+        fixed: outcome.fixed,
+        known: outcome.known,
+        files: outcome.files,
+        notes,
+    });
+    draft.findings.extend(outcome.violations.into_iter().filter_map(finding));
+}
+
+/// How lint ended. A file that could not be linted is named under `not checked`.
+fn check(outcome: &Outcome) -> Check {
+    if outcome.total > 0 && outcome.files == 0 {
+        let first = outcome.not_linted.iter().find(|file| !file.on_purpose);
+        let reason = first.map(|file| file.reason.clone()).or(outcome.style_off.clone());
+        return Check::not_checked(reason.unwrap_or_else(|| "no file could be linted".to_owned())).optional();
+    }
+    let (failed, warned) = (outcome.count(Weight::Error), outcome.count(Weight::Warning));
+    let summary = match (outcome.violations.len(), outcome.fixed) {
+        (0, 0) => "nothing new".to_owned(),
+        (0, fixed) => format!("{fixed} fixed"),
+        (new, 0) => format!("{new} new"),
+        (new, fixed) => format!("{new} new, {fixed} fixed"),
+    };
+    Check::ran(outcome.files, outcome.files, failed, warned).optional().with_summary(summary)
+}
+
+fn finding(violation: Violation) -> Option<Finding> {
+    let severity = match violation.severity {
+        Weight::Error => Severity::Error,
+        Weight::Warning => Severity::Warning,
+        Weight::Notice => Severity::Notice,
+    };
+    let rule = RuleId::foreign(violation.code).ok()?;
+    let place = match violation.line {
+        Some(line) => Place::line(violation.path, line),
+        None => Place::file(violation.path),
+    };
+    let finding = Finding::at(severity, rule, place, violation.message);
+    Some(match violation.unique_id {
+        Some(unique_id) => finding.with_node(unique_id),
+        None => finding,
+    })
+}

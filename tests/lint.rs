@@ -1,0 +1,372 @@
+//! Lint against sqlfluff, whose answers are committed (`fixtures/lint/ask_sqlfluff.py` makes them), and our
+//! own rules on a manifest that breaks each of them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test may")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use premerge::artifacts::{Manifest, ManifestFile};
+use premerge::config::LintConfig;
+use premerge::lint::{LintFile, Outcome, Scope, Severity, StyleOptions, gather, rules};
+use serde_json::{Value, json};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lint")
+}
+
+fn options(project_dir: &Path) -> StyleOptions {
+    StyleOptions {
+        project_dir: project_dir.to_owned(),
+        cwd: project_dir.to_owned(),
+        home: None,
+        adapter: None,
+        dialect: None,
+        scope: Scope::All,
+        severity: Severity::Error,
+        threads: 2,
+        time_limit: Duration::from_secs(120),
+        without_configuration: false,
+        cache: None,
+        fix: false,
+    }
+}
+
+/// (path, line, code) → how often.
+type Findings = BTreeMap<(String, u64, String), u64>;
+
+fn ours(outcome: &Outcome) -> Findings {
+    let mut found = Findings::new();
+    for violation in &outcome.violations {
+        let key = (violation.path.clone(), u64::from(violation.line.unwrap_or(0)), violation.code.clone());
+        *found.entry(key).or_default() += 1;
+    }
+    found
+}
+
+fn theirs(answers: &Value) -> Findings {
+    let mut found = Findings::new();
+    for (path, list) in answers.as_object().unwrap() {
+        for item in list.as_array().unwrap() {
+            let key = (path.clone(), item[0].as_u64().unwrap(), item[1].as_str().unwrap().to_owned());
+            *found.entry(key).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// sqlfluff's, ours, both: by rule.
+#[derive(Default)]
+struct Agreement(BTreeMap<String, [u64; 3]>);
+
+impl Agreement {
+    fn add(&mut self, theirs: &Findings, ours: &Findings) {
+        for (key, count) in theirs {
+            let both = ours.get(key).copied().unwrap_or(0).min(*count);
+            let row = self.0.entry(key.2.clone()).or_default();
+            row[0] += count;
+            row[2] += both;
+        }
+        for (key, count) in ours {
+            self.0.entry(key.2.clone()).or_default()[1] += count;
+        }
+    }
+
+    /// Prints it, and compares with the committed numbers; `PREMERGE_BLESS=1` commits these.
+    fn settle(&self, name: &str) {
+        let mut total = [0; 3];
+        println!("{name}: rule, sqlfluff, ours, both");
+        for (rule, row) in &self.0 {
+            println!(
+                "{rule:<6}{:>6}{:>6}{:>6}{}",
+                row[0],
+                row[1],
+                row[2],
+                if row[0] == row[1] && row[1] == row[2] { "" } else { "  *" }
+            );
+            (0..3).for_each(|column| total[column] += row[column]);
+        }
+        println!("recall {:.4}, precision {:.4}", total[2] as f64 / total[0] as f64, total[2] as f64 / total[1] as f64);
+        let path = fixtures().join("agreement.json");
+        let mut committed: Value = fs_err::read(&path).map_or(json!({}), |text| serde_json::from_slice(&text).unwrap());
+        if std::env::var_os("PREMERGE_BLESS").is_some() {
+            committed[name] = json!(self.0);
+            fs_err::write(&path, serde_json::to_string_pretty(&committed).unwrap() + "\n").unwrap();
+        }
+        let committed = committed[name].as_object().unwrap_or_else(|| panic!("{name} is in agreement.json"));
+        for (rule, before) in committed {
+            let before: Vec<u64> = before.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+            let now = self.0.get(rule).copied().unwrap_or_default();
+            assert!(now[2] >= before[2], "{rule}: {} of sqlfluff's findings matched, {} before", now[2], before[2]);
+            assert!(now[1] - now[2] <= before[1] - before[2], "{rule}: more findings that sqlfluff has not");
+        }
+        let new = self.0.iter().find(|(rule, row)| !committed.contains_key(*rule) && row[1] > row[2]);
+        assert!(new.is_none(), "{new:?}: findings that sqlfluff has not");
+    }
+}
+
+fn corpus() -> Vec<LintFile> {
+    let mut files: Vec<_> = fs_err::read_dir(fixtures().join("corpus")).unwrap().map(|entry| entry.unwrap()).collect();
+    files.sort_by_key(fs_err::DirEntry::path);
+    files
+        .into_iter()
+        .map(|entry| LintFile {
+            path: format!("corpus/{}", entry.file_name().to_string_lossy()),
+            source: fs_err::read_to_string(entry.path()).unwrap(),
+            ..LintFile::default()
+        })
+        .collect()
+}
+
+#[test]
+#[cfg(feature = "lint")]
+fn the_corpus_has_the_findings_that_sqlfluff_has() {
+    let answers: Value = serde_json::from_slice(&fs_err::read(fixtures().join("answers.json")).unwrap()).unwrap();
+    let mut agreement = Agreement::default();
+    for (dialect, answers) in answers.as_object().unwrap() {
+        let options = StyleOptions { dialect: Some(dialect.clone()), ..options(&fixtures()) };
+        let (outcome, _) = premerge::lint::style(corpus(), &options);
+        let mut theirs = theirs(answers);
+        // A file that sqlfluff cannot parse is named *not linted* here, not found fault with.
+        let refused = |path: &str| outcome.not_linted.iter().any(|file| file.path == path);
+        theirs.retain(|(path, _, code), _| !(code == "PRS" && refused(path)));
+        for (key, _) in theirs.iter().filter(|(key, count)| ours(&outcome).get(*key).copied().unwrap_or(0) < **count) {
+            println!("{dialect}: sqlfluff alone has {key:?}");
+        }
+        for (key, _) in ours(&outcome).iter().filter(|(key, count)| theirs.get(*key).copied().unwrap_or(0) < **count) {
+            println!("{dialect}: premerge alone has {key:?}");
+        }
+        agreement.add(&theirs, &ours(&outcome));
+    }
+    agreement.settle("corpus");
+}
+
+#[test]
+#[cfg(feature = "lint")]
+fn jinja_models_have_the_findings_of_sqlfluff_s_dbt_templater() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry/project");
+    copy(&project.join("models"), &dir.path().join("models"));
+    fs_err::copy(fixtures().join("ferry.sqlfluff"), dir.path().join(".sqlfluff")).unwrap();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry/production.manifest.json.gz");
+    let file = ManifestFile::read(&manifest).unwrap();
+    let manifest = file.parse().unwrap();
+    let mut gathered = gather(&manifest, None, dir.path(), Scope::All);
+    gathered.files.retain(|file| file.path.starts_with("models/"));
+    let (outcome, _) = premerge::lint::style(gathered.files, &options(dir.path()));
+    assert!(outcome.not_linted.is_empty(), "{:?}", outcome.not_linted);
+    let answers: Value = serde_json::from_slice(&fs_err::read(fixtures().join("ferry.json")).unwrap()).unwrap();
+    let theirs = theirs(&answers);
+    let ours = ours(&outcome);
+    for (key, _) in theirs.iter().filter(|(key, count)| ours.get(*key).copied().unwrap_or(0) < **count) {
+        println!("sqlfluff alone has {key:?}");
+    }
+    for (key, _) in ours.iter().filter(|(key, count)| theirs.get(*key).copied().unwrap_or(0) < **count) {
+        println!("premerge alone has {key:?}");
+    }
+    println!("{:?}", outcome.notes);
+    let mut agreement = Agreement::default();
+    agreement.add(&theirs, &ours);
+    agreement.settle("ferry");
+}
+
+#[test]
+#[cfg(feature = "lint")]
+fn only_what_the_pull_request_brings_is_shown() {
+    let old = "select\n    id ,\n    fee\nfrom orders\n";
+    let new = "select\n    id ,\n    FEE\nFROM orders\n";
+    let run = |scope| {
+        let file = LintFile {
+            path: "corpus/x.sql".to_owned(),
+            source: new.to_owned(),
+            before: Some((old.to_owned(), None)),
+            ..LintFile::default()
+        };
+        let options = StyleOptions { dialect: Some("duckdb".to_owned()), scope, ..options(&fixtures()) };
+        premerge::lint::style(vec![file], &options).0
+    };
+    let outcome = run(Scope::ChangedFiles);
+    assert!(outcome.violations.iter().all(|violation| violation.line >= Some(3)), "{:?}", outcome.violations);
+    assert!(outcome.violations.iter().any(|violation| violation.code == "CP01"));
+    assert_eq!(outcome.known, 1, "the space before the comma");
+    assert!(run(Scope::All).violations.iter().any(|violation| violation.code == "LT01"));
+}
+
+#[test]
+#[cfg(feature = "lint")]
+fn broken_text_is_linted_or_named_and_never_panics() {
+    // Deterministic: the same texts on every machine.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % limit.max(1) as u64) as usize
+    };
+    let parts = [
+        "{%",
+        "%}",
+        "{{",
+        "}}",
+        "{#",
+        "'",
+        "\"",
+        "(",
+        ")",
+        ",",
+        "--",
+        "/*",
+        "\n",
+        "é",
+        "{% if x %}",
+        "{% endfor %}",
+        ";",
+    ];
+    let rounds = std::env::var("PREMERGE_LINT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    for round in 0..rounds {
+        let files: Vec<_> = corpus()
+            .into_iter()
+            .map(|file| {
+                let mut text: Vec<char> = file.source.chars().collect();
+                for _ in 0..=next(4) {
+                    let at = next(text.len() + 1);
+                    match next(3) {
+                        0 => text.splice(at..at, parts[next(parts.len())].chars()).for_each(drop),
+                        1 => drop(text.drain(at..(at + next(6)).min(text.len()))),
+                        _ => text.truncate(at.max(1)),
+                    }
+                }
+                let source: String = text.into_iter().collect();
+                LintFile {
+                    compiled: (round % 2 == 0).then(|| source.replace("{{", "").replace("}}", "")),
+                    source,
+                    ..file
+                }
+            })
+            .collect();
+        let total = files.len() as u64;
+        let options = StyleOptions { dialect: Some("duckdb".to_owned()), ..options(&fixtures()) };
+        let (outcome, _) = premerge::lint::style(files, &options);
+        assert!(outcome.files + outcome.not_linted.len() as u64 >= total, "every file is linted or named");
+    }
+}
+
+/// A manifest whose model `bad` breaks what a manifest can break, and whose model `stg_good` breaks nothing.
+fn manifest() -> Value {
+    let node = |name: &str, layer: &str, sql: &str| {
+        json!({
+            "unique_id": format!("model.shop.{name}"), "resource_type": "model", "name": name, "package_name": "shop",
+            "original_file_path": format!("models/{layer}/{name}.sql"), "fqn": ["shop", layer, name],
+            "raw_code": sql, "compiled_code": sql.replace("{{ target.name }}", "ci"), "language": "sql",
+            "config": {"materialized": "view"}, "depends_on": {"nodes": [], "macros": []}, "columns": {},
+        })
+    };
+    let test = |name: &str, column: &str, on: &str| {
+        json!({
+            "unique_id": format!("test.shop.{name}_{on}"), "resource_type": "test", "name": name, "package_name": "shop",
+            "test_metadata": {"name": name}, "column_name": column, "attached_node": format!("model.shop.{on}"),
+            "depends_on": {"nodes": [format!("model.shop.{on}")], "macros": []},
+        })
+    };
+    let bad_sql = "select '{{ target.name }}' as t, a.x, b.x, current_date as d\nfrom raw.orders as a\njoin raw.items as b\nunion\nselect 1, 2, 3, 4 from raw.orders\norder by 1\n";
+    let mut bad = node("bad", "marts", bad_sql);
+    bad["config"] = json!({"materialized": "incremental"});
+    bad["columns"] = json!({"gone": {"name": "gone"}});
+    bad["depends_on"]["nodes"] = json!(["source.shop.raw.orders", "model.shop.secret"]);
+    let mut untested = node("stg_two", "staging", "select 1 as id");
+    untested["depends_on"]["nodes"] = json!(["source.shop.raw.orders", "source.shop.raw.items"]);
+    let star = node("fct_star", "marts", "select * from {{ ref('x') }}");
+    let mut star = star;
+    star["compiled_code"] = json!("select * from \"d\".\"s\".\"x\"");
+    let mut secret = node("secret", "other", "select 1 as id");
+    secret["access"] = json!("private");
+    secret["group"] = json!("finance");
+    secret["description"] = json!("Secret.");
+    let mut good = node("stg_good", "staging", "select\n    id,\n    fee\nfrom {{ source('raw', 'orders') }}\n");
+    good["compiled_code"] = json!("select\n    id,\n    fee\nfrom raw.orders\n");
+    good["description"] = json!("Orders.");
+    good["columns"] = json!({"id": {"name": "id"}, "fee": {"name": "fee"}});
+    good["depends_on"]["nodes"] = json!(["source.shop.raw.orders"]);
+    let nodes = [
+        bad,
+        untested,
+        star,
+        secret,
+        good,
+        test("unique", "id", "stg_good"),
+        test("not_null", "id", "stg_good"),
+        test("not_null", "x", "bad"),
+    ];
+    let nodes: serde_json::Map<String, Value> =
+        nodes.into_iter().map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node)).collect();
+    json!({
+        "metadata": {"project_name": "shop", "adapter_type": "duckdb",
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
+        "nodes": nodes,
+    })
+}
+
+fn project_rules(pr: &Value, state: Option<&Value>, config: &LintConfig) -> Outcome {
+    let (pr, state) = (pr.to_string(), state.map(Value::to_string));
+    let pr: Manifest<'_> = serde_json::from_str(&pr).unwrap();
+    let state: Option<Manifest<'_>> = state.as_ref().map(|text| serde_json::from_str(text).unwrap());
+    rules::project(&pr, state.as_ref(), config, Scope::ChangedFiles).unwrap()
+}
+
+#[test]
+fn each_project_rule_finds_its_fault_and_leaves_a_good_model_alone() {
+    let outcome = project_rules(&manifest(), None, &LintConfig::default());
+    for code in rules::codes() {
+        assert!(outcome.violations.iter().any(|violation| violation.code == code), "{code} found nothing");
+    }
+    let good: Vec<_> = outcome.violations.iter().filter(|violation| violation.path.contains("stg_good")).collect();
+    assert!(good.is_empty(), "{good:?}");
+    let line = |code: &str| outcome.violations.iter().find(|v| v.code == code && v.path.contains("bad")).unwrap().line;
+    assert_eq!((line("PM001"), line("PM012"), line("PM013"), line("PM014")), (Some(2), Some(3), Some(4), Some(6)));
+}
+
+#[test]
+fn what_production_breaks_too_is_known_and_what_is_mended_is_counted() {
+    let state = manifest();
+    let mut pr = manifest();
+    pr["nodes"]["model.shop.stg_two"]["description"] = json!("Two.");
+    pr["nodes"]["model.shop.stg_good"]["description"] = json!("");
+    let outcome = project_rules(&pr, Some(&state), &LintConfig::default());
+    let found: Vec<_> = outcome.violations.iter().map(|v| (v.code.as_str(), v.path.as_str())).collect();
+    assert_eq!(found, [("PM005", "models/staging/stg_good.sql")]);
+    assert_eq!(outcome.fixed, 1);
+    assert!(outcome.known > 10);
+}
+
+#[test]
+fn severities_and_exceptions_are_the_team_s() {
+    let mut config = LintConfig::default();
+    let parse = |value: Value| serde_json::from_value(value).unwrap();
+    config.rules.insert("PM005".to_owned(), parse(json!({"severity": "error", "except": {"names": ["fct_*"]}})));
+    config.rules.insert(
+        "PM006".to_owned(),
+        parse(json!({"overrides": [{"severity": "off", "models": {"folders": ["models/marts"]}}]})),
+    );
+    let outcome = project_rules(&manifest(), None, &config);
+    let of = |code: &str| outcome.violations.iter().filter(|v| v.code == code).collect::<Vec<_>>();
+    assert!(of("PM005").iter().all(|v| v.severity == Severity::Error && !v.path.contains("fct_star")));
+    assert!(!of("PM005").is_empty());
+    assert!(of("PM006").iter().all(|v| !v.path.contains("marts")));
+    config.rules.insert("PM999".to_owned(), parse(json!({})));
+    let text = manifest().to_string();
+    let manifest: Manifest<'_> = serde_json::from_str(&text).unwrap();
+    assert!(rules::project(&manifest, None, &config, Scope::All).unwrap_err().contains("PM999"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
