@@ -6,6 +6,7 @@
 
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
 mod align;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules compare texts"))]
 mod baseline;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
 mod ephemeral;
