@@ -319,12 +319,13 @@ fn sql_that_leaves_the_temporary_schema_is_not_sent() {
     }
 }
 
-/// Two runs of one pull request at once: the newer has DuckDB's file as soon as the older has let go of it.
+/// Two runs of one pull request at once: the newer has DuckDB's file as soon as the older has let go of it. A run
+/// that could not have it in time says so and is incomplete; none of them ends green by the other's half work.
 #[test]
 fn of_two_runs_of_one_pull_request_the_newer_counts() {
     use std::process::{Command, Stdio};
     let checkout = Checkout::of("demo");
-    let mut met = 0;
+    let (mut met, mut newest_counted) = (0, 0);
     for milliseconds in [60, 120, 200, 300] {
         let mut older = Command::new(env!("CARGO_BIN_EXE_premerge"))
             .args(checkout.check().get_args())
@@ -338,8 +339,13 @@ fn of_two_runs_of_one_pull_request_the_newer_counts() {
         let newer = checkout.check().output().unwrap();
         let older = older.wait().unwrap().code();
         let said = String::from_utf8_lossy(&newer.stderr).into_owned();
-        assert_eq!(newer.status.code(), Some(checkout.expected().exit_code), "{milliseconds} ms\n{said}");
+        let expected = Some(checkout.expected().exit_code);
+        for code in [older, newer.status.code()] {
+            assert!(code == expected || code == Some(3), "{milliseconds} ms: {code:?}\n{said}");
+        }
         met += usize::from(older == Some(3));
+        newest_counted += usize::from(newer.status.code() == expected);
     }
-    println!("{met} of 4 older runs were superseded");
+    println!("{met} of 4 older runs were superseded, {newest_counted} of 4 newer ones came to their end");
+    assert!(newest_counted > 0);
 }
