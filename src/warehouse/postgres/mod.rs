@@ -4,8 +4,12 @@
 //! look-ups, which Redshift does not survive. There is no pool: each worker has a session, and a session makes
 //! its connection anew when it was lost.
 
+mod cancel;
+mod catalog;
+mod columns;
 mod connection;
 mod fault;
+mod load;
 mod pgpass;
 mod profile;
 mod seed;

@@ -1,0 +1,131 @@
+//! What the server's catalogue is asked: what is there, what is running, what the role may do.
+
+use std::time::{Duration, Instant};
+
+use super::connection::AS_USER;
+use super::session::PgSession;
+use super::statement::{self, RelationKind};
+use crate::sql::Dialect;
+use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
+use crate::warehouse::{FaultClass, Session as _, TempRelation, WarehouseError, Write, Written};
+
+impl PgSession {
+    /// Drops those of `relations` that exist, whatever they are: one statement asks, one drops.
+    pub(super) async fn drop_all(
+        &mut self,
+        relations: &[&TempRelation],
+        written: &mut Written,
+    ) -> Result<(), WarehouseError> {
+        let Some(schema) = relations.first().and_then(|at| at.name().schema.clone()) else { return Ok(()) };
+        let literal = |text: &str| Dialect::Postgres.literal(text);
+        let names: Vec<_> = relations.iter().map(|at| literal(&at.name().identifier)).collect();
+        let sql = format!(
+            "select c.relname, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname = {} and c.relname in ({})",
+            literal(&schema),
+            names.join(", ")
+        );
+        let found = self.ask(&sql).await?;
+        written.statements += 1;
+        let existing: Vec<_> = found
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let [Some(name), Some(kind)] = row.as_slice() else { return None };
+                let at = relations.iter().find(|at| at.name().identifier == *name)?;
+                Some((at.sql().to_owned(), RelationKind::of(kind)?))
+            })
+            .collect();
+        let drops = statement::drops(&existing);
+        written.statements += drops.len() as u64;
+        self.batch(&drops, 0).await.map(|_| ()).map_err(|error| {
+            if error.message.contains("2BP01") {
+                return error.with_remedy(
+                    "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
+                     drop that view first",
+                );
+            }
+            error
+        })
+    }
+
+    pub(super) async fn look_for(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
+        // One message is one transaction, so the last relation is there exactly when all are.
+        let Some(at) = writes.iter().rev().find_map(Write::makes) else { return Ok(None) };
+        let literal = |text: &str| self.dialect().literal(text);
+        let sql = format!(
+            "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname = {} and c.relname = {}",
+            literal(at.name().schema.as_deref().unwrap_or_default()),
+            literal(&at.name().identifier)
+        );
+        let found = self.read(&sql).await?;
+        let rows = match found.scalar() {
+            None => return Ok(None),
+            Some("v") => None,
+            Some(_) => {
+                let counted = self.read(&format!("select count(*) from {}", at.sql())).await?;
+                counted.scalar().and_then(|text| text.parse().ok())
+            }
+        };
+        Ok(Some(Written { rows, statements: 2 }))
+    }
+
+    pub(super) async fn schemas_holding(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
+        let sql = format!(
+            "select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where c.relname = {} and c.relkind = 'r' order by 1",
+            self.dialect().literal(table)
+        );
+        let found = self.ask(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    pub(super) async fn privileges_in(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+        let about = "select current_user, version(), has_database_privilege(current_database(), 'CREATE')";
+        let about = self.read(about).await?.rows.into_iter().next().unwrap_or_default();
+        let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let found = self.read(&privileges::query(self.dialect(), schemas)).await?;
+        let schemas = found.rows.iter().map(|row| SchemaPrivileges {
+            name: text(row, 0),
+            usage: text(row, 1) == "t",
+            create: text(row, 2) == "t",
+            unreadable: text(row, 3).parse().unwrap_or(0),
+            writable: text(row, 4).parse().unwrap_or(0),
+        });
+        Ok(Some(Privileges {
+            role: text(&about, 0),
+            version: text(&about, 1).split(" on ").next().unwrap_or_default().to_owned(),
+            may_create_schemas: text(&about, 2) == "t",
+            schemas: schemas.collect(),
+        }))
+    }
+
+    pub(super) async fn end_others(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
+        if self.dialect() == Dialect::Redshift {
+            return Ok(false);
+        }
+        let tags: Vec<_> =
+            tags.iter().filter(|tag| **tag != self.server.tag).map(|t| Dialect::Postgres.literal(t)).collect();
+        if tags.is_empty() {
+            return Ok(true);
+        }
+        let sql = format!(
+            "{AS_USER}select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
+             where datname = current_database() and application_name in ({})",
+            tags.join(", ")
+        );
+        let began = Instant::now();
+        loop {
+            if self.ask(&sql).await?.rows.is_empty() {
+                return Ok(true);
+            }
+            if began.elapsed() > self.server.limits.grace {
+                let message = "statements of an older run of this pull request do not end";
+                return Err(WarehouseError::new(FaultClass::Conflict, message)
+                    .with_remedy("wait until it is over, or end its sessions at the server"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}

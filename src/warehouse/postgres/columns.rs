@@ -1,0 +1,63 @@
+//! Names and types of a query's columns, without running it.
+
+use super::session::{PgSession, refused};
+use super::types;
+use crate::sql::{Dialect, check_enclosed};
+use crate::warehouse::{ColumnType, Session as _, WarehouseError};
+
+impl PgSession {
+    pub(super) async fn describe(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
+        check_enclosed(query, self.dialect()).map_err(refused)?;
+        if self.dialect() == Dialect::Redshift {
+            return self.columns_by_table(query).await;
+        }
+        let described = self.read(&format!("select * from (\n{query}\n) as q limit 0")).await?;
+        let places: Vec<_> = (1..=described.columns.len()).map(|at| format!("c{at}")).collect();
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let types: Vec<_> = places.iter().map(|place| format!("pg_catalog.pg_typeof({place})")).collect();
+        // A join on false gives one row of NULLs that have types, and the query is not run for it.
+        let sql = format!(
+            "select {} from (select 1) as one left join (\n{query}\n) as q ({}) on false",
+            types.join(", "),
+            places.join(", ")
+        );
+        let types = self.read(&sql).await?.rows.into_iter().next().unwrap_or_default();
+        Ok(described
+            .columns
+            .into_iter()
+            .zip(types)
+            .map(|(name, found)| ColumnType { name, data_type: types::dbt_name(&found.unwrap_or_default()) })
+            .collect())
+    }
+
+    /// Redshift has no `pg_typeof`: an empty temporary table of the session tells the types.
+    async fn columns_by_table(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
+        let table = "premerge_columns";
+        let sql = format!(
+            "drop table if exists {table};\ncreate temporary table {table} as select * from (\n{query}\n) as q limit 0"
+        );
+        self.simple(&sql).await?;
+        let sql = format!(
+            "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
+             where a.attrelid = (select max(oid) from pg_catalog.pg_class where relname = '{table}') and a.attnum > 0 \
+             order by a.attnum"
+        );
+        let found = self.ask(&sql).await?;
+        self.simple(&format!("drop table if exists {table}")).await?;
+        let text = |value: Option<String>| value.unwrap_or_default();
+        Ok(found
+            .rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter();
+                let name = text(values.next()?);
+                // Lengths and precisions are no part of dbt's comparison.
+                let found = text(values.next()?);
+                let bare = found.split_once('(').map_or(found.as_str(), |(bare, _)| bare);
+                Some(ColumnType { name, data_type: types::dbt_name(bare) })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,109 @@
+//! Seeds loaded: `copy` on PostgreSQL, inserts on Redshift.
+
+use std::pin::pin;
+
+use futures::SinkExt as _;
+use tokio_postgres::CopyInSink;
+
+use super::fault;
+use super::seed;
+use super::session::{PgSession, REDSHIFT_STATEMENT};
+use crate::warehouse::{SeedFile, TempRelation, WarehouseError};
+
+impl PgSession {
+    pub(super) async fn copy(
+        &mut self,
+        at: &TempRelation,
+        file: &SeedFile,
+        create: &str,
+    ) -> Result<u64, WarehouseError> {
+        let zone = self.ask("select current_setting('TimeZone')").await?;
+        let mut rows = seed::Rows::open(file, zone.scalar().unwrap_or("UTC"))?;
+        let begin = format!("/* {} */ begin;\n{}{create}", self.server.tag, self.guard_sql());
+        let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
+        let copy = format!("copy {} ({}) from stdin", at.sql(), columns.join(", "));
+        let result = self
+            .exchange(async move |client| {
+                let of = |error: &tokio_postgres::Error| fault::of_statement(error);
+                client.batch_execute(&begin).await.map_err(|error| of(&error))?;
+                let sink: CopyInSink<std::io::Cursor<Vec<u8>>> =
+                    client.copy_in(copy.as_str()).await.map_err(|error| of(&error))?;
+                let mut sink = pin!(sink);
+                while let Some(chunk) = rows.next_chunk()? {
+                    if sink.send(std::io::Cursor::new(chunk)).await.is_err() {
+                        // Only `finish` gives the server's reason.
+                        break;
+                    }
+                }
+                let copied = sink.as_mut().finish().await.map_err(|error| of(&error))?;
+                client.batch_execute("commit").await.map_err(|error| of(&error))?;
+                Ok(copied)
+            })
+            .await;
+        self.after(result).await
+    }
+
+    /// Redshift's `copy` reads from S3 only, so seeds are inserts.
+    pub(super) async fn insert(
+        &mut self,
+        at: &TempRelation,
+        file: &SeedFile,
+        create: &str,
+    ) -> Result<u64, WarehouseError> {
+        let mut rows = seed::Rows::open(file, "UTC")?;
+        let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
+        let head = format!("insert into {} ({}) values ", at.sql(), columns.join(", "));
+        let begin = format!("begin;\n{}{create}", self.guard_sql());
+        let mut result = self.simple(&begin).await.map(|_| 0);
+        let mut insert = String::new();
+        while let Ok(inserted) = result {
+            let row = match rows.next() {
+                Ok(row) => row,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            let ended = row.is_none();
+            if !insert.is_empty() && (ended || insert.len() > REDSHIFT_STATEMENT) {
+                let sent = self.simple(&std::mem::take(&mut insert)).await;
+                if let Err(error) = sent {
+                    result = Err(error);
+                    break;
+                }
+            }
+            let Some(row) = row else {
+                result = self.simple("commit").await.map(|_| inserted);
+                break;
+            };
+            let values: Vec<_> = row
+                .iter()
+                .map(|value| value.as_deref().map_or_else(|| "null".to_owned(), |text| self.dialect().literal(text)))
+                .collect();
+            insert.push_str(if insert.is_empty() { &head } else { ", " });
+            insert.push_str(&format!("({})", values.join(", ")));
+            result = Ok(inserted + 1);
+        }
+        self.after(result).await
+    }
+
+    /// After an error within an explicit transaction the session has to leave it.
+    async fn after<T>(&mut self, result: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
+        if result.is_err() {
+            let open = self.link.as_ref().is_some_and(|link| !link.client.is_closed());
+            if open {
+                let limit = self.server.limits.grace;
+                let rollback = async {
+                    match &self.link {
+                        Some(link) => link.client.batch_execute("rollback").await.is_ok(),
+                        None => false,
+                    }
+                };
+                if !tokio::time::timeout(limit, rollback).await.unwrap_or(false) {
+                    self.lose();
+                }
+            }
+        }
+        result
+    }
+}
