@@ -55,6 +55,8 @@ pub enum IssueCode {
     DbtVersionDrift,
     /// `dbt parse` wrote it: no node has compiled SQL.
     NotCompiled,
+    /// The merge base's manifest has no compiled SQL.
+    BaseNotCompiled,
     /// This node has no compiled SQL.
     NodeNotCompiled,
     /// `--empty` limited the inputs in this node's SQL.
@@ -79,19 +81,41 @@ impl ManifestIssue {
 /// What is wrong with the two manifests as a pair. Errors come first.
 #[must_use]
 pub fn check_pair(state: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<ManifestIssue> {
+    check_with(state, "state", pr)
+}
+
+/// What is wrong with the manifest of the merge base beside the pull request's, in the same way. `compiled`:
+/// whether its SQL is to be compared.
+#[must_use]
+pub fn check_base(base: &Manifest<'_>, pr: &Manifest<'_>, compiled: bool) -> Vec<ManifestIssue> {
+    let mut issues = check_with(base, "the merge base's manifest", pr);
+    let lacks = |node: &Node<'_>| node.compiled_code.as_ref().is_none_or(|code| code.is_empty());
+    let mut models = base.nodes.values().filter(|node| node.resource_type == ResourceType::Model && !node.is_python());
+    if compiled && models.clone().next().is_some() && models.all(lacks) {
+        let message = "the merge base's manifest has no compiled SQL, so every model that differs from production \
+                       counts as this pull request's"
+            .to_owned();
+        let remedy = "make it with `dbt compile` in a checkout of the merge base, not with `dbt parse`";
+        issues.push(ManifestIssue::new(IssueSeverity::Warning, IssueCode::BaseNotCompiled, message, remedy));
+    }
+    issues
+}
+
+/// `what`: what messages call `state`.
+fn check_with(state: &Manifest<'_>, what: &str, pr: &Manifest<'_>) -> Vec<ManifestIssue> {
     use IssueSeverity::{Error, Warning};
     let mut issues = Vec::new();
     if let Some((old, new)) = differ(&state.metadata.project_name, &pr.metadata.project_name) {
-        let message = format!("state is of project {old}, the pull request's manifest of project {new}");
-        let remedy = "give the manifest that production's job of the same project wrote";
+        let message = format!("{what} is of project {old}, the pull request's manifest of project {new}");
+        let remedy = "give the manifest that dbt wrote for the same project";
         issues.push(ManifestIssue::new(Error, IssueCode::OtherProject, message, remedy));
     }
     if let Some((old, new)) = differ(&state.metadata.adapter_type, &pr.metadata.adapter_type) {
-        let message = format!("state was made for {old}, the pull request's manifest for {new}");
+        let message = format!("{what} was made for {old}, the pull request's manifest for {new}");
         let remedy = "make both manifests with the same adapter, on targets of the same kind of warehouse";
         issues.push(ManifestIssue::new(Error, IssueCode::OtherAdapter, message, remedy));
     }
-    for (manifest, whose) in [(state, "state"), (pr, "the pull request's manifest")] {
+    for (manifest, whose) in [(state, what), (pr, "the pull request's manifest")] {
         if let Some(number) = manifest.metadata.schema_number().filter(|number| *number > NEWEST) {
             let message = format!("{whose} has manifest schema v{number}; this premerge knows v{NEWEST}");
             let remedy = "update premerge; until then new fields are ignored";
@@ -100,7 +124,7 @@ pub fn check_pair(state: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<ManifestIssue>
     }
     if let Some((old, new)) = differ(&state.metadata.dbt_version, &pr.metadata.dbt_version) {
         let message = format!(
-            "state was written by dbt {old}, the pull request's manifest by dbt {new}: differences that come from \
+            "{what} was written by dbt {old}, the pull request's manifest by dbt {new}: differences that come from \
              dbt's own macros and defaults are ignored"
         );
         let remedy = "run the same dbt in production and in pull requests";

@@ -218,7 +218,7 @@ impl ManifestPair {
 }
 
 /// Runs `first` on a thread of its own and `second` on this one.
-fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -> (T, T) {
+pub(crate) fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
     std::thread::scope(|scope| {
         let first = scope.spawn(first);
         let second = second();

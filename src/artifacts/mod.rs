@@ -20,9 +20,10 @@ mod text;
 mod tolerant;
 mod unit_test;
 
-pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_compiled, check_pair};
+pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair};
 pub use config::{Column, Hook, NodeConfig, TestConfig};
 pub use exposure::{Exposure, Group};
+pub(crate) use load::both;
 pub use load::{ArtifactError, ManifestFile, ManifestPair, read_pair};
 pub use manifest::{Disabled, Macro, Manifest};
 pub use metadata::{Metadata, Quoting};

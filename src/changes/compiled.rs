@@ -47,6 +47,7 @@ impl CompiledVerdicts {
             let change = Change { kind: ChangeKind::Modified, reasons: vec![reason.clone()] };
             changes.nodes.entry(unique_id.clone()).or_insert(change);
         }
+        changes.undecided.clone_from(&self.undecided);
     }
 }
 

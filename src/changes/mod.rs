@@ -3,6 +3,7 @@
 //! In: production's manifest and the pull request's. Out: [`Changes`], each with its reasons, and the
 //! answers to dbt's `state:` selectors. Equal to dbt 1.11 (`tests/state_corpus.rs` proves it).
 
+mod base;
 mod build_macros;
 mod compare;
 mod compiled;
@@ -24,10 +25,11 @@ mod removed;
 mod rendered;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use base::Base;
 pub use compare::{CompareOptions, compare};
 pub use compiled::{CompiledVerdicts, Undecided, compare_compiled};
 pub use notice::{Notice, NoticeKind};
@@ -45,6 +47,15 @@ pub struct Changes {
     /// Changes to dbt that say nothing new: equal compiled SQL and equal build configuration. Moved here from
     /// `nodes` by [`CompiledVerdicts::apply`].
     pub cosmetic: BTreeMap<String, Change>,
+    /// What differs from state and not from the merge base, so that others changed it. Moved here from `nodes` by
+    /// [`Changes::set_apart`], and empty without a merge base.
+    pub not_yours: BTreeMap<String, Change>,
+    /// What the pull request changes of the merge base and state has just so: nothing of it is new to production.
+    #[serde(skip)]
+    pub as_in_state: BTreeSet<String>,
+    /// Nodes whose compiled SQL differs where dbt sees no change, which proves nothing.
+    #[serde(skip)]
+    pub undecided: BTreeMap<String, Undecided>,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".

@@ -7,8 +7,11 @@ use clap::{Args, ValueEnum};
 
 use super::CommandError;
 use super::recorded::Recorded;
-use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, check_compiled, check_pair};
-use crate::changes::{Changes, CompareOptions, compare, compare_compiled};
+use crate::artifacts::{
+    IssueSeverity, Manifest, ManifestFile, ManifestIssue, ManifestPair, both, check_base, check_compiled, check_pair,
+    read_pair,
+};
+use crate::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
 use crate::config::DbtProject;
 use crate::plan::{NotCheckedReason, Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
@@ -20,9 +23,42 @@ pub struct ManifestArgs {
     /// Production's manifest, or the folder that holds it (plain, .gz or .zst)
     #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
     pub(crate) state: PathBuf,
+    /// Manifest of the merge base, compiled: what differs from production and not from it is listed as not yours, and
+    /// does not gate
+    #[arg(long, value_name = "PATH", env = "PREMERGE_BASE")]
+    pub(crate) base: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
     pub(crate) manifest: Option<PathBuf>,
+}
+
+/// The bytes of all manifests of a run.
+pub(super) struct ManifestFiles {
+    pair: ManifestPair,
+    base: Option<ManifestFile>,
+}
+
+/// All manifests of a run.
+pub(super) struct Manifests<'f> {
+    /// Production's.
+    pub(super) state: Manifest<'f>,
+    /// The merge base's, if it was given.
+    pub(super) base: Option<Manifest<'f>>,
+    /// The pull request's.
+    pub(super) pr: Manifest<'f>,
+}
+
+impl ManifestFiles {
+    pub(super) fn read(state: &Path, base: Option<&Path>, pr: &Path) -> Result<Self, CommandError> {
+        let (base, pair) = both(|| base.map(ManifestFile::read).transpose(), || read_pair(state, pr));
+        Ok(Self { pair: pair?, base: base? })
+    }
+
+    pub(super) fn parse(&self) -> Result<Manifests<'_>, CommandError> {
+        let (base, pair) = both(|| self.base.as_ref().map(ManifestFile::parse).transpose(), || self.pair.parse());
+        let (state, pr) = pair?;
+        Ok(Manifests { state, base: base?, pr })
+    }
 }
 
 impl ManifestArgs {
@@ -104,19 +140,28 @@ pub(super) struct Wanted<'w> {
 
 /// Compares and plans. Stops where a manifest must not be used, before anything is started.
 pub(super) fn compare_and_plan(
-    state: &Manifest<'_>,
-    pr: &Manifest<'_>,
+    manifests: &Manifests<'_>,
     graph: &Graph<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned, CommandError> {
     let Wanted { selection, indirect, schema, more_unrendered_values, recorded } = wanted;
+    let Manifests { state, base, pr } = manifests;
+    let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
+    issues.extend(base.iter().flat_map(|base| check_base(base, pr, compiled)));
     refuse(&issues)?;
     let now = Some(jiff::Timestamp::now());
     let options = CompareOptions { more_unrendered_values, now, ..CompareOptions::default() };
-    let mut changes = compare(state, pr, &options);
-    if selection.changes == ChangeRules::Compiled {
-        compare_compiled(state, pr, &changes).apply(&mut changes);
+    let changes_from = |from: &Manifest<'_>| {
+        let mut changes = compare(from, pr, &options);
+        if compiled {
+            compare_compiled(from, pr, &changes).apply(&mut changes);
+        }
+        changes
+    };
+    let mut changes = changes_from(state);
+    if let Some(manifest) = base {
+        changes.set_apart(Base { manifest, changes: &changes_from(manifest), compiled }, pr);
     }
     let changes = changes;
     let chosen = |terms: &[String], selector: Option<&str>| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build_set::BuildSet;
 use super::data_tests::DataTests;
-use super::document::{LeftOut, LeftOutKind, Materialization, Notice, RemovedNode, SkipReason};
+use super::document::{LeftOut, LeftOutKind, Materialization, NotYours, NotYoursFate, Notice, RemovedNode, SkipReason};
 use super::facts::Facts;
 use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::ChangeKind;
@@ -109,6 +109,18 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> 
     found
 }
 
+/// What others changed, and whether it is built.
+pub(super) fn not_yours(facts: &Facts<'_>, set: &BuildSet) -> Vec<NotYours> {
+    let fate = |id: &str| match facts.graph.id(id) {
+        Some(id) if set.not_yours.contains_key(&id) => NotYoursFate::Needed,
+        Some(id) if set.is_built(id) => NotYoursFate::Downstream,
+        _ => NotYoursFate::NotBuilt,
+    };
+    let all = facts.changes.not_yours.iter();
+    all.map(|(id, change)| NotYours { unique_id: id.clone(), changed: change.reasons.clone(), fate: fate(id) })
+        .collect()
+}
+
 /// Remarks on what is built in another way than dbt builds it, and on what is read from production
 /// although it changed.
 pub(super) fn notices(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeId>) -> Vec<Notice> {
@@ -120,6 +132,8 @@ pub(super) fn notices(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<Node
         let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
         if set.not_checked.contains_key(id) || left_out {
             add(*id, "is not built, so what reads it reads production's".to_owned());
+        } else if set.stale.contains(id) {
+            add(*id, "is not built, so what reads it reads production's, without what others changed".to_owned());
         }
     }
     for (id, materialization) in &set.built {

@@ -14,6 +14,11 @@ pub(super) struct BuildSet {
     pub(super) built: BTreeMap<NodeId, Materialization>,
     /// Built though nothing upstream changed: the built nodes that read it.
     pub(super) needed: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// Built because production lacks what others changed in it or upstream of it: the built nodes and the tests
+    /// that read it.
+    pub(super) not_yours: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// What production lacks so and nobody can build, though it is read.
+    pub(super) stale: BTreeSet<NodeId>,
     pub(super) skipped: BTreeMap<NodeId, SkipReason>,
     pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
     /// dbt's selection, built or not, with the changed sources: what indirect selection starts from.
@@ -28,7 +33,12 @@ impl BuildSet {
 
 /// `order`: all nodes, parents first. `wanted`: what `--select` and `--exclude` leave.
 pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId) -> bool) -> BuildSet {
-    let changed: BTreeSet<NodeId> = order.iter().copied().filter(|id| facts.change(*id).is_some()).collect();
+    let mut changed: BTreeSet<NodeId> = order.iter().copied().filter(|id| facts.change(*id).is_some()).collect();
+    if !facts.changes.as_in_state.is_empty() {
+        // The pull request's change of these is nothing new to production, but meets there what others changed.
+        let own = facts.changes.as_in_state.iter().filter_map(|id| facts.graph.id(id));
+        changed.extend(facts.graph.descendants(own).into_iter().filter(|id| facts.is_not_yours(*id)));
+    }
     let mut affected = facts.graph.descendants(changed.iter().copied());
     affected.extend(&changed);
 
@@ -63,9 +73,21 @@ pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId
             set.skipped.insert(id, SkipReason::Cosmetic);
         }
     }
-    add_what_production_lacks(facts, &mut set);
-    drop_what_cannot_be_read(facts, order, &mut set);
     set
+}
+
+/// Adds what the chosen nodes and `tests` read and production does not have as it will be, and drops what cannot
+/// be built even so.
+pub(super) fn complete(
+    facts: &Facts<'_>,
+    order: &[NodeId],
+    set: &mut BuildSet,
+    tests: &BTreeSet<NodeId>,
+    wanted: impl Fn(NodeId) -> bool,
+) {
+    add_what_others_changed(facts, set, tests, wanted);
+    add_what_production_lacks(facts, set);
+    drop_what_cannot_be_read(facts, order, set);
 }
 
 enum Fate {
@@ -122,6 +144,49 @@ fn materialization(node: &Node<'_>) -> Result<Materialization, String> {
     }
 }
 
+/// What is built or tested must read what it will read once it is merged. Where others changed something that
+/// production has not run, production's relation is not that, nor are those downstream of it.
+fn add_what_others_changed(
+    facts: &Facts<'_>,
+    set: &mut BuildSet,
+    tests: &BTreeSet<NodeId>,
+    wanted: impl Fn(NodeId) -> bool,
+) {
+    let changed: Vec<NodeId> = facts.changes.not_yours.keys().filter_map(|id| facts.graph.id(id)).collect();
+    let changed: Vec<NodeId> = changed.into_iter().filter(|id| facts.is_not_yours(*id)).collect();
+    if changed.is_empty() {
+        return;
+    }
+    let mut stale = facts.graph.descendants(changed.iter().copied());
+    stale.extend(changed);
+    let mut open: Vec<NodeId> = set.built.keys().chain(tests).copied().collect();
+    while let Some(id) = open.pop() {
+        for parent in facts.reads(id) {
+            if !stale.contains(&parent) || facts.is_source(parent) {
+                continue;
+            }
+            if set.is_built(parent) {
+                if let Some(by) = set.not_yours.get_mut(&parent) {
+                    by.insert(id);
+                }
+                continue;
+            }
+            // Only production has a snapshot's history, and what the user leaves out is read from production.
+            let is_history = facts.kind(parent) == ResourceType::Snapshot && facts.production(parent).is_some();
+            match fate(facts, parent, true) {
+                Fate::Build(materialization) if !is_history && wanted(parent) => {
+                    set.skipped.remove(&parent);
+                    set.built.insert(parent, materialization);
+                    set.not_yours.insert(parent, BTreeSet::from([id]));
+                    open.push(parent);
+                }
+                _ if !is_history => drop(set.stale.insert(parent)),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// A parent that is not built is read through a proxy; one that production does not have is built too.
 fn add_what_production_lacks(facts: &Facts<'_>, set: &mut BuildSet) {
     let mut open: Vec<NodeId> = set.built.keys().copied().collect();
@@ -160,18 +225,21 @@ fn drop_what_cannot_be_read(facts: &Facts<'_>, order: &[NodeId], set: &mut Build
             let parent = facts.name(parent).to_owned();
             set.built.remove(&id);
             set.needed.remove(&id);
+            set.not_yours.remove(&id);
             set.not_checked.insert(id, NotCheckedReason::ParentNotAvailable { parent });
         }
     }
     // What was added for a reader that fell out is not needed either.
     for id in order.iter().rev() {
-        let idle = set.needed.get_mut(id).is_some_and(|by| {
-            by.retain(|reader| set.built.contains_key(reader));
+        let BuildSet { built, needed, not_yours, .. } = &mut *set;
+        let idle = needed.get_mut(id).or_else(|| not_yours.get_mut(id)).is_some_and(|by| {
+            by.retain(|reader| built.contains_key(reader) || facts.kind(*reader) == ResourceType::Test);
             by.is_empty()
         });
         if idle {
-            set.built.remove(id);
-            set.needed.remove(id);
+            built.remove(id);
+            needed.remove(id);
+            not_yours.remove(id);
         }
     }
 }

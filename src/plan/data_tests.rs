@@ -16,13 +16,13 @@ pub(super) struct DataTests {
     pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
 }
 
-/// dbt's indirect selection over the build set, and changed tests themselves.
+/// dbt's indirect selection over what is selected, and changed tests themselves.
 pub(super) fn choose(
     facts: &Facts<'_>,
     set: &BuildSet,
     mode: IndirectSelection,
     wanted: impl Fn(NodeId) -> bool,
-) -> DataTests {
+) -> BTreeSet<NodeId> {
     let upstream = match mode {
         IndirectSelection::Buildable => facts.graph.ancestors(set.selected.iter().copied()),
         _ => BTreeSet::new(),
@@ -47,9 +47,14 @@ pub(super) fn choose(
     }
     let changed = facts.changes.nodes.keys().filter_map(|id| facts.graph.id(id));
     chosen.extend(changed.filter(|id| is_test(*id) && facts.change(*id).is_some()));
+    chosen.retain(|id| wanted(*id));
+    chosen
+}
 
+/// What becomes of each chosen test on the complete build set.
+pub(super) fn plan_all(facts: &Facts<'_>, set: &BuildSet, chosen: BTreeSet<NodeId>) -> DataTests {
     let mut tests = DataTests::default();
-    for id in chosen.into_iter().filter(|id| wanted(*id)) {
+    for id in chosen {
         match plan_one(facts, set, id) {
             Ok(planned) => drop(tests.run.insert(id, planned)),
             Err(reason) => drop(tests.not_checked.insert(id, reason)),

@@ -34,6 +34,9 @@ pub struct Plan {
     pub not_checked: Vec<NotChecked>,
     /// Nodes that production has and the pull request does not.
     pub removed: Vec<RemovedNode>,
+    /// What differs from production and not from the merge base (`--base`): others changed it, and it does not gate.
+    #[serde(default)]
+    pub not_yours: Vec<NotYours>,
     /// What dbt does beside building and testing, and premerge leaves out.
     pub left_out: Vec<LeftOut>,
     /// Whatever else a reader should know.
@@ -51,6 +54,9 @@ pub struct Summary {
     pub built_downstream: usize,
     /// Nodes built because production has no relation for them.
     pub built_needed: usize,
+    /// Nodes built because a built node or a test reads them and production lacks what others changed.
+    #[serde(default)]
+    pub built_not_yours: usize,
     /// Proxy views.
     pub proxies: usize,
     /// Data tests.
@@ -59,6 +65,9 @@ pub struct Summary {
     pub not_checked: usize,
     /// Entries of `removed`.
     pub removed: usize,
+    /// Entries of `not_yours`.
+    #[serde(default)]
+    pub not_yours: usize,
 }
 
 /// A node that is built.
@@ -128,6 +137,12 @@ pub enum Why {
     /// A built node reads it, and production has no relation to read instead.
     NeededNew {
         /// The built nodes that read it.
+        by: Vec<String>,
+    },
+    /// Needed by the pull request's change: what is built or tested for it reads it, and production's relation lacks
+    /// what others changed in it or upstream of it. Its own tests are not run, and its failure is a note.
+    NotYours {
+        /// The built nodes and the tests that read it.
         by: Vec<String>,
     },
 }
@@ -299,6 +314,29 @@ pub struct RemovedNode {
     pub referred_by: Vec<String>,
     /// What read it in production and is still there.
     pub was_read_by: Vec<String>,
+}
+
+/// A change that others made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotYours {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// In which ways it differs from production.
+    pub changed: Vec<Reason>,
+    /// What becomes of it.
+    pub fate: NotYoursFate,
+}
+
+/// What becomes of a change that others made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotYoursFate {
+    /// It is not built.
+    NotBuilt,
+    /// It is built because the pull request's change reads it; it does not gate.
+    Needed,
+    /// It is downstream of the pull request's change, so it is built and gates as everything downstream does.
+    Downstream,
 }
 
 /// Something that dbt does and premerge leaves out.

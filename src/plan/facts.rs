@@ -76,7 +76,21 @@ impl<'a> Facts<'a> {
     /// no change to dbt.
     pub(super) fn change(&self, id: NodeId) -> Option<&'a Change> {
         let change = self.changes.nodes.get(self.name(id))?;
-        let counts = match change.kind {
+        self.counts(id, change).then_some(change)
+    }
+
+    /// Whether others changed it, in a way that counts as [`Facts::change`] does.
+    pub(super) fn is_not_yours(&self, id: NodeId) -> bool {
+        self.changes.not_yours.get(self.name(id)).is_some_and(|change| self.counts(id, change))
+    }
+
+    /// Whether the pull request changed it, though perhaps to what production has.
+    pub(super) fn is_yours(&self, id: NodeId) -> bool {
+        self.change(id).is_some() || self.changes.as_in_state.contains(self.name(id))
+    }
+
+    fn counts(&self, id: NodeId, change: &Change) -> bool {
+        match change.kind {
             ChangeKind::Modified | ChangeKind::Renamed { .. } => true,
             ChangeKind::Added => !matches!(
                 self.kind(id),
@@ -87,8 +101,7 @@ impl<'a> Facts<'a> {
                     | ResourceType::SavedQuery
             ),
             ChangeKind::Removed | ChangeKind::Disabled => false,
-        };
-        counts.then_some(change)
+        }
     }
 
     /// What a node or test reads: its parents that are relations, and through ephemeral parents, theirs.

@@ -54,7 +54,8 @@ pub enum PlanError {
 /// - Changed models, seeds and snapshots are built, and everything downstream of a change, tests and
 ///   sources included as dbt does. Ephemeral models have no relation: what reads them reads their parents.
 /// - A snapshot that is only downstream stays production's; what reads it is built all the same.
-/// - What production does not have is built when a built node reads it.
+/// - What production does not have is built when a built node reads it, and so is what production does not have
+///   as it will be, because others changed it or something upstream of it ([`Changes::set_apart`]).
 /// - Python models and unknown materializations are not checked; what reads them reads production's, or
 ///   is not checked either.
 /// - Tests follow `options.indirect`; changed tests are always run.
@@ -77,8 +78,10 @@ pub fn plan<'a>(
         let id = facts.name(id);
         options.select.as_ref().is_none_or(|select| select.contains(id)) && !options.exclude.contains(id)
     };
-    let set = build_set::choose(&facts, &order, wanted);
-    let tests = data_tests::choose(&facts, &set, options.indirect, wanted);
+    let mut set = build_set::choose(&facts, &order, wanted);
+    let chosen = data_tests::choose(&facts, &set, options.indirect, wanted);
+    build_set::complete(&facts, &order, &mut set, &chosen, wanted);
+    let tests = data_tests::plan_all(&facts, &set, chosen);
 
     let reads: BTreeMap<NodeId, Vec<NodeId>> = set.built.keys().map(|id| (*id, facts.reads(*id))).collect();
     let proxied = proxied(&facts, &set, &reads, &tests);
@@ -135,6 +138,7 @@ pub fn plan<'a>(
         skipped: skipped(&facts, &set),
         not_checked: not_checked(&facts, &set, &tests),
         removed: beside::removed(&facts),
+        not_yours: beside::not_yours(&facts, &set),
         left_out: beside::left_out(&facts, &set, &tests),
         notices: beside::notices(&facts, &set, &proxy_ids),
         tests: tests.run.into_values().map(|(test, _)| test).collect(),
@@ -193,7 +197,7 @@ fn causes(facts: &Facts<'_>, order: &[NodeId], set: &BuildSet) -> BTreeMap<NodeI
         let mut own = BTreeSet::new();
         let mut more = false;
         for parent in facts.graph.parents(id) {
-            if facts.change(*parent).is_some() {
+            if facts.is_yours(*parent) {
                 own.insert(*parent);
             } else if let Some((theirs, cut)) = found.get(parent) {
                 own.extend(theirs);
@@ -212,6 +216,9 @@ fn causes(facts: &Facts<'_>, order: &[NodeId], set: &BuildSet) -> BTreeMap<NodeI
 }
 
 fn why(facts: &Facts<'_>, set: &BuildSet, causes: &BTreeMap<NodeId, (BTreeSet<NodeId>, bool)>, id: NodeId) -> Why {
+    if let Some(by) = set.not_yours.get(&id) {
+        return Why::NotYours { by: facts.names(by.iter().copied()) };
+    }
     if let Some(by) = set.needed.get(&id) {
         return Why::NeededNew { by: facts.names(by.iter().copied()) };
     }
@@ -278,6 +285,7 @@ fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {
         tests: plan.tests.len(),
         not_checked: plan.not_checked.len(),
         removed: plan.removed.len(),
+        not_yours: plan.not_yours.len(),
         ..Summary::default()
     };
     for node in &plan.nodes {
@@ -285,6 +293,7 @@ fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {
             Why::Changed { .. } => summary.built_changed += 1,
             Why::Downstream { .. } => summary.built_downstream += 1,
             Why::NeededNew { .. } => summary.built_needed += 1,
+            Why::NotYours { .. } => summary.built_not_yours += 1,
         }
     }
     summary

@@ -14,8 +14,9 @@ mod relocation;
 mod render;
 
 pub use document::{
-    DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, Notice, Plan, PlannedNode,
-    PlannedTest, Proxy, RemovedNode, Severity, SkipReason, Skipped, Summary, TestKind, TestWhy, Why,
+    DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours, NotYoursFate,
+    Notice, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity, SkipReason, Skipped, Summary, TestKind,
+    TestWhy, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use render::render_text;

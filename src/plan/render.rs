@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::document::{LeftOutKind, Materialization, NotCheckedReason, Plan, PlannedNode, Severity, SkipReason, Why};
+use super::document::{
+    LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Plan, PlannedNode, Severity, SkipReason, Why,
+};
 
 /// Names shown of a list before it is folded.
 const SHOWN: usize = 8;
@@ -21,6 +23,7 @@ pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result
     not_checked(plan, &mut page)?;
     skipped(plan, &mut page)?;
     removed(plan, &mut page)?;
+    not_yours(plan, &mut page)?;
     left_out(plan, &mut page)?;
     notices(plan, &mut page)
 }
@@ -125,6 +128,7 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         (plan.summary.built_changed, "changed"),
         (plan.summary.built_downstream, "downstream"),
         (plan.summary.built_needed, "not in production"),
+        (plan.summary.built_not_yours, "changed by others"),
     ];
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
@@ -175,6 +179,10 @@ fn why(why: &Why) -> String {
         Why::NeededNew { by } => {
             let names: Vec<&str> = by.iter().map(|id| short(id)).collect();
             format!("not in production, read by {}", names.join(", "))
+        }
+        Why::NotYours { by } => {
+            let names: Vec<&str> = by.iter().map(|id| short(id)).collect();
+            format!("needed by your change, others changed it: read by {}", names.join(", "))
         }
     }
 }
@@ -291,6 +299,23 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         })
         .collect();
     page.table(&rows)
+}
+
+fn not_yours(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let mut groups: BTreeMap<NotYoursFate, Vec<String>> = BTreeMap::new();
+    for entry in &plan.not_yours {
+        let reasons: Vec<String> = entry.changed.iter().map(ToString::to_string).collect();
+        groups.entry(entry.fate).or_default().push(format!("{} ({})", short(&entry.unique_id), reasons.join(", ")));
+    }
+    for (fate, names) in groups {
+        page.section(match fate {
+            NotYoursFate::NotBuilt => "Not yours: differs from production, not from the merge base; not built",
+            NotYoursFate::Needed => "Not yours, but built because your change reads it; it does not gate",
+            NotYoursFate::Downstream => "Others changed it too, downstream of your change",
+        })?;
+        page.names(names.iter().map(String::as_str))?;
+    }
+    Ok(())
 }
 
 fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {

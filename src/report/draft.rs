@@ -10,6 +10,7 @@ use super::facts::{Facts, Interruption, LeftOut, NotChecked, StateFacts, Tempora
 use super::finding::Finding;
 use super::impact::{Impact, RemovedNode};
 use super::lint::LintFacts;
+use super::not_yours::NotYours;
 use super::outcome::{NodeOutcome, TestOutcome};
 use super::verdict::{Verdict, conclude};
 
@@ -27,6 +28,9 @@ pub struct Draft {
     /// The production manifest it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateFacts>,
+    /// The manifest of the merge base, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<StateFacts>,
     /// The temporary schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary_schema: Option<TemporarySchema>,
@@ -60,6 +64,9 @@ pub struct Draft {
     /// What state has and the pull request has not.
     #[serde(default)]
     pub removed: Vec<RemovedNode>,
+    /// What differs from production and not from the merge base: others changed it, and it does not gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_yours: Vec<NotYours>,
     /// What should have been checked and was not.
     #[serde(default)]
     pub not_checked: Vec<NotChecked>,

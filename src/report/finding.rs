@@ -97,6 +97,8 @@ pub mod rules {
     pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
     /// The production manifest is older than the configured age.
     pub const STATE_OLD: RuleId = RuleId::known("state-old");
+    /// A node that others changed, and that the pull request's change reads, cannot be built.
+    pub const NOT_YOURS_FAILED: RuleId = RuleId::known("not-yours-failed");
     /// The engine or the profile lacks something that the project may use.
     pub const WAREHOUSE_LIMIT: RuleId = RuleId::known("warehouse-limit");
     /// A statement came through only when it was sent again after a fault of the warehouse.

@@ -14,6 +14,7 @@ mod impact;
 mod lint;
 pub mod json; // the document `report.json`, version 1
 pub mod markdown; // the pull request's comment
+mod not_yours;
 mod outcome;
 mod problems;
 pub mod terminal; // what `premerge check` prints
@@ -26,5 +27,6 @@ pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, StateFacts, 
 pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
 pub use impact::{DownstreamModel, ExposedUse, Impact, RemovedNode};
 pub use lint::LintFacts;
+pub use not_yours::{NotYours, NotYoursFate};
 pub use outcome::{NodeOutcome, NodeStatus, TestKind, TestOutcome, TestStatus, Why};
 pub use verdict::Verdict;

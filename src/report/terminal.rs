@@ -9,6 +9,7 @@ use super::check::{Check, CheckState};
 use super::draft::Report;
 use super::escape;
 use super::finding::{Finding, Severity};
+use super::not_yours::NotYoursFate;
 use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
 use super::verdict::Verdict;
 use super::words::{self, count, len, thousands};
@@ -35,6 +36,7 @@ pub fn write(report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<
     models(report, &mut screen)?;
     removed(report, &mut screen)?;
     impact(report, &mut screen)?;
+    not_yours(report, &mut screen)?;
     how(report, &mut screen)
 }
 
@@ -329,11 +331,34 @@ fn impact(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     screen.hidden(impact.exposures.len())
 }
 
+fn not_yours(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
+    if report.not_yours.is_empty() {
+        return Ok(());
+    }
+    let nodes = count(len(&report.not_yours), "node");
+    screen.heading(&format!("Not yours (changed by others, not in production yet): {nodes}"))?;
+    for node in report.not_yours.iter().take(ITEMS) {
+        let why: Vec<_> = node.why.iter().map(|why| why.text.as_str()).collect();
+        let fate = match node.fate {
+            NotYoursFate::NotBuilt => "",
+            NotYoursFate::Needed => "; built because your change reads it, does not gate",
+            NotYoursFate::Downstream => "; built, downstream of your change",
+        };
+        let text = format!("{}: {}{fate}", node.name, why.join(", "));
+        screen.wrapped(Paint::Plain, 2, &escape::terminal(&text, false))?;
+    }
+    screen.hidden(report.not_yours.len())
+}
+
 fn how(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut parts = Vec::new();
     if let Some(state) = &report.state {
         let time = state.generated_at.as_deref().and_then(words::utc).map(|time| format!(" of {time}"));
         parts.push(format!("compared with the production manifest{}", time.unwrap_or_default()));
+    }
+    if let Some(base) = &report.base {
+        let time = base.generated_at.as_deref().and_then(words::utc).map(|time| format!(" of {time}"));
+        parts.push(format!("with the merge base's manifest{}", time.unwrap_or_default()));
     }
     if let Some(schema) = &report.temporary_schema {
         let kept = if schema.dropped { ", dropped" } else { "" };

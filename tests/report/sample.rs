@@ -256,6 +256,15 @@ pub(crate) fn made_of(text: &str) -> Draft {
             renamed_to: Some(text()),
             disabled: false,
         }],
+        base: Some(StateFacts { generated_at: Some(text()), ..StateFacts::default() }),
+        not_yours: [NotYoursFate::NotBuilt, NotYoursFate::Needed, NotYoursFate::Downstream]
+            .map(|fate| NotYours {
+                unique_id: text(),
+                name: text(),
+                why: vec![Why { kind: text(), text: text() }],
+                fate,
+            })
+            .to_vec(),
         not_checked: vec![NotChecked { subject: text(), unique_id: None, reason: text() }],
         left_out: vec![LeftOut { subject: text(), unique_id: None, reason: text() }],
         ..Draft::default()
@@ -295,6 +304,12 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
         still_used_by: (0..nodes).map(|user| format!("user_{user}_of_what_is_gone")).collect(),
         renamed_to: None,
         disabled: false,
+    }));
+    draft.not_yours.extend((0..nodes).map(|number| NotYours {
+        unique_id: format!("model.analytics.theirs_{number}"),
+        name: format!("theirs_{number}_{}", "x".repeat(100)),
+        why: vec![Why { kind: "body".into(), text: "SQL body".into() }],
+        fate: NotYoursFate::NotBuilt,
     }));
     draft.tally();
     draft

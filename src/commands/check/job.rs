@@ -10,9 +10,9 @@ use super::Began;
 use super::args::CheckArgs;
 use super::settings::Settings;
 use super::summary::{self, Sources};
-use crate::artifacts::{Manifest, read_pair};
+use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
-use crate::commands::comparison::{Planned, Wanted, compare_and_plan};
+use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
 use crate::commands::{CommandError, Io, runtime};
@@ -38,9 +38,9 @@ pub(super) fn check(
 ) -> Result<Report, CommandError> {
     let recorded_files = RecordedFiles::beside(Some(&settings.state), &settings.manifest)?;
     let recorded = recorded_files.parse()?;
-    let files = read_pair(&settings.state, &settings.manifest)?;
-    let (state, pr) = files.parse()?;
-    let graph = Graph::new(&pr);
+    let files = ManifestFiles::read(&settings.state, settings.base.as_deref(), &settings.manifest)?;
+    let manifests = files.parse()?;
+    let graph = Graph::new(&manifests.pr);
     let wanted = Wanted {
         selection: &args.selection,
         indirect: settings.indirect,
@@ -48,18 +48,21 @@ pub(super) fn check(
         more_unrendered_values: settings.more_unrendered_values,
         recorded: &recorded,
     };
-    let Planned { changes, plan, issues } = compare_and_plan(&state, &pr, &graph, wanted)?;
+    let Planned { changes, plan, issues } = compare_and_plan(&manifests, &graph, wanted)?;
+    let Manifests { state, base, pr } = &manifests;
 
-    let mut draft = Draft { facts: facts(settings, ci, pull_request, &pr, io), ..Draft::default() };
-    draft.state = Some(state_facts(&state, began.at));
+    let mut draft = Draft { facts: facts(settings, ci, pull_request, pr, io), ..Draft::default() };
+    draft.state = Some(state_facts(state, began.at));
+    draft.base = base.as_ref().map(|base| state_facts(base, began.at));
     draft.timings.started_at = Some(began.at.to_string());
     let project = pr.metadata.project_name.as_deref().unwrap_or("project").to_owned();
     summary::issues(&mut draft, &issues, &project);
-    summary::planned(&mut draft, Sources { plan: &plan, pr: &pr, graph: &graph, changes: &changes });
+    summary::planned(&mut draft, Sources { plan: &plan, pr, graph: &graph, changes: &changes });
 
-    super::lint::lint(&mut draft, settings, &state, &pr, io)?;
+    // What is new in the SQL is what the merge base does not have, where it is known.
+    super::lint::lint(&mut draft, settings, base.as_ref().unwrap_or(state), pr, io)?;
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
-    let job = Job { settings, plan: &plan, state: &state, pr: &pr, began, drop: args.drop, env: &io.env };
+    let job = Job { settings, plan: &plan, state, pr, began, drop: args.drop, env: &io.env };
     let observer = observer(io);
     runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
     drop(observer);

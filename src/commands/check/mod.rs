@@ -6,6 +6,7 @@ mod job;
 mod lint;
 mod settings;
 mod summary;
+mod whose;
 
 use std::time::Instant;
 

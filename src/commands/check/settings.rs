@@ -19,6 +19,7 @@ const EXPIRE_AFTER_HOURS: u32 = 72;
 pub(super) struct Settings {
     pub(super) project_dir: PathBuf,
     pub(super) state: PathBuf,
+    pub(super) base: Option<PathBuf>,
     pub(super) manifest: PathBuf,
     pub(super) target: Target,
     pub(super) schema: String,
@@ -67,6 +68,7 @@ impl Settings {
         let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(Self {
             state: env.cwd.join(&args.manifests.state),
+            base: args.manifests.base.as_ref().map(|path| env.cwd.join(path)),
             manifest: args.manifests.pull_request(&env.cwd, &project_dir),
             schema,
             protected: file.protected_schemas.iter().cloned().chain(target.schema.clone()).collect(),

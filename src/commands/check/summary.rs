@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::whose;
 use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, Node, ResourceType};
 use crate::build::{Failure, JobResult, JobStatus, Outcome, Stop, left_out_of_contract};
 use crate::changes::{ChangeKind, Changes};
@@ -33,6 +34,7 @@ pub(super) fn planned(draft: &mut Draft, sources: Sources<'_>) {
     draft.left_out = sources.left_out();
     draft.removed = sources.removed();
     draft.impact = sources.impact();
+    draft.not_yours = sources.not_yours();
     let (models, exposures) = (draft.impact.models.len(), draft.impact.exposures.len());
     draft.checks.impact = Check::ran(0, 0, 0, 0).with_summary(format!(
         "{} · {}",
@@ -71,6 +73,7 @@ pub(super) fn happened(draft: &mut Draft, outcome: &Outcome) {
             built(node, result);
         }
     }
+    whose::excuse(draft);
     for test in &mut draft.tests {
         if let Some(result) = results.get(test.unique_id.as_str()) {
             tested(test, result);
@@ -181,6 +184,7 @@ impl Sources<'_> {
                 let more = if *and_more || of.len() > 2 { ", …" } else { "" };
                 (false, vec![why("downstream", format!("reads {}{more}", names.join(", ")))])
             }
+            PlannedWhy::NotYours { by } => (false, vec![whose::needed(by)]),
             PlannedWhy::NeededNew { by } => {
                 let first = by.first().map_or("", |id| short(id));
                 (false, vec![why("needed", format!("not in production; {first} reads it"))])
@@ -345,16 +349,16 @@ fn not_checked(planned: &crate::plan::NotChecked) -> NotChecked {
 }
 
 /// `reason` of the reason's data form: the word for programs.
-fn kind_of(reason: &crate::changes::Reason) -> String {
+pub(super) fn kind_of(reason: &crate::changes::Reason) -> String {
     let value = serde_json::to_value(reason).unwrap_or_default();
     value.get("reason").and_then(serde_json::Value::as_str).unwrap_or("changed").to_owned()
 }
 
-fn why(kind: &str, text: String) -> Why {
+pub(super) fn why(kind: &str, text: String) -> Why {
     Why { kind: kind.to_owned(), text }
 }
 
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace('`', "")
 }
 
@@ -365,7 +369,7 @@ fn owner_name(owner: Option<&serde_json::Value>) -> Option<String> {
 }
 
 /// What follows type and package in a unique_id.
-fn short(unique_id: &str) -> &str {
+pub(super) fn short(unique_id: &str) -> &str {
     unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
 }
 

@@ -3,6 +3,7 @@
 use super::page::{Page, Rung};
 use crate::report::escape::{self, CELL};
 use crate::report::finding::{Finding, Place, Severity};
+use crate::report::not_yours::NotYoursFate;
 use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, len};
@@ -29,6 +30,7 @@ pub(super) fn all(page: &Page<'_>) -> String {
         removed(page),
         not_checked(page),
         impact(page),
+        not_yours(page),
         how(page),
     ];
     sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -311,6 +313,29 @@ fn impact(page: &Page<'_>) -> Option<String> {
     Some(fold(&summary, &parts.join("\n\n")))
 }
 
+/// What others changed.
+fn not_yours(page: &Page<'_>) -> Option<String> {
+    let all = &page.report.not_yours;
+    if all.is_empty() {
+        return None;
+    }
+    let summary = format!("<b>Not yours</b> (changed by others, not in production yet): {}", count(len(all), "node"));
+    if page.rung >= Rung::ImpactCounted {
+        return Some(fold(&summary, "The names are in `report.json`."));
+    }
+    let groups = [
+        (NotYoursFate::Needed, "Built because your change reads it, without its own tests; it does not gate"),
+        (NotYoursFate::Downstream, "Downstream of your change, so built and tested with it"),
+        (NotYoursFate::NotBuilt, "Not built"),
+    ];
+    let lines = groups.iter().filter_map(|(fate, words)| {
+        let of_fate: Vec<_> = all.iter().filter(|node| node.fate == *fate).map(|node| node.name.as_str()).collect();
+        let total = of_fate.len();
+        (total > 0).then(|| format!("{words}: {}", names(of_fate, ROWS, total)))
+    });
+    Some(fold(&summary, &lines.collect::<Vec<_>>().join("\n\n")))
+}
+
 /// Base, schema, time, versions, and what was left out on purpose.
 fn how(page: &Page<'_>) -> Option<String> {
     let report = page.report;
@@ -327,6 +352,10 @@ fn how(page: &Page<'_>) -> Option<String> {
             base.push_str(&format!(" (commit `{commit}`)"));
         }
         parts.push(base);
+    }
+    if let Some(base) = &report.base {
+        let time = base.generated_at.as_deref().and_then(words::utc).map(|time| format!(" of {time}"));
+        parts.push(format!("merge base manifest{}", time.unwrap_or_default()));
     }
     if let Some(schema) = &report.temporary_schema {
         let built = report.nodes.iter().filter(|node| node.status == NodeStatus::Built).count();
