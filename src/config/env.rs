@@ -32,6 +32,12 @@ impl Env {
         self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Names and values of the variables whose names begin so; empty ones count as unset.
+    pub fn with_prefix<'e>(&'e self, prefix: &'e str) -> impl Iterator<Item = (&'e str, &'e str)> {
+        let pairs = self.vars.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs.filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
+    }
+
     /// The value of a variable, empty or not: what dbt's `env_var` sees.
     #[must_use]
     pub fn get_raw(&self, name: &str) -> Option<&str> {

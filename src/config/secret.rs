@@ -1,7 +1,7 @@
 //! Values that must not be shown.
 
 /// A string that prints as `***`.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct Secret(String);
 
 impl Secret {

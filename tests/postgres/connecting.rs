@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, SHARED};
 use crate::warehouse::{limits, target, try_open};
 
 /// A server with certificates and passwords.
-static STRICT: LazyLock<Cluster> = LazyLock::new(|| {
+pub static STRICT: LazyLock<Cluster> = LazyLock::new(|| {
     let cluster = Cluster::start(&[]);
     cluster.sql("postgres", "create role keeper login password 's3cret'; create role reader; grant reader to keeper");
     cluster.sql("postgres", "create database plain");

@@ -4,10 +4,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
 mod accidents;
+mod aws;
 mod cluster;
 mod connecting;
 mod ferry;
 mod redshift;
+mod redshift_login;
 mod sessions;
 mod temp_schema;
 mod warehouse;

@@ -349,8 +349,7 @@ fn how(page: &Page<'_>) -> Option<String> {
             base.push_str(&format!(", {} old", words::age(age)));
         }
         if let Some(commit) = state.commit.as_deref().and_then(words::short_commit) {
-            let behind = state.commits_behind.map(|number| format!(", {} behind", count(number, "commit")));
-            base.push_str(&format!(" (commit `{commit}`{})", behind.unwrap_or_default()));
+            base.push_str(&format!(" (commit `{commit}`)"));
         }
         parts.push(base);
     }

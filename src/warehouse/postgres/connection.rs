@@ -10,6 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault;
 use super::profile::Profile;
+use super::redshift::Method;
 use super::tls::SslMode;
 use crate::sql::Dialect;
 use crate::warehouse::retry::pause;
@@ -25,6 +26,7 @@ pub(super) const AS_USER: &str = "set local role none;\n";
 pub(super) struct Server {
     pub(super) dialect: Dialect,
     pub(super) profile: Profile,
+    pub(super) method: Method,
     /// `None` where the profile or a socket makes encryption pointless.
     pub(super) tls: Option<MakeRustlsConnect>,
     /// `application_name` of all sessions of this process, by which a newer run finds them.
@@ -72,7 +74,13 @@ impl Server {
         let product = if self.dialect == Dialect::Redshift { "Redshift" } else { "PostgreSQL" };
         let Profile { host, port, dbname, user, role, .. } = &self.profile;
         let role = role.as_deref().map(|role| format!(", role {role}")).unwrap_or_default();
-        format!("{product} {host}:{port}/{dbname} as {user}{role}")
+        match &self.method {
+            Method::Password => format!("{product} {host}:{port}/{dbname} as {user}{role}"),
+            Method::Temporary(_) => {
+                let user = if user.is_empty() { "an IAM role" } else { user };
+                format!("{product} {host}:{port}/{dbname} as {user} by a login from AWS{role}")
+            }
+        }
     }
 
     /// Connects and prepares the session. `again` is for a session whose connection was lost: the server was
@@ -80,14 +88,9 @@ impl Server {
     pub(super) async fn connect(&self, again: bool) -> Result<Link, WarehouseError> {
         let mut attempt = 1;
         loop {
-            let error = match tokio::time::timeout(self.profile.connect_timeout, self.connect_once()).await {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => error,
-                Err(_) => WarehouseError::new(
-                    FaultClass::Connection,
-                    format!("{}: no answer within {} s", self.place(), self.profile.connect_timeout.as_secs()),
-                )
-                .with_remedy("check `host` and `port` of the profile, and that this machine may reach them"),
+            let error = match self.attempt().await {
+                Ok(link) => return Ok(link),
+                Err(error) => error,
             };
             let attempts = match error.class {
                 FaultClass::TooManyConnections | FaultClass::Restart => PATIENT_ATTEMPTS,
@@ -103,12 +106,30 @@ impl Server {
         }
     }
 
+    /// One attempt within the time that the profile gives; asking AWS for a login has limits of its own.
+    async fn attempt(&self) -> Result<Link, WarehouseError> {
+        let config = self.config().await?;
+        let result = match tokio::time::timeout(self.profile.connect_timeout, self.connect_once(config)).await {
+            Ok(result) => result,
+            Err(_) => Err(WarehouseError::new(
+                FaultClass::Connection,
+                format!("{}: no answer within {} s", self.place(), self.profile.connect_timeout.as_secs()),
+            )
+            .with_remedy("check `host` and `port` of the profile, and that this machine may reach them")),
+        };
+        if let (Err(error), Method::Temporary(iam)) = (&result, &self.method)
+            && error.class == FaultClass::Authentication
+        {
+            iam.forget().await;
+        }
+        result
+    }
+
     fn place(&self) -> String {
         format!("{}:{}", self.profile.host, self.profile.port)
     }
 
-    async fn connect_once(&self) -> Result<Link, WarehouseError> {
-        let config = self.config();
+    async fn connect_once(&self, config: Config) -> Result<Link, WarehouseError> {
         let Some(tls) = &self.tls else { return self.link(config, Wire::Disable, NoTls).await };
         match self.profile.sslmode {
             SslMode::Disable => self.link(config, Wire::Disable, NoTls).await,
@@ -131,20 +152,29 @@ impl Server {
         }
     }
 
-    fn config(&self) -> Config {
+    async fn config(&self) -> Result<Config, WarehouseError> {
         let profile = &self.profile;
         let mut config = Config::new();
         // A leading slash makes it the folder of a socket.
-        config.host(&profile.host).port(profile.port).dbname(&profile.dbname).user(&profile.user);
-        if let Some(password) = &profile.password {
-            config.password(password.expose());
+        config.host(&profile.host).port(profile.port).dbname(&profile.dbname);
+        match &self.method {
+            Method::Password => {
+                config.user(&profile.user);
+                if let Some(password) = &profile.password {
+                    config.password(password.expose());
+                }
+            }
+            Method::Temporary(iam) => {
+                let login = iam.login().await?;
+                config.user(&login.user).password(login.password.expose());
+            }
         }
         config.application_name(&self.tag).connect_timeout(profile.connect_timeout);
         config.keepalives(true);
         // Where the profile leaves it to the system, Linux would notice a dead peer after two hours.
         let idle = if profile.keepalives_idle.is_zero() { Duration::from_secs(60) } else { profile.keepalives_idle };
         config.keepalives_idle(idle).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
-        config
+        Ok(config)
     }
 
     async fn link<T>(&self, mut config: Config, mode: Wire, tls: T) -> Result<Link, WarehouseError>

@@ -9,9 +9,11 @@ mod catalog;
 mod columns;
 mod connection;
 mod fault;
+mod iam;
 mod load;
 mod pgpass;
 mod profile;
+mod redshift;
 mod seed;
 mod session;
 mod statement;
@@ -28,6 +30,7 @@ use crate::config::Target;
 use crate::sql::Dialect;
 use connection::Server;
 use profile::{Fields, Profile};
+use redshift::Method;
 use session::PgSession;
 use tls::SslMode;
 
@@ -39,34 +42,28 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) fn new(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
-        let profile = Profile::read(&fields, 5432, place.env, place.project_dir)?;
-        Self::with(&fields, profile, Dialect::Postgres, place)
+        let profile = Profile::read(&fields, 5432, place, false)?;
+        Self::with(&fields, profile, Method::Password, Dialect::Postgres, place)
     }
 
     /// A dbt-redshift target, on the same wire.
     pub(super) fn redshift(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
-        match fields.text("method").as_deref() {
-            None | Some("database") => {}
-            Some(method @ ("iam" | "iam_role" | "browser_identity_center" | "oauth_token_identity_center")) => {
-                return Err(fields.wrong(format_args!(
-                    "premerge does not support `method: {method}` yet; give a user and a password with `method: database`"
-                )));
-            }
-            Some(method) => return Err(fields.wrong(format_args!("`method: {method}` is unknown to dbt-redshift"))),
-        }
-        for name in ["cluster_id", "iam_profile"] {
-            if fields.text(name).is_some() {
-                return Err(fields.wrong(format_args!("`{name}` belongs to `method: iam`, as in dbt-redshift")));
-            }
-        }
+        let method = redshift::method(&fields, place.env)?;
         // The driver of dbt-redshift reads booleans here, and dbt's own names as well.
         fields.flag("ra3_node")?;
-        let profile = Profile::read(&fields, 5439, place.env, place.project_dir)?;
-        Self::with(&fields, profile, Dialect::Redshift, place)
+        let mut profile = Profile::read(&fields, 5439, place, matches!(method, Method::Temporary(_)))?;
+        redshift::encrypt(&fields, &mut profile, &method)?;
+        Self::with(&fields, profile, method, Dialect::Redshift, place)
     }
 
-    fn with(fields: &Fields<'_>, profile: Profile, dialect: Dialect, place: Place<'_>) -> Result<Self, OpenError> {
+    fn with(
+        fields: &Fields<'_>,
+        profile: Profile,
+        method: Method,
+        dialect: Dialect,
+        place: Place<'_>,
+    ) -> Result<Self, OpenError> {
         // As libpq: a socket is never encrypted.
         let tls = match profile.sslmode {
             SslMode::Disable => None,
@@ -74,7 +71,7 @@ impl Postgres {
             mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
         };
         let tag = tag(&profile.application_name);
-        let server = Server { dialect, profile, tls, tag, limits: place.limits };
+        let server = Server { dialect, profile, method, tls, tag, limits: place.limits };
         Ok(Self { server: Arc::new(server) })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::pgpass;
 use super::tls::{Certificates, SslMode};
 use crate::config::{Env, Secret, Target};
-use crate::warehouse::OpenError;
+use crate::warehouse::{OpenError, Place};
 
 /// Where the server is and who we are there.
 #[derive(Debug, Clone)]
@@ -75,6 +75,11 @@ impl<'t> Fields<'t> {
         .filter(|text| !text.is_empty())
     }
 
+    /// A field that is no single value.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.map.get(name)
+    }
+
     pub(super) fn required(&self, name: &str) -> Result<String, OpenError> {
         self.text(name).ok_or_else(|| self.wrong(format_args!("the field `{name}` is missing")))
     }
@@ -100,14 +105,17 @@ impl<'t> Fields<'t> {
 }
 
 impl Profile {
-    /// Reads a target; `port` is the adapter's default.
-    pub(super) fn read(fields: &Fields<'_>, port: u16, env: &Env, project_dir: &Path) -> Result<Self, OpenError> {
+    /// Reads a target; `port` is the adapter's default. With a `temporary` login, user and password come from
+    /// elsewhere.
+    pub(super) fn read(fields: &Fields<'_>, port: u16, place: Place<'_>, temporary: bool) -> Result<Self, OpenError> {
+        let Place { env, project_dir, .. } = place;
         let host = fields.required("host")?;
         let port = fields.number("port", port)?;
-        let user = fields.required("user")?;
+        let user = if temporary { fields.text("user").unwrap_or_default() } else { fields.required("user")? };
         let dbname = fields.required("dbname")?;
         let mut notices = Vec::new();
         let password = match fields.text("password") {
+            _ if temporary => None,
             Some(password) => Some(Secret::new(password)),
             None => match env.get("PGPASSWORD") {
                 Some(password) => Some(Secret::new(password)),
@@ -132,6 +140,7 @@ impl Profile {
             client: file("sslcert"),
             key: file("sslkey"),
             home: env.get("HOME").map(PathBuf::from),
+            public_authority: false,
         };
         Ok(Self {
             host,
@@ -181,7 +190,10 @@ mod tests {
             fields: serde_json::from_str(json).unwrap(),
         };
         let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/checkout"));
-        Profile::read(&Fields::of(&target)?, 5432, &env, Path::new("project"))
+        let limits = crate::warehouse::Limits::default();
+        let (project_dir, temp_dir) = (Path::new("project"), Path::new("."));
+        let place = Place { project_dir, schema: "pr_1", temp_dir, env: &env, limits };
+        Profile::read(&Fields::of(&target)?, 5432, place, false)
     }
 
     #[test]

@@ -54,12 +54,19 @@ pub(super) struct Certificates {
     pub(super) key: Option<PathBuf>,
     /// The home folder, where libpq's default files are.
     pub(super) home: Option<PathBuf>,
+    /// The server's certificate comes from a public authority, so that without `root` the machine's own roots
+    /// count, in every mode, and libpq's default files do not.
+    pub(super) public_authority: bool,
 }
+
+/// The `sslrootcert` that stands for the machine's own roots.
+const SYSTEM: &str = "system";
 
 impl Certificates {
     /// The root file: the profile's, else libpq's default if it is there.
     fn root_file(&self) -> Option<PathBuf> {
-        self.root.clone().or_else(|| self.default_file("root.crt"))
+        let found = || if self.public_authority { Some(SYSTEM.into()) } else { self.default_file("root.crt") };
+        self.root.clone().or_else(found)
     }
 
     fn default_file(&self, name: &str) -> Option<PathBuf> {
@@ -102,11 +109,13 @@ fn verifier(
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, String> {
     let root = files.root_file();
-    let system = root.as_deref().is_some_and(|path| path == Path::new("system"));
+    let system = root.as_deref().is_some_and(|path| path == Path::new(SYSTEM));
     let mode = match mode {
         // libpq refuses weaker modes with the machine's own roots, because anyone can get such a certificate.
         SslMode::VerifyFull => SslMode::VerifyFull,
-        _ if system => return Err("`sslrootcert: system` needs `sslmode: verify-full`".to_owned()),
+        _ if system && !files.public_authority => {
+            return Err("`sslrootcert: system` needs `sslmode: verify-full`".to_owned());
+        }
         // As libpq for backward compatibility: with a root certificate at hand, `require` checks the chain.
         SslMode::Require if root.is_some() => SslMode::VerifyCa,
         mode => mode,
