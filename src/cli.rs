@@ -97,6 +97,7 @@ pub fn main() -> ExitCode {
         out_is_terminal,
         err_is_terminal,
         quiet: false,
+        now: jiff::Timestamp::now(),
         env,
     };
     let code = run(std::env::args_os(), &mut io);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::CommandError;
@@ -25,7 +26,7 @@ pub struct ManifestArgs {
     pub(crate) state: PathBuf,
     /// Manifest of the merge base, compiled: what differs from production and not from it is listed as not yours, and
     /// does not gate
-    #[arg(long, value_name = "PATH", env = "PREMERGE_BASE")]
+    #[arg(long, value_name = "PATH", env = "PREMERGE_BASE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) base: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
@@ -62,6 +63,11 @@ impl ManifestFiles {
 }
 
 impl ManifestArgs {
+    /// The merge base's manifest, likewise. CI sets what it does not know to nothing.
+    pub(super) fn base(&self, cwd: &Path) -> Option<PathBuf> {
+        self.base.as_ref().filter(|path| !path.as_os_str().is_empty()).map(|path| cwd.join(path))
+    }
+
     /// The pull request's manifest, where a relative path starts at `cwd`.
     pub(super) fn pull_request(&self, cwd: &Path, project_dir: &Path) -> PathBuf {
         match &self.manifest {
@@ -134,6 +140,8 @@ pub(super) struct Wanted<'w> {
     pub(super) schema: String,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// When the run began.
+    pub(super) now: jiff::Timestamp,
     /// For selectors that ask about earlier runs.
     pub(super) recorded: &'w Recorded<'w>,
 }
@@ -144,14 +152,13 @@ pub(super) fn compare_and_plan(
     graph: &Graph<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned, CommandError> {
-    let Wanted { selection, indirect, schema, more_unrendered_values, recorded } = wanted;
+    let Wanted { selection, indirect, schema, more_unrendered_values, now, recorded } = wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
     issues.extend(base.iter().flat_map(|base| check_base(base, pr, compiled)));
     refuse(&issues)?;
-    let now = Some(jiff::Timestamp::now());
-    let options = CompareOptions { more_unrendered_values, now, ..CompareOptions::default() };
+    let options = CompareOptions { more_unrendered_values, now: Some(now), ..CompareOptions::default() };
     let changes_from = |from: &Manifest<'_>| {
         let mut changes = compare(from, pr, &options);
         if compiled {

@@ -18,6 +18,8 @@ pub struct Io<'a> {
     pub err_is_terminal: bool,
     /// Say nothing but results and errors.
     pub quiet: bool,
+    /// When the command began.
+    pub now: jiff::Timestamp,
     /// Environment and working directory.
     pub env: Env,
 }

@@ -111,7 +111,7 @@ pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
             let given = args.state_modified_compare_more_unrendered_values;
             let options = CompareOptions {
                 more_unrendered_values: more_unrendered_values(given, &cwd.join(&args.project_dir))?,
-                now: Some(jiff::Timestamp::now()),
+                now: Some(io.now),
                 ..CompareOptions::default()
             };
             let changes = compare(&state, &pr, &options);

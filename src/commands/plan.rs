@@ -68,13 +68,20 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let more_unrendered_values = more_unrendered_values(given, &project_dir)?;
     let recorded_files = RecordedFiles::beside(Some(&state_path), &path)?;
     let recorded = recorded_files.parse()?;
-    let base_path = args.manifests.base.as_ref().map(|path| cwd.join(path));
+    let base_path = args.manifests.base(cwd);
     let files = ManifestFiles::read(&state_path, base_path.as_deref(), &path)?;
     let manifests = files.parse()?;
     let graph = Graph::new(&manifests.pr);
     let schema = args.schema.clone().unwrap_or_else(|| default_schema(args.pr));
     let indirect = args.selection.indirect_selection.unwrap_or_default();
-    let wanted = Wanted { selection: &args.selection, indirect, schema, more_unrendered_values, recorded: &recorded };
+    let wanted = Wanted {
+        selection: &args.selection,
+        indirect,
+        schema,
+        more_unrendered_values,
+        now: io.now,
+        recorded: &recorded,
+    };
     let Planned { plan, issues, .. } = compare_and_plan(&manifests, &graph, wanted)?;
     for issue in issues {
         io.say(format_args!("warning: {}\nhint: {}", issue.message, issue.remedy));

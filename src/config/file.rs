@@ -27,6 +27,8 @@ pub struct ConfigFile {
     pub row_counts: Option<bool>,
     /// Seconds that one statement may run.
     pub statement_timeout_seconds: Option<u64>,
+    /// Hours after which production's manifest is called old; 0 for never.
+    pub state_max_age_hours: Option<u64>,
     /// Hours until clean-up may drop the temporary schema.
     pub expire_after_hours: Option<u32>,
     /// Style and project rules.

@@ -95,7 +95,7 @@ pub mod rules {
     pub const CONTRACT_BROKEN: RuleId = RuleId::known("contract-broken");
     /// A manifest lacks something that a check needs, such as compiled SQL.
     pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
-    /// The production manifest is older than the configured age.
+    /// The production manifest, or the commit it was made of, is older than the configured age.
     pub const STATE_OLD: RuleId = RuleId::known("state-old");
     /// A node that others changed, and that the pull request's change reads, cannot be built.
     pub const NOT_YOURS_FAILED: RuleId = RuleId::known("not-yours-failed");

@@ -354,7 +354,10 @@ fn how(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut parts = Vec::new();
     if let Some(state) = &report.state {
         let time = state.generated_at.as_deref().and_then(words::utc).map(|time| format!(" of {time}"));
-        parts.push(format!("compared with the production manifest{}", time.unwrap_or_default()));
+        let commit = state.commit.as_deref().and_then(words::short_commit).map(|commit| format!(", commit {commit}"));
+        let behind = state.commits_behind.map(|number| format!(", {} behind", count(number, "commit")));
+        let parts_of = [time, commit, behind].map(Option::unwrap_or_default).concat();
+        parts.push(format!("compared with the production manifest{parts_of}"));
     }
     if let Some(base) = &report.base {
         let time = base.generated_at.as_deref().and_then(words::utc).map(|time| format!(" of {time}"));

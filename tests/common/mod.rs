@@ -156,6 +156,8 @@ impl Checkout {
 pub fn premerge() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::cargo_bin("premerge").unwrap();
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nonexistent");
+    // The fixtures' manifests are of one day, and no test depends on the clock.
+    command.env("PREMERGE_STATE_MAX_AGE_HOURS", "0");
     command
 }
 

@@ -39,6 +39,8 @@ pub(crate) fn worked_example() -> Draft {
             generated_at: Some("2026-11-19T04:12:31Z".into()),
             age_seconds: Some(3 * 3600),
             commit: Some("51be0c2aa0".into()),
+            commit_age_seconds: Some(5 * 3600),
+            commits_behind: Some(2),
             dbt_version: Some("1.11.2".into()),
         }),
         temporary_schema: Some(TemporarySchema {
@@ -213,6 +215,8 @@ pub(crate) fn made_of(text: &str) -> Draft {
             generated_at: Some(text()),
             age_seconds: Some(9),
             commit: Some(text()),
+            commit_age_seconds: Some(9),
+            commits_behind: Some(9),
             dbt_version: Some(text()),
         }),
         temporary_schema: Some(TemporarySchema {

@@ -10,6 +10,7 @@ use super::Began;
 use super::args::CheckArgs;
 use super::settings::Settings;
 use super::summary::{self, Sources};
+use super::{git, state};
 use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions, Unobserved};
 use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
@@ -20,9 +21,7 @@ use crate::config::Env;
 use crate::plan::Plan;
 use crate::project::Graph;
 use crate::publish::detect::Ci;
-use crate::report::{
-    Draft, Facts, Finding, Interruption, Report, Severity, StateFacts, TemporarySchema, escape, rules,
-};
+use crate::report::{Draft, Facts, Finding, Interruption, Report, Severity, TemporarySchema, escape, rules};
 use crate::warehouse::{
     self, FaultClass, GuardError, Lease, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError,
 };
@@ -46,16 +45,25 @@ pub(super) fn check(
         indirect: settings.indirect,
         schema: settings.schema.clone(),
         more_unrendered_values: settings.more_unrendered_values,
+        now: began.at,
         recorded: &recorded,
     };
     let Planned { changes, plan, issues } = compare_and_plan(&manifests, &graph, wanted)?;
     let Manifests { state, base, pr } = &manifests;
 
     let mut draft = Draft { facts: facts(settings, ci, pull_request, pr, io), ..Draft::default() };
-    draft.state = Some(state_facts(state, began.at));
-    draft.base = base.as_ref().map(|base| state_facts(base, began.at));
+    draft.base = base.as_ref().map(|base| state::facts(base, began.at));
     draft.timings.started_at = Some(began.at.to_string());
     let project = pr.metadata.project_name.as_deref().unwrap_or("project").to_owned();
+    let mut of_state = state::facts(state, began.at);
+    if let Some(commit) = &settings.state_commit {
+        let known = git::look_up(&settings.project_dir, commit, ci.base.as_deref());
+        state::add_commit(&mut of_state, commit, known, began.at);
+    }
+    if base.is_none() {
+        draft.findings.extend(state::old(&of_state, settings.state_max_age_hours, &project));
+    }
+    draft.state = Some(of_state);
     summary::issues(&mut draft, &issues, &project);
     summary::planned(&mut draft, Sources { plan: &plan, pr, graph: &graph, changes: &changes });
 
@@ -99,17 +107,6 @@ fn facts(settings: &Settings, ci: &Ci, pull_request: Option<u64>, pr: &Manifest<
         facts.project_folder = Some(folder.to_string_lossy().replace('\\', "/"));
     }
     facts
-}
-
-fn state_facts(state: &Manifest<'_>, now: Timestamp) -> StateFacts {
-    let generated_at = state.metadata.generated_at.as_deref();
-    let age = generated_at.and_then(|text| text.parse::<Timestamp>().ok()).map(|then| now.duration_since(then));
-    StateFacts {
-        generated_at: generated_at.map(str::to_owned),
-        age_seconds: age.and_then(|age| u64::try_from(age.as_secs()).ok()),
-        commit: None,
-        dbt_version: state.metadata.dbt_version.as_deref().map(str::to_owned),
-    }
 }
 
 /// The part that talks to the warehouse.

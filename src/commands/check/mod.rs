@@ -2,9 +2,11 @@
 
 mod args;
 mod deliver;
+mod git;
 mod job;
 mod lint;
 mod settings;
+mod state;
 mod summary;
 mod whose;
 
@@ -29,7 +31,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
 
 /// The same, returning the report.
 pub(super) fn run_for_report(args: &CheckArgs, io: &mut Io<'_>) -> Result<Report, CommandError> {
-    let began = Began { instant: Instant::now(), at: Timestamp::now() };
+    let began = Began { instant: Instant::now(), at: io.now };
     let ci =
         detect(&|name| io.env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))?;
     let pull_request = args.pr.or(ci.pull_request);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::args::{CheckArgs, ProjectArgs};
+use super::git;
 use crate::commands::CommandError;
 use crate::config::{ConfigFile, DbtProject, Env, LintConfig, ProfileQuery, Target};
 use crate::project::IndirectSelection;
@@ -14,6 +15,9 @@ use crate::warehouse::Limits;
 /// Hours until clean-up may drop a temporary schema, unless configured.
 const EXPIRE_AFTER_HOURS: u32 = 72;
 
+/// Hours after which production's manifest counts as old, unless configured.
+const STATE_MAX_AGE_HOURS: u64 = 48;
+
 /// Everything the run needs to know, in its final form.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -21,6 +25,8 @@ pub(super) struct Settings {
     pub(super) state: PathBuf,
     pub(super) base: Option<PathBuf>,
     pub(super) manifest: PathBuf,
+    pub(super) state_commit: Option<String>,
+    pub(super) state_max_age_hours: u64,
     pub(super) target: Target,
     pub(super) schema: String,
     pub(super) protected: Vec<String>,
@@ -65,11 +71,19 @@ impl Settings {
             Some(name) => named(name, pull_request, project.name.as_deref())?,
             None => named("premerge_pr_{pr}", pull_request, None)?,
         };
+        // CI sets what it does not know to nothing.
+        let state_commit = args.state_commit.clone().filter(|commit| !commit.is_empty());
+        if let Some(commit) = state_commit.as_ref().filter(|commit| !git::is_hash(commit)) {
+            let what = "a commit's hash of 7 to 64 hexadecimal digits";
+            return Err(CommandError::Usage(format!("--state-commit {commit:?} is not {what}")));
+        }
         let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(Self {
             state: env.cwd.join(&args.manifests.state),
-            base: args.manifests.base.as_ref().map(|path| env.cwd.join(path)),
+            base: args.manifests.base(&env.cwd),
             manifest: args.manifests.pull_request(&env.cwd, &project_dir),
+            state_commit,
+            state_max_age_hours: args.state_max_age_hours.or(file.state_max_age_hours).unwrap_or(STATE_MAX_AGE_HOURS),
             schema,
             protected: file.protected_schemas.iter().cloned().chain(target.schema.clone()).collect(),
             threads: args.threads.or(file.threads).unwrap_or(target.threads).max(1),

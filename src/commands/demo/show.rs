@@ -59,6 +59,9 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         about.number.to_string().as_ref(),
         "--threads".as_ref(),
         "4".as_ref(),
+        // The bundled manifests are of the day when they were made.
+        "--state-max-age-hours".as_ref(),
+        "0".as_ref(),
         "--output".as_ref(),
         report.as_os_str(),
         "--no-comment".as_ref(),

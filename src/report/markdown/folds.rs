@@ -349,7 +349,8 @@ fn how(page: &Page<'_>) -> Option<String> {
             base.push_str(&format!(", {} old", words::age(age)));
         }
         if let Some(commit) = state.commit.as_deref().and_then(words::short_commit) {
-            base.push_str(&format!(" (commit `{commit}`)"));
+            let behind = state.commits_behind.map(|number| format!(", {} behind", count(number, "commit")));
+            base.push_str(&format!(" (commit `{commit}`{})", behind.unwrap_or_default()));
         }
         parts.push(base);
     }

@@ -1,0 +1,125 @@
+//! What a local git repository knows about the commit that production was built from. Only asked, never needed.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use jiff::Timestamp;
+
+/// A commit, seen from the one that the pull request is to be merged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Commit {
+    /// When it was committed.
+    pub(super) at: Timestamp,
+    /// How many commits have been made since on the way to the target; `None` when it is no ancestor, or the history is cut off.
+    pub(super) behind: Option<u64>,
+}
+
+/// Looks `commit` up in the repository that holds `folder`. `target`: the commit to be merged into, else `HEAD`.
+///
+/// Nothing is fetched or written. `None` whenever git cannot say: no git, no repository, an unknown commit.
+pub(super) fn look_up(folder: &Path, commit: &str, target: Option<&str>) -> Option<Commit> {
+    let target = target.unwrap_or("HEAD");
+    if !is_hash(commit) || !(target == "HEAD" || is_hash(target)) {
+        return None;
+    }
+    let seconds = ask(folder, &["show", "--no-patch", "--no-show-signature", "--format=%ct", &peeled(commit)])?;
+    let at = Timestamp::from_second(seconds.parse().ok()?).ok()?;
+    let whole = ask(folder, &["rev-parse", "--is-shallow-repository"])? == "false";
+    let behind = || {
+        ask(folder, &["merge-base", "--is-ancestor", &peeled(commit), &peeled(target)])?;
+        ask(folder, &["rev-list", "--count", &format!("{commit}..{target}")])?.parse().ok()
+    };
+    Some(Commit { at, behind: if whole { behind() } else { None } })
+}
+
+/// A commit's hash, whole or cut short: nothing that git could take for an option or a name.
+pub(super) fn is_hash(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+fn peeled(commit: &str) -> String {
+    format!("{commit}^{{commit}}")
+}
+
+/// What git answers, if it does. A folder of the checkout that looks like a repository of its own is not taken for
+/// one, as its configuration would be the pull request's.
+fn ask(folder: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .args(["-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "--no-pager"])
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &Path, args: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]);
+        command.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", folder);
+        command.env("GIT_COMMITTER_DATE", "2026-11-01T00:00:00Z").env("GIT_AUTHOR_DATE", "2026-11-01T00:00:00Z");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Three commits on a line, and one beside the last.
+    fn repository() -> (tempfile::TempDir, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &["init", "-q", "-b", "main"]);
+        let mut commits: Vec<String> = Vec::new();
+        for name in ["one", "two", "three", "beside"] {
+            if name == "beside" {
+                git(folder.path(), &["checkout", "-q", "-b", "other", &commits[1]]);
+            }
+            git(folder.path(), &["commit", "-q", "--allow-empty", "-m", name]);
+            commits.push(git(folder.path(), &["rev-parse", "HEAD"]));
+        }
+        git(folder.path(), &["checkout", "-q", "main"]);
+        (folder, commits)
+    }
+
+    #[test]
+    fn a_commit_s_time_and_distance_are_known() {
+        let (folder, commits) = repository();
+        let at: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let found = |commit: &str, target| look_up(folder.path(), commit, target);
+        assert_eq!(found(&commits[0], None), Some(Commit { at, behind: Some(2) }));
+        assert_eq!(
+            found(&commits[0].chars().take(8).collect::<String>(), Some(&commits[1])),
+            Some(Commit { at, behind: Some(1) })
+        );
+        assert_eq!(found(&commits[2], None), Some(Commit { at, behind: Some(0) }));
+        assert_eq!(found(&commits[3], None), Some(Commit { at, behind: None }), "no ancestor");
+    }
+
+    #[test]
+    fn what_git_does_not_know_is_not_known() {
+        let (folder, _) = repository();
+        for commit in ["0123456789abcdef", "main", "--output=x", "HEAD", "", "abc"] {
+            assert_eq!(look_up(folder.path(), commit, None), None, "{commit}");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_eq!(look_up(elsewhere.path(), "0123456789abcdef", None), None);
+        assert_eq!(look_up(&elsewhere.path().join("nowhere"), "0123456789abcdef", None), None);
+    }
+
+    #[test]
+    fn a_history_that_is_cut_off_counts_nothing() {
+        let (folder, commits) = repository();
+        let copy = tempfile::tempdir().unwrap();
+        let from = format!("file://{}", folder.path().display());
+        git(copy.path(), &["clone", "-q", "--depth", "1", &from, "."]);
+        let found = look_up(copy.path(), &commits[2], None).unwrap();
+        assert_eq!(found.behind, None);
+    }
+}
