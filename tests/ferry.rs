@@ -254,6 +254,40 @@ fn a_second_run_of_the_same_pull_request_replaces_the_first() {
     assert_eq!(runs, 2, "the register keeps both runs");
 }
 
+/// Object by object: after any run in place of any other, the schema is what it would be after that run alone.
+#[test]
+fn relations_of_the_last_run_are_replaced_one_by_one() {
+    let checkout = Checkout::of("new_column");
+    let schema = |database: &Path| {
+        let db = Connection::open(database).unwrap();
+        let list = |sql: &str| -> BTreeSet<String> {
+            let mut statement = db.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let there = list(
+            "select concat(table_type, ' ', table_name) from information_schema.tables where table_name not like '_premerge_%'",
+        );
+        let registered = list("select distinct identifier from premerge_pr_101._premerge_objects");
+        (there, registered)
+    };
+    for name in ["new_column", "materialization_change", "broken_sql", "new_column"] {
+        let manifest = fixtures().join("prs").join(name).join("pr.manifest.json.gz");
+        let check = |checkout: &Checkout| {
+            let args: Vec<_> = checkout.check().get_args().map(ToOwned::to_owned).collect();
+            let args =
+                args.into_iter().map(|arg| if arg == checkout.manifest() { manifest.clone().into() } else { arg });
+            common::premerge().args(args).args(["--at-start", "replace"]).output().unwrap().status.code()
+        };
+        let alone = Checkout::of("new_column");
+        assert_eq!(check(&checkout), check(&alone), "{name}");
+        let (there, registered) = schema(&checkout.temporary());
+        assert_eq!(there, schema(&alone.temporary()).0, "{name}");
+        assert!(registered.len() >= there.len(), "{name}: {registered:?}");
+    }
+    let (there, registered) = schema(&checkout.temporary());
+    assert_eq!(there.len(), registered.len());
+}
+
 #[test]
 fn nothing_of_the_warehouse_words_reaches_the_report() {
     let checkout = Checkout::of("broken_sql");

@@ -54,6 +54,45 @@ fn a_signal_stops_the_running_statement_and_the_run_is_incomplete() {
     }
 }
 
+/// `--drop` holds after a pass, after failures, and after a signal.
+#[test]
+fn what_is_to_be_dropped_is_dropped_however_the_run_ends() {
+    let schemas = |checkout: &Checkout| -> u64 {
+        let db = duckdb::Connection::open(checkout.temporary()).unwrap();
+        let sql = "select count(*) from information_schema.schemata where schema_name like 'premerge_pr_%'";
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    for (name, code) in [("new_column", 0), ("failing_test", 1), ("broken_sql", 1)] {
+        let checkout = Checkout::of(name);
+        checkout.check().arg("--drop").assert().code(code);
+        assert_eq!(checkout.read_report()["temporary_schema"]["dropped"], true, "{name}");
+        assert_eq!(schemas(&checkout), 0, "{name}");
+        let kept = checkout.check().args(["--at-end", "drop", "--keep", "--format", "text"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&kept.stdout).contains("kept until"), "{name}");
+        assert_eq!(schemas(&checkout), 1, "{name}");
+    }
+    let checkout = Checkout::of("new_column");
+    let endless = "select count(*) as n from range(100000000000) a, range(100000000000) b where a.range = -b.range";
+    let args = edited(&checkout, "model.ferry.dim_routes", endless);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_premerge"))
+        .args(args)
+        .arg("--drop")
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while !checkout.temporary().exists() && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(checkout.read_report()["temporary_schema"]["dropped"], true);
+    assert_eq!(schemas(&checkout), 0);
+}
+
 #[test]
 fn fail_fast_stops_at_the_first_failure() {
     let checkout = Checkout::of("failing_test");

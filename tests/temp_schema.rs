@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use premerge::config::{Env, ProfileQuery, Target};
+use premerge::config::{AtStart, Env, ProfileQuery, Target};
 use premerge::warehouse::{
     self, FaultClass, GuardError, Limits, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse,
     Write,
@@ -60,7 +60,8 @@ async fn open(bench: &Bench, schema: &str, owner: Owner) -> Result<(TempSchema, 
     let warehouse = bench.warehouse(schema);
     let mut session = warehouse.connect().await.unwrap();
     let protected = Protected::new(["analytics", "ci"]);
-    let opened = TempSchema::open(warehouse.as_ref(), session.as_mut(), schema, &protected, owner).await?;
+    let opened =
+        TempSchema::open(warehouse.as_ref(), session.as_mut(), schema, &protected, owner, AtStart::Drop).await?;
     Ok((opened, session))
 }
 
@@ -195,8 +196,15 @@ async fn a_run_whose_file_another_one_asks_for_is_superseded() {
     let mut session = warehouse.connect().await.unwrap();
     let (schema, mut held) = {
         let protected = Protected::default();
-        let opened =
-            TempSchema::open(warehouse.as_ref(), session.as_mut(), "premerge_pr_7", &protected, owner(7, "a")).await;
+        let opened = TempSchema::open(
+            warehouse.as_ref(),
+            session.as_mut(),
+            "premerge_pr_7",
+            &protected,
+            owner(7, "a"),
+            AtStart::Drop,
+        )
+        .await;
         (opened.unwrap(), session)
     };
     assert!(!warehouse.superseded());

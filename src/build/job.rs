@@ -83,6 +83,18 @@ pub enum Work {
     Refused(Failure),
 }
 
+impl Work {
+    /// The relation that it makes, if it makes one.
+    #[must_use]
+    pub fn makes(&self) -> Option<&TempRelation> {
+        match self {
+            Self::View(select) | Self::Table(select) | Self::Contract { select, .. } => Some(&select.at),
+            Self::Seed { at, .. } => Some(at),
+            Self::Test { .. } | Self::Refused(_) => None,
+        }
+    }
+}
+
 /// A query and where its result goes.
 #[derive(Debug)]
 pub struct Select {

@@ -15,6 +15,8 @@ pub struct Outcome {
     pub failed_proxies: Vec<(String, Failure)>,
     /// Rows of changed relations: unique_id, production's count, the pull request's.
     pub row_counts: Vec<RowCount>,
+    /// Why relations of an earlier run that this one did not make again could not be dropped.
+    pub left_behind: Option<Failure>,
     /// Statements sent.
     pub statements: u64,
     /// Time in which at least one answer of the warehouse was awaited.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::event::{Event, Observer};
 use super::job::{Job, Prepared, Proxy};
-use super::outcome::{Failure, JobStatus, Outcome, RowCount, Stop};
+use super::outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
 use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry, stoppable};
@@ -47,7 +47,7 @@ pub async fn run(
     stoppable(Arc::clone(&canceller), stop.clone(), schema.register(session.as_mut(), &names)).await?;
 
     let began = Instant::now();
-    let making = make_proxies(&proxies, session.as_mut());
+    let making = make_proxies(&proxies, schema, session.as_mut());
     let (failed_proxies, mut statements) = stoppable(canceller, stop.clone(), making).await;
     let mut waited = began.elapsed();
     observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
@@ -63,10 +63,9 @@ pub async fn run(
     statements += done.statements;
     waited += done.waited;
 
-    let mut row_counts = Vec::new();
-    if done.stopped.is_none()
-        && let Some(mut session) = done.sessions.into_iter().next()
-    {
+    let (mut row_counts, mut left_behind) = (Vec::new(), None);
+    let last = done.sessions.into_iter().next();
+    if let Some(mut session) = last.filter(|_| done.stopped.is_none()) {
         let built: HashMap<&str, &JobStatus> =
             done.results.iter().map(|result| (result.unique_id.as_str(), &result.status)).collect();
         let began = Instant::now();
@@ -76,6 +75,12 @@ pub async fn run(
             let counting = count_rows(count, warehouse.dialect(), session.as_mut());
             row_counts.extend(stoppable(canceller, stop.clone(), counting).await);
         }
+        if !*stop.borrow() {
+            let made = made(&jobs, &done.results, &proxies, &failed_proxies);
+            let canceller = session.canceller();
+            let sweeping = schema.sweep(session.as_mut(), &made);
+            left_behind = stoppable(canceller, stop.clone(), sweeping).await.err().map(Failure::from);
+        }
         waited += began.elapsed();
     }
     Ok(Outcome {
@@ -83,6 +88,7 @@ pub async fn run(
         proxies: proxies.len() - failed_proxies.len(),
         failed_proxies,
         row_counts,
+        left_behind,
         statements,
         waited,
         // A signal while proxies are made or rows are counted is not seen by the schedule.
@@ -90,8 +96,26 @@ pub async fn run(
     })
 }
 
+/// Identifiers of what this run has made.
+fn made<'a>(
+    jobs: &'a [Job],
+    results: &[JobResult],
+    proxies: &'a [Proxy],
+    failed_proxies: &[(String, Failure)],
+) -> Vec<&'a str> {
+    let built = jobs.iter().zip(results).filter(|(_, result)| result.status == JobStatus::Built);
+    let built = built.filter_map(|(job, _)| job.work.makes());
+    let failed = |proxy: &Proxy| failed_proxies.iter().any(|(id, _)| *id == proxy.unique_id);
+    let proxies = proxies.iter().filter(|proxy| !failed(proxy)).map(|proxy| &proxy.at);
+    built.chain(proxies).map(|at| at.name().identifier.as_str()).collect()
+}
+
 /// All in one batch; where that fails, one by one, to know which.
-async fn make_proxies(proxies: &[Proxy], session: &mut dyn Session) -> (Vec<(String, Failure)>, u64) {
+async fn make_proxies(
+    proxies: &[Proxy],
+    schema: &TempSchema,
+    session: &mut dyn Session,
+) -> (Vec<(String, Failure)>, u64) {
     if proxies.is_empty() {
         return (Vec::new(), 0);
     }
@@ -106,8 +130,10 @@ async fn make_proxies(proxies: &[Proxy], session: &mut dyn Session) -> (Vec<(Str
     }
     let mut failed = Vec::new();
     for (proxy, view) in proxies.iter().zip(views) {
-        // The batch may have made it before it failed at another.
-        if let Err(error) = retry::write(session, &[Write::Drop { at: &proxy.at }, view]).await.result {
+        // The batch may have made it before it failed at another; an earlier run's is replaced, not dropped.
+        let drop = (!schema.replaces()).then_some(Write::Drop { at: &proxy.at });
+        let writes: Vec<_> = drop.into_iter().chain([view]).collect();
+        if let Err(error) = retry::write(session, &writes).await.result {
             let failure = Failure {
                 message: format!("no proxy view could be made of {}", proxy.production),
                 remedy: Some(

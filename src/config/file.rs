@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{ConfigError, LintConfig};
+use super::{AtEnd, AtStart, ConfigError, LintConfig};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -15,6 +15,10 @@ pub struct ConfigFile {
     /// The temporary schema's name; `{pr}` stands for the pull request's number, `{project}` for
     /// the dbt project's name.
     pub schema: Option<String>,
+    /// What becomes of an earlier run's relations at the start.
+    pub at_start: Option<AtStart>,
+    /// What becomes of the temporary schema at the end.
+    pub at_end: Option<AtEnd>,
     /// Schemas that must never be the temporary schema, beside those of production's manifest.
     pub protected_schemas: Vec<String>,
     /// Nodes worked on at once.

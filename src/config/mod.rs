@@ -7,6 +7,7 @@ mod env;
 mod file;
 mod lint;
 mod profile;
+mod schema;
 mod secret;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
 pub use profile::{ProfileQuery, Target};
+pub use schema::{AtEnd, AtStart};
 pub use secret::Secret;
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.

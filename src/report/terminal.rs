@@ -364,7 +364,11 @@ fn how(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
         parts.push(format!("with the merge base's manifest{}", time.unwrap_or_default()));
     }
     if let Some(schema) = &report.temporary_schema {
-        let kept = if schema.dropped { ", dropped" } else { "" };
+        let kept = match schema.expires_at.as_deref().and_then(words::utc) {
+            _ if schema.dropped => ", dropped".to_owned(),
+            Some(time) => format!(", kept until {time}"),
+            None => String::new(),
+        };
         parts.push(format!("schema {}, {}{kept}", schema.name, count(report.proxies, "proxy view")));
     }
     if let Some(total) = report.timings.total_ms {

@@ -12,6 +12,7 @@ mod lease;
 mod postgres;
 mod privileges;
 mod register;
+mod replace;
 pub mod retry;
 mod rows;
 mod temp_schema;
@@ -38,6 +39,7 @@ pub use error::{FaultClass, OpenError, Repeat, WarehouseError};
 pub use lease::Lease;
 pub use privileges::{Privileges, SchemaPrivileges, grants};
 pub use register::{Guard, Owner};
+pub use replace::Replacing;
 pub use rows::{ColumnType, Rows};
 pub use temp_schema::{GuardError, Protected, TempRelation, TempSchema};
 pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};
@@ -105,6 +107,12 @@ pub trait Session: Send {
     /// What the warehouse said, classified.
     async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError>;
 
+    /// Names of all relations in `schema`.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    async fn relations_in(&mut self, database: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError>;
+
     /// Carries out writes, in order, in as few round trips as the engine allows. The answer is that of
     /// the last one.
     ///
@@ -136,6 +144,14 @@ pub trait Session: Send {
     /// From now on every statement fails with [`FaultClass::Superseded`] when the run that `guard` names has
     /// lost its schema.
     fn hold(&mut self, guard: Option<Guard>);
+
+    /// Whether the engine can put a new relation into the place of an old one without a moment between.
+    fn can_replace(&self) -> bool {
+        true
+    }
+
+    /// From now on what a write makes takes the place of the relation that `replacing` found there.
+    fn replace(&mut self, replacing: Option<Replacing>);
 
     /// Ends the sessions with these tags, and waits until their statements are over. `false` when the engine
     /// cannot.

@@ -192,6 +192,23 @@ impl<'s> Register<'s> {
         RegisterSql(format!("delete from {}", self.schema.relation(OBJECTS).sql()))
     }
 
+    /// Forgets what was made, but for what `run` has made.
+    pub(super) fn forget_all_but(&self, run: &str, made: &[&str]) -> RegisterSql {
+        let made: Vec<_> = made.iter().map(|name| self.dialect.literal(name)).collect();
+        let kept = if made.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " where {} <> {} or {} not in ({})",
+                self.name("run_id"),
+                self.dialect.literal(run),
+                self.name("identifier"),
+                made.join(", ")
+            )
+        };
+        RegisterSql(format!("delete from {}{kept}", self.schema.relation(OBJECTS).sql()))
+    }
+
     /// One row for each run, of the given columns.
     pub(super) fn read_runs(&self, columns: &[&str]) -> String {
         let columns: Vec<_> = columns.iter().map(|column| self.name(column)).collect();

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::register::{Guard, OBJECT_COLUMNS, OBJECTS, Owner, RUN_COLUMNS, RUNS, Register};
+use super::replace::Replacing;
 use super::retry;
 use super::write::Write;
 use super::{FaultClass, Session, Warehouse, WarehouseError};
+use crate::config::AtStart;
 use crate::sql::{Dialect, RelationName};
 
 /// How long a newer run waits for an older one's last statement, where it cannot end it.
@@ -90,6 +92,7 @@ pub struct TempSchema {
     name: String,
     dialect: Dialect,
     owner: Owner,
+    replacing: Option<Replacing>,
 }
 
 /// A relation inside a [`TempSchema`]. It can be turned into a name to read; nothing turns back.
@@ -97,6 +100,7 @@ pub struct TempSchema {
 pub struct TempRelation {
     name: RelationName,
     sql: String,
+    dialect: Dialect,
 }
 
 impl TempRelation {
@@ -111,11 +115,21 @@ impl TempRelation {
     pub fn name(&self) -> &RelationName {
         &self.name
     }
+
+    /// Another relation of the same temporary schema.
+    pub(super) fn beside(&self, identifier: &str) -> Self {
+        Self::new(RelationName { identifier: identifier.to_owned(), ..self.name.clone() }, self.dialect)
+    }
+
+    fn new(name: RelationName, dialect: Dialect) -> Self {
+        Self { sql: name.quoted(dialect), name, dialect }
+    }
 }
 
 impl TempSchema {
     /// Makes the schema, or takes over the one that an earlier run of the same pull request registered: ends
-    /// that run's statements and drops what it made. `session` holds the schema afterwards.
+    /// that run's statements and drops what it made, or gets ready to replace it. `session` holds the schema
+    /// afterwards.
     ///
     /// # Errors
     /// When the name is protected, unusable or somebody else's, a newer run has it, or the warehouse fails.
@@ -125,16 +139,16 @@ impl TempSchema {
         name: &str,
         protected: &Protected,
         owner: Owner,
+        at_start: AtStart,
     ) -> Result<Self, GuardError> {
         let dialect = warehouse.dialect();
         check_name(name, dialect)?;
         if protected.contains(name) {
             return Err(GuardError::Protected { schema: name.to_owned() });
         }
-        let schema =
-            Self { database: warehouse.temp_database().map(str::to_owned), name: name.to_owned(), dialect, owner };
+        let mut schema = Self::found(warehouse.temp_database().map(str::to_owned), name.to_owned(), dialect, owner);
         session.hold(None);
-        match schema.make_or_take(session, warehouse.session_tag()).await {
+        match schema.make_or_take(session, warehouse.session_tag(), at_start).await {
             Ok(()) => Ok(schema),
             // A newer run ends the sessions of this one, maybe before it knows that it has lost.
             Err(GuardError::Warehouse { source, .. })
@@ -147,11 +161,21 @@ impl TempSchema {
         }
     }
 
-    async fn make_or_take(&self, session: &mut dyn Session, tag: Option<&str>) -> Result<(), GuardError> {
+    async fn make_or_take(
+        &mut self,
+        session: &mut dyn Session,
+        tag: Option<&str>,
+        at_start: AtStart,
+    ) -> Result<(), GuardError> {
         self.make_or_find(session, tag).await?;
         self.take(session).await?;
         session.hold(Some(self.guard()));
-        Ok(())
+        if at_start == AtStart::Replace && session.can_replace() {
+            self.replacing = self.find_replaceable(session).await.map_err(|error| self.fail(error))?;
+            session.replace(self.replacing.clone());
+            return Ok(());
+        }
+        self.drop_objects(session).await.map_err(|error| self.fail(error))
     }
 
     async fn is_lost(&self, session: &mut dyn Session) -> bool {
@@ -167,12 +191,13 @@ impl TempSchema {
     pub async fn connect(&self, warehouse: &dyn Warehouse) -> Result<Box<dyn Session>, WarehouseError> {
         let mut session = warehouse.connect().await?;
         session.hold(Some(self.guard()));
+        session.replace(self.replacing.clone());
         Ok(session)
     }
 
     /// A schema that clean-up has found and may drop.
     pub(super) fn found(database: Option<String>, name: String, dialect: Dialect, owner: Owner) -> Self {
-        Self { database, name, dialect, owner }
+        Self { database, name, dialect, owner, replacing: None }
     }
 
     /// The place of `identifier` in this schema.
@@ -183,7 +208,7 @@ impl TempSchema {
             schema: Some(self.name.clone()),
             identifier: identifier.to_owned(),
         };
-        TempRelation { sql: name.quoted(self.dialect), name }
+        TempRelation::new(name, self.dialect)
     }
 
     /// The schema's name, without its database.
@@ -196,6 +221,12 @@ impl TempSchema {
     #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.database.as_deref()
+    }
+
+    /// Whether objects of earlier runs are still there, to be replaced one by one.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.replacing.is_some()
     }
 
     /// Who made it.
@@ -320,7 +351,7 @@ impl TempSchema {
         Ok(())
     }
 
-    /// Takes the schema from older runs, waits until they are quiet, and drops what they made.
+    /// Takes the schema from older runs, and waits until they are quiet.
     async fn take(&self, session: &mut dyn Session) -> Result<(), GuardError> {
         let register = Register::of(self);
         let runs = self.relation(RUNS);
@@ -343,30 +374,33 @@ impl TempSchema {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        self.drop_objects(session).await.map_err(fail)
+        Ok(())
     }
 
     /// Drops what the register names.
     pub(super) async fn drop_objects(&self, session: &mut dyn Session) -> Result<(), WarehouseError> {
-        let register = Register::of(self);
-        let objects = match retry::read(session, &register.read_objects()).await.result {
-            Ok(objects) => objects,
-            // The earlier run was killed before it registered anything.
-            Err(error) if error.class == FaultClass::MissingRelation => return Ok(()),
-            Err(error) => return Err(error),
-        };
         let relations: Vec<_> =
-            objects.rows.iter().filter_map(|row| row.first()?.as_deref()).map(|name| self.relation(name)).collect();
+            self.registered_objects(session).await?.iter().map(|name| self.relation(name)).collect();
         if relations.is_empty() {
             return Ok(());
         }
         let drops: Vec<_> = relations.iter().map(|at| Write::Drop { at }).collect();
         retry::write(session, &drops).await.result?;
         let at = self.relation(OBJECTS);
-        retry::write(session, &[Write::Bookkeeping { at: &at, sql: &register.forget_objects() }])
+        retry::write(session, &[Write::Bookkeeping { at: &at, sql: &Register::of(self).forget_objects() }])
             .await
             .result
             .map(|_| ())
+    }
+
+    /// What the register names.
+    pub(super) async fn registered_objects(&self, session: &mut dyn Session) -> Result<Vec<String>, WarehouseError> {
+        match retry::read(session, &Register::of(self).read_objects()).await.result {
+            Ok(objects) => Ok(objects.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()),
+            // The earlier run was killed before it registered anything.
+            Err(error) if error.class == FaultClass::MissingRelation => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -103,6 +103,19 @@ impl Write<'_> {
         }
     }
 
+    /// The same made at another place.
+    pub(super) fn made_at<'b>(&'b self, place: &'b TempRelation) -> Write<'b> {
+        let mut write = self.clone();
+        if let Write::View { at, .. }
+        | Write::Table { at, .. }
+        | Write::TypedTable { at, .. }
+        | Write::Seed { at, .. } = &mut write
+        {
+            *at = place;
+        }
+        write
+    }
+
     /// Checks that the texts in it, which come from the manifest, stay at their places in the statement.
     ///
     /// # Errors

@@ -145,8 +145,11 @@ impl Checkout {
     }
 }
 
+/// Names and types of columns, rows, content hash.
+pub type Content = (Vec<(String, String)>, u64, String);
+
 /// Columns, rows and content hash of a relation, as fixtures/regenerate_postgres.py asks for them.
-pub fn content(cluster: &Cluster, database: &str, schema: &str, name: &str) -> (Vec<(String, String)>, u64, String) {
+pub fn content(cluster: &Cluster, database: &str, schema: &str, name: &str) -> Content {
     let columns: Vec<(String, String)> = cluster
         .sql(
             database,

@@ -3,13 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
-mod accidents;
 mod aws;
+mod broken_connection;
 mod cluster;
 mod connecting;
+mod faults;
 mod ferry;
+mod killed;
+mod meeting;
 mod redshift;
 mod redshift_login;
+mod relay;
+mod replacing;
+mod rough;
 mod sessions;
 mod temp_schema;
 mod warehouse;

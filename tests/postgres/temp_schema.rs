@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use premerge::config::AtStart;
 use premerge::warehouse::{FaultClass, GuardError, Lease, Protected, Session, TempSchema};
 use tokio::sync::watch;
 
@@ -42,10 +43,12 @@ async fn what_is_not_ours_is_never_touched() {
     let (kept, mut session) = schema(house.as_ref(), 2, "r1").await.unwrap();
     let protected = Protected::default();
     let mut other = house.connect().await.unwrap();
-    let theirs = TempSchema::open(house.as_ref(), other.as_mut(), "pr_2", &protected, owner(3, "r2")).await;
+    let theirs =
+        TempSchema::open(house.as_ref(), other.as_mut(), "pr_2", &protected, owner(3, "r2"), AtStart::Drop).await;
     assert!(matches!(theirs, Err(GuardError::SomebodyElses { .. })));
     let protected = Protected::new(["analytics"]);
-    let guarded = TempSchema::open(house.as_ref(), other.as_mut(), "Analytics", &protected, owner(3, "r2")).await;
+    let guarded =
+        TempSchema::open(house.as_ref(), other.as_mut(), "Analytics", &protected, owner(3, "r2"), AtStart::Drop).await;
     assert!(matches!(guarded, Err(GuardError::Protected { .. })));
 
     // What somebody else made in our schema, or on top of it, stays.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use premerge::config::{Env, Target};
+use premerge::config::{AtStart, Env, Target};
 use premerge::warehouse::{
     GuardError, Limits, OpenError, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse, Write,
     open,
@@ -82,8 +82,15 @@ pub async fn schema(
     let mut session =
         warehouse.connect().await.map_err(|source| GuardError::Warehouse { schema: format!("pr_{number}"), source })?;
     let protected = Protected::new(["analytics"]);
-    let schema =
-        TempSchema::open(warehouse, session.as_mut(), &format!("pr_{number}"), &protected, owner(number, run)).await?;
+    let schema = TempSchema::open(
+        warehouse,
+        session.as_mut(),
+        &format!("pr_{number}"),
+        &protected,
+        owner(number, run),
+        AtStart::Drop,
+    )
+    .await?;
     Ok((schema, session))
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::commands::render::Format;
 use crate::commands::{ManifestArgs, SelectionArgs};
+use crate::config::{AtEnd, AtStart};
 
 /// `premerge check`.
 #[derive(Debug, Clone, Args)]
@@ -47,8 +48,17 @@ pub struct CheckArgs {
     /// Do not count rows of changed models on both sides
     #[arg(long, env = "PREMERGE_NO_ROW_COUNTS", help_heading = "Run")]
     pub(crate) no_row_counts: bool,
-    /// Drop the temporary schema at the end instead of keeping it for the reviewer
-    #[arg(long, env = "PREMERGE_DROP", help_heading = "Run")]
+    /// What becomes of an earlier run's relations at the start [default: drop]
+    #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_START", help_heading = "Run")]
+    pub(crate) at_start: Option<AtStart>,
+    /// What becomes of the temporary schema at the end [default: keep]
+    #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_END", help_heading = "Run")]
+    pub(crate) at_end: Option<AtEnd>,
+    /// Keep the temporary schema at the end, for the reviewer: `--at-end keep`
+    #[arg(long, conflicts_with = "drop", help_heading = "Run")]
+    pub(crate) keep: bool,
+    /// Drop the temporary schema at the end, after failures too: `--at-end drop`
+    #[arg(long, help_heading = "Run")]
     pub(crate) drop: bool,
 
     /// How the result is written to stdout

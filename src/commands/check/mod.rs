@@ -1,11 +1,14 @@
 //! `premerge check`: the whole job.
 
 mod args;
+mod carry_out;
 mod deliver;
 mod git;
+mod identity;
 mod job;
 mod lint;
 mod settings;
+mod signals;
 mod state;
 mod summary;
 mod whose;

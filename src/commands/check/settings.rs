@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::args::{CheckArgs, ProjectArgs};
 use super::git;
 use crate::commands::CommandError;
-use crate::config::{ConfigFile, DbtProject, Env, LintConfig, ProfileQuery, Target};
+use crate::config::{AtEnd, AtStart, ConfigFile, DbtProject, Env, LintConfig, ProfileQuery, Target};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
 
@@ -29,6 +29,8 @@ pub(super) struct Settings {
     pub(super) state_max_age_hours: u64,
     pub(super) target: Target,
     pub(super) schema: String,
+    pub(super) at_start: AtStart,
+    pub(super) at_end: AtEnd,
     pub(super) protected: Vec<String>,
     pub(super) threads: usize,
     pub(super) fail_fast: bool,
@@ -85,6 +87,12 @@ impl Settings {
             state_commit,
             state_max_age_hours: args.state_max_age_hours.or(file.state_max_age_hours).unwrap_or(STATE_MAX_AGE_HOURS),
             schema,
+            at_start: args.at_start.or(file.at_start).unwrap_or_default(),
+            at_end: match (args.keep, args.drop) {
+                (true, _) => AtEnd::Keep,
+                (_, true) => AtEnd::Drop,
+                _ => args.at_end.or(file.at_end).unwrap_or_default(),
+            },
             protected: file.protected_schemas.iter().cloned().chain(target.schema.clone()).collect(),
             threads: args.threads.or(file.threads).unwrap_or(target.threads).max(1),
             fail_fast: args.fail_fast || file.fail_fast.unwrap_or(false),

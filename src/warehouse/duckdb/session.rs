@@ -11,7 +11,9 @@ use super::fault::classify;
 use super::lease_file::LeaseFile;
 use super::statement::render;
 use crate::sql::Dialect;
-use crate::warehouse::{Canceller, ColumnType, FaultClass, Guard, Rows, Session, WarehouseError, Write, Written};
+use crate::warehouse::{
+    Canceller, ColumnType, FaultClass, Guard, Replacing, Rows, Session, TempRelation, WarehouseError, Write, Written,
+};
 
 /// The engine blocks, so every call runs on a thread of its own.
 pub(super) struct DuckDbSession {
@@ -20,12 +22,31 @@ pub(super) struct DuckDbSession {
     cancelled: Arc<AtomicBool>,
     lease: Arc<LeaseFile>,
     held: bool,
+    replacing: Option<Replacing>,
 }
 
 impl DuckDbSession {
     pub(super) fn new(connection: Arc<Mutex<Connection>>, lease: Arc<LeaseFile>) -> Self {
         let interrupt = connection.lock().unwrap_or_else(PoisonError::into_inner).interrupt_handle();
-        Self { connection, interrupt, cancelled: Arc::default(), lease, held: false }
+        Self { connection, interrupt, cancelled: Arc::default(), lease, held: false, replacing: None }
+    }
+
+    /// What a relation is, in the word that `drop` takes; `None` when it is not there.
+    async fn kind_of(&mut self, at: &TempRelation) -> Result<Option<&'static str>, WarehouseError> {
+        let name = at.name();
+        let text = |value: &str| Dialect::DuckDb.literal(value);
+        let sql = format!(
+            "select table_type from information_schema.tables \
+             where table_catalog = {} and table_schema = {} and lower(table_name) = lower({})",
+            text(name.database.as_deref().unwrap_or_default()),
+            text(name.schema.as_deref().unwrap_or_default()),
+            text(&name.identifier),
+        );
+        Ok(match self.read(&sql).await?.scalar() {
+            None => None,
+            Some("VIEW") => Some("view"),
+            Some(_) => Some("table"),
+        })
     }
 
     /// Whether another statement may start.
@@ -96,6 +117,17 @@ impl Session for DuckDbSession {
         Ok(!self.read(&sql).await?.rows.is_empty())
     }
 
+    async fn relations_in(&mut self, database: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError> {
+        let text = |value: &str| Dialect::DuckDb.literal(value);
+        let sql = format!(
+            "select table_name from information_schema.tables where table_catalog = {} and table_schema = {}",
+            text(database.unwrap_or_default()),
+            text(schema)
+        );
+        let found = self.read(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
     async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
         let mut written = Written::default();
         // Kinds of what is to be dropped: DuckDB has no `drop` that takes either.
@@ -104,19 +136,9 @@ impl Session for DuckDbSession {
             let kind = match write {
                 Write::Drop { at } => {
                     written.statements += 1;
-                    let name = at.name();
-                    let text = |value: &str| Dialect::DuckDb.literal(value);
-                    let sql = format!(
-                        "select table_type from information_schema.tables \
-                         where table_catalog = {} and table_schema = {} and lower(table_name) = lower({})",
-                        text(name.database.as_deref().unwrap_or_default()),
-                        text(name.schema.as_deref().unwrap_or_default()),
-                        text(&name.identifier),
-                    );
-                    match self.read(&sql).await?.scalar() {
+                    match self.kind_of(at).await? {
                         None => continue,
-                        Some("VIEW") => "view",
-                        Some(_) => "table",
+                        Some(kind) => kind,
                     }
                 }
                 Write::DropSchema { schema } => {
@@ -136,18 +158,19 @@ impl Session for DuckDbSession {
                 }
                 _ => "",
             };
+            if let (Some(replacing), Some(at)) = (&self.replacing, write.makes())
+                && replacing.found(at)
+            {
+                written.statements += 1;
+                // Names of views are looked up when they are read, so nothing has to step aside.
+                if let Some(kind) = self.kind_of(at).await? {
+                    statements.extend(render(&Write::Drop { at }, kind));
+                }
+            }
             statements.extend(render(write, kind));
         }
         written.statements += statements.len() as u64;
-        written.rows = self
-            .blocking(move |connection| {
-                let mut rows = None;
-                for statement in &statements {
-                    rows = written_rows(connection, statement)?;
-                }
-                Ok(rows)
-            })
-            .await?;
+        written.rows = self.blocking(move |connection| in_one_transaction(connection, &statements)).await?;
         Ok(written)
     }
 
@@ -166,10 +189,35 @@ impl Session for DuckDbSession {
         self.held = guard.is_some();
     }
 
+    fn replace(&mut self, replacing: Option<Replacing>) {
+        self.replacing = replacing;
+    }
+
     fn canceller(&mut self) -> Arc<dyn Canceller> {
         self.cancelled = Arc::default();
         Arc::new(Interrupt(Arc::clone(&self.interrupt), Arc::clone(&self.cancelled)))
     }
+}
+
+/// All of them or none; the answer is that of the last one.
+fn in_one_transaction(connection: &Connection, statements: &[String]) -> duckdb::Result<Option<u64>> {
+    let run = || {
+        let mut rows = None;
+        for statement in statements {
+            rows = written_rows(connection, statement)?;
+        }
+        Ok(rows)
+    };
+    if statements.len() < 2 {
+        return run();
+    }
+    connection.execute_batch("begin transaction")?;
+    let done = run().and_then(|rows| connection.execute_batch("commit").map(|()| rows));
+    if done.is_err() {
+        // A failed commit has ended the transaction already.
+        let _ = connection.execute_batch("rollback");
+    }
+    done
 }
 
 /// DuckDB answers a `create table as`, an `insert` and a `copy` with one row that holds the count.

@@ -52,13 +52,20 @@ impl PgSession {
     pub(super) async fn look_for(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
         // One message is one transaction, so the last relation is there exactly when all are.
         let Some(at) = writes.iter().rev().find_map(Write::makes) else { return Ok(None) };
-        let literal = |text: &str| self.dialect().literal(text);
-        let sql = format!(
+        let schema = self.dialect().literal(at.name().schema.as_deref().unwrap_or_default());
+        let literal = |at: &TempRelation| self.dialect().literal(&at.name().identifier);
+        let mut sql = format!(
             "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {} and c.relname = {}",
-            literal(at.name().schema.as_deref().unwrap_or_default()),
-            literal(&at.name().identifier)
+             where n.nspname = {schema} and c.relname = {}",
+            literal(at)
         );
+        // Where something was there before, it has stepped aside exactly when the new one has its place.
+        if let Some(replacing) = self.replacing.as_ref().filter(|replacing| replacing.found(at)) {
+            sql.push_str(&format!(
+                " and exists (select 1 from pg_catalog.pg_class o where o.relnamespace = n.oid and o.relname = {})",
+                literal(&replacing.aside(at))
+            ));
+        }
         let found = self.read(&sql).await?;
         let rows = match found.scalar() {
             None => return Ok(None),
@@ -69,6 +76,28 @@ impl PgSession {
             }
         };
         Ok(Some(Written { rows, statements: 2 }))
+    }
+
+    pub(super) async fn relations_of(&mut self, schema: &str) -> Result<Vec<String>, WarehouseError> {
+        let sql = format!(
+            "select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm')",
+            self.dialect().literal(schema)
+        );
+        let found = self.ask(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    /// Names of a table's indexes.
+    pub(super) async fn indexes_of(&mut self, at: &TempRelation) -> Result<Vec<String>, WarehouseError> {
+        let literal = |text: &str| self.dialect().literal(text);
+        let sql = format!(
+            "select indexname from pg_catalog.pg_indexes where schemaname = {} and tablename = {}",
+            literal(at.name().schema.as_deref().unwrap_or_default()),
+            literal(&at.name().identifier)
+        );
+        let found = self.ask(&sql).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
     pub(super) async fn schemas_holding(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {

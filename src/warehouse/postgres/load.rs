@@ -16,12 +16,14 @@ impl PgSession {
         at: &TempRelation,
         file: &SeedFile,
         create: &str,
+        then: &str,
     ) -> Result<u64, WarehouseError> {
         let zone = self.ask("select current_setting('TimeZone')").await?;
         let mut rows = seed::Rows::open(file, zone.scalar().unwrap_or("UTC"))?;
         let begin = format!("/* {} */ begin;\n{}{create}", self.server.tag, self.guard_sql());
         let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
         let copy = format!("copy {} ({}) from stdin", at.sql(), columns.join(", "));
+        let end = if then.is_empty() { "commit".to_owned() } else { format!("{then};\ncommit") };
         let result = self
             .exchange(async move |client| {
                 let of = |error: &tokio_postgres::Error| fault::of_statement(error);
@@ -36,7 +38,7 @@ impl PgSession {
                     }
                 }
                 let copied = sink.as_mut().finish().await.map_err(|error| of(&error))?;
-                client.batch_execute("commit").await.map_err(|error| of(&error))?;
+                client.batch_execute(&end).await.map_err(|error| of(&error))?;
                 Ok(copied)
             })
             .await;

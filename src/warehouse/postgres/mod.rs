@@ -11,6 +11,7 @@ mod connection;
 mod fault;
 mod iam;
 mod load;
+mod moves;
 mod pgpass;
 mod profile;
 mod redshift;

@@ -10,10 +10,12 @@ use tokio_postgres::SimpleQueryMessage;
 use super::cancel::Cancel;
 use super::connection::{Backend, Link, Server};
 use super::fault;
+use super::moves::Moves;
 use super::statement::{Rendered, render};
 use crate::sql::{Dialect, check_enclosed};
 use crate::warehouse::{
-    Canceller, ColumnType, FaultClass, Guard, Privileges, Repeat, Rows, Session, WarehouseError, Write, Written,
+    Canceller, ColumnType, FaultClass, Guard, Privileges, Repeat, Replacing, Rows, Session, WarehouseError, Write,
+    Written,
 };
 
 /// Redshift takes statements of up to 16 MB; seeds and batches are cut well below.
@@ -26,13 +28,14 @@ pub(super) struct PgSession {
     pub(super) link: Option<Link>,
     lost: Option<Backend>,
     guard: Option<Guard>,
+    pub(super) replacing: Option<Replacing>,
     cancel: Arc<Cancel>,
 }
 
 impl PgSession {
     pub(super) fn new(server: Arc<Server>, link: Link) -> Self {
         let cancel = Arc::new(Cancel::new(&server));
-        Self { server, link: Some(link), lost: None, guard: None, cancel }
+        Self { server, link: Some(link), lost: None, guard: None, replacing: None, cancel }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -201,6 +204,10 @@ impl Session for PgSession {
         Ok(!self.ask(&sql).await?.rows.is_empty())
     }
 
+    async fn relations_in(&mut self, _: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError> {
+        self.relations_of(schema).await
+    }
+
     async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
         writes.iter().try_for_each(|write| write.check(self.dialect())).map_err(refused)?;
         let mut written = Written::default();
@@ -233,19 +240,34 @@ impl Session for PgSession {
                 }
                 Write::Seed { at, seed } => {
                     self.flush(&mut batch, counted, &mut written).await?;
-                    let create = render(write, self.dialect()).statements.join(";\n");
-                    written.statements += 2;
+                    let moves = self.moves(write).await?;
+                    let at = moves.as_ref().map_or(*at, |moves| &moves.incoming);
+                    let create = render(&write.made_at(at), self.dialect()).statements.join(";\n");
+                    let after = moves.as_ref().map(|moves| moves.after.join(";\n")).unwrap_or_default();
+                    written.statements += 2 + moves.as_ref().map_or(0, |moves| moves.after.len() as u64);
                     let rows = match self.dialect() {
                         Dialect::Redshift => self.insert(at, seed, &create).await?,
-                        _ => self.copy(at, seed, &create).await?,
+                        _ => self.copy(at, seed, &create, &after).await?,
                     };
                     written.rows = Some(rows);
                 }
                 other => {
-                    let Rendered { statements, counted_from_end } = render(other, self.dialect());
-                    batch.extend(statements);
-                    counted = counted_from_end;
-                    if batch.iter().map(String::len).sum::<usize>() > REDSHIFT_STATEMENT {
+                    match self.moves(other).await? {
+                        None => {
+                            let Rendered { statements, counted_from_end } = render(other, self.dialect());
+                            batch.extend(statements);
+                            counted = counted_from_end;
+                        }
+                        Some(Moves { incoming, before, after }) => {
+                            let Rendered { statements, counted_from_end } =
+                                render(&other.made_at(&incoming), self.dialect());
+                            counted = counted_from_end + after.len();
+                            batch.extend(before.into_iter().chain(statements).chain(after));
+                        }
+                    }
+                    // PostgreSQL takes a gigabyte, and what is replaced must be replaced in one transaction.
+                    let long = batch.iter().map(String::len).sum::<usize>() > REDSHIFT_STATEMENT;
+                    if long && self.dialect() == Dialect::Redshift {
                         self.flush(&mut batch, counted, &mut written).await?;
                     }
                 }
@@ -269,6 +291,15 @@ impl Session for PgSession {
 
     fn hold(&mut self, guard: Option<Guard>) {
         self.guard = guard;
+    }
+
+    fn can_replace(&self) -> bool {
+        // Redshift's `alter table` knows no `if exists`, and its late-binding views no steps aside.
+        self.dialect() == Dialect::Postgres
+    }
+
+    fn replace(&mut self, replacing: Option<Replacing>) {
+        self.replacing = replacing;
     }
 
     async fn end_sessions(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
