@@ -44,9 +44,11 @@ pub enum SeedError {
 }
 
 /// The SQL type that dbt's default adapter writes.
-fn sql_type(kind: Kind, dialect: Dialect) -> &'static str {
+fn sql_type(kind: Kind, longest: usize, dialect: Dialect) -> String {
     let bigquery = matches!(dialect, Dialect::BigQuery);
-    match kind {
+    let name = match kind {
+        // `text` is `varchar(256)` there, so dbt-redshift measures, in bytes.
+        Kind::Text if dialect == Dialect::Redshift => return format!("varchar({})", longest.max(1)),
         Kind::Integer if bigquery => "int64",
         Kind::Integer => "integer",
         Kind::Float if bigquery => "float64",
@@ -58,7 +60,8 @@ fn sql_type(kind: Kind, dialect: Dialect) -> &'static str {
         Kind::Boolean => "boolean",
         Kind::Text if bigquery => "string",
         Kind::Text => "text",
-    }
+    };
+    name.to_owned()
 }
 
 /// Reads a seed's file below `project_dir` and types its columns by dbt's rules, `column_types` first.
@@ -112,7 +115,7 @@ fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) 
             let (definition, kind) = match config.column_types.get(header) {
                 // The warehouse reads the text as it stands.
                 Some(declared) => (declared.clone(), Kind::Text),
-                None => (sql_type(column.kind(), dialect).to_owned(), column.kind()),
+                None => (sql_type(column.kind(), column.longest, dialect), column.kind()),
             };
             let name = if quote { dialect.quote(header) } else { header.to_owned() };
             (ColumnDef { name, definition }, kind)
@@ -129,21 +132,25 @@ struct ColumnValues {
     timestamp: bool,
     iso: bool,
     boolean: bool,
+    /// Bytes of the longest value.
+    longest: usize,
 }
 
 impl Default for ColumnValues {
     fn default() -> Self {
-        Self { number: true, fraction: false, date: true, timestamp: true, iso: true, boolean: true }
+        Self { number: true, fraction: false, date: true, timestamp: true, iso: true, boolean: true, longest: 0 }
     }
 }
 
 impl ColumnValues {
     fn see(&mut self, value: &str) {
+        let whole = value.len();
         let value = value.trim();
         // dbt's null values, for every type.
         if value.is_empty() || value.eq_ignore_ascii_case("null") {
             return;
         }
+        self.longest = self.longest.max(whole);
         if self.number {
             match decimal(value) {
                 Some(fraction) => self.fraction |= fraction,
@@ -267,6 +274,13 @@ mod tests {
         let columns = columns(b"code,n\n005,1\n", ',', &config, Dialect::DuckDb).unwrap();
         let shown: Vec<_> = columns.iter().map(|(c, _)| format!("{} {}", c.name, c.definition)).collect();
         assert_eq!(shown, ["\"code\" varchar(3)", "\"n\" integer"]);
+    }
+
+    #[test]
+    fn redshifts_texts_are_as_long_as_the_longest() {
+        let columns = columns("a,b\nzürich,1\n x ,2\n".as_bytes(), ',', &NodeConfig::default(), Dialect::Redshift);
+        let shown: Vec<_> = columns.unwrap().into_iter().map(|(c, _)| format!("{} {}", c.name, c.definition)).collect();
+        assert_eq!(shown, ["\"a\" varchar(7)", "\"b\" integer"]);
     }
 
     #[test]

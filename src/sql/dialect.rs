@@ -141,7 +141,8 @@ impl Dialect {
         for c in text.chars() {
             match (self, c) {
                 (Self::BigQuery | Self::Databricks, '\'') => out.push_str("\\'"),
-                (Self::BigQuery | Self::Databricks | Self::Snowflake, '\\') => out.push_str("\\\\"),
+                // Redshift reads texts as PostgreSQL did before `standard_conforming_strings`.
+                (Self::BigQuery | Self::Databricks | Self::Snowflake | Self::Redshift, '\\') => out.push_str("\\\\"),
                 (_, '\'') => out.push_str("''"),
                 (Self::BigQuery, c) if c.is_control() => {
                     let _ = write!(out, "\\u{:04x}", u32::from(c));

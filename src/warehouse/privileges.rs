@@ -75,13 +75,11 @@ pub fn grants(dialect: Dialect, database: &str, schemas: &[String]) -> Vec<Strin
 
 /// The query that tells the rights, for PostgreSQL and Redshift: one row a schema.
 pub(super) fn query(dialect: Dialect, schemas: &[String]) -> String {
+    if dialect == Dialect::Redshift {
+        return redshift_query(schemas);
+    }
     let list: Vec<_> = schemas.iter().map(|schema| dialect.literal(schema)).collect();
     let list = if list.is_empty() { "''".to_owned() } else { list.join(", ") };
-    // Redshift knows neither the right to truncate nor membership of an owner.
-    let (truncate, owner) = match dialect {
-        Dialect::Redshift => ("", "pg_get_userbyid(c.relowner) = current_user"),
-        _ => ("or has_table_privilege(c.oid, 'TRUNCATE') ", "pg_has_role(c.relowner, 'USAGE')"),
-    };
     let count = |condition: &str| {
         format!(
             "(select count(*) from pg_catalog.pg_class c where c.relnamespace = n.oid \
@@ -92,10 +90,36 @@ pub(super) fn query(dialect: Dialect, schemas: &[String]) -> String {
         "select n.nspname, has_schema_privilege(n.nspname, 'USAGE'), has_schema_privilege(n.nspname, 'CREATE'), {}, {} \
          from pg_catalog.pg_namespace n where n.nspname in ({list}) order by 1",
         count("not has_table_privilege(c.oid, 'SELECT')"),
-        count(&format!(
+        count(
             "has_table_privilege(c.oid, 'INSERT') or has_table_privilege(c.oid, 'UPDATE') \
-             or has_table_privilege(c.oid, 'DELETE') {truncate}or {owner}"
-        ))
+             or has_table_privilege(c.oid, 'DELETE') or has_table_privilege(c.oid, 'TRUNCATE') \
+             or pg_has_role(c.relowner, 'USAGE')"
+        )
+    )
+}
+
+/// The same in what Redshift documents: privileges are asked for by name, a name may be said only where the
+/// schema may be used, nothing is correlated, and there is neither a right to truncate nor membership of an owner.
+fn redshift_query(schemas: &[String]) -> String {
+    let list: Vec<_> = schemas.iter().map(|schema| Dialect::Redshift.literal(schema)).collect();
+    let list = if list.is_empty() { "''".to_owned() } else { list.join(", ") };
+    let usage = "has_schema_privilege(n.nspname, 'USAGE')";
+    let may = |right: &str| {
+        format!(
+            "case when {usage} then has_table_privilege(quote_ident(n.nspname) || '.' || quote_ident(c.relname), '{right}') \
+             else false end"
+        )
+    };
+    format!(
+        "select n.nspname, {usage}, has_schema_privilege(n.nspname, 'CREATE'), \
+         sum(case when c.relname is null or {} then 0 else 1 end), \
+         sum(case when c.relname is not null and (pg_get_userbyid(c.relowner) = current_user or {} or {} or {}) then 1 else 0 end) \
+         from pg_catalog.pg_namespace n left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'v') \
+         where n.nspname in ({list}) group by n.nspname order by 1",
+        may("SELECT"),
+        may("INSERT"),
+        may("UPDATE"),
+        may("DELETE")
     )
 }
 

@@ -135,7 +135,9 @@ impl<'s> Register<'s> {
     pub(super) fn lock(&self) -> Option<RegisterSql> {
         matches!(self.dialect, Dialect::Postgres | Dialect::Redshift).then(|| {
             let mode = if self.dialect == Dialect::Postgres { " in exclusive mode" } else { "" };
-            RegisterSql(format!("lock table {}{mode}", self.runs()))
+            // Without the database: Redshift's grammar of `lock` has none.
+            let (schema, table) = (self.name(self.schema.name()), self.name(RUNS));
+            RegisterSql(format!("lock table {schema}.{table}{mode}"))
         })
     }
 

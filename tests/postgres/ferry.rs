@@ -51,6 +51,8 @@ pub struct Checkout {
     dir: tempfile::TempDir,
     pub name: String,
     pub number: u64,
+    /// The manifests' adapter, where it is to be another than PostgreSQL.
+    adapter: Option<&'static str>,
 }
 
 impl Checkout {
@@ -78,7 +80,28 @@ impl Checkout {
         fs_err::write(project.join("profiles.yml"), profile).unwrap();
         fs_err::write(project.join("premerge.yml"), settings).unwrap();
         let about: Value = serde_json::from_slice(&fs_err::read(request.join("about.json")).unwrap()).unwrap();
-        Self { dir, name: name.to_owned(), number: about["number"].as_u64().unwrap() }
+        Self { dir, name: name.to_owned(), number: about["number"].as_u64().unwrap(), adapter: None }
+    }
+
+    /// The same pull request as one of a project on Redshift: dbt-postgres' manifests under the other name.
+    pub fn on_redshift(name: &str, port: u16) -> Self {
+        let checkout = Self { adapter: Some("redshift"), ..Self::of(name, port) };
+        let profile = fs_err::read_to_string(checkout.profiles()).unwrap();
+        let profile = profile.replace("type: postgres", "type: redshift, sslmode: disable, query_group: gate");
+        fs_err::write(checkout.profiles(), profile).unwrap();
+        checkout
+    }
+
+    fn of_adapter(&self, manifest: PathBuf, name: &str) -> PathBuf {
+        let Some(adapter) = self.adapter else { return manifest };
+        let mut text = String::new();
+        let packed = fs_err::File::open(manifest).unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        document["metadata"]["adapter_type"] = adapter.into();
+        let path = self.dir.path().join(name);
+        fs_err::write(&path, document.to_string()).unwrap();
+        path
     }
 
     pub fn numbered(self, number: u64) -> Self {
@@ -106,7 +129,11 @@ impl Checkout {
     }
 
     pub fn manifest(&self) -> PathBuf {
-        fixtures().join("postgres").join(&self.name).join("pr.manifest.json.gz")
+        self.of_adapter(fixtures().join("postgres").join(&self.name).join("pr.manifest.json.gz"), "pr.json")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.of_adapter(fixtures().join("postgres/production.manifest.json.gz"), "production.json")
     }
 
     /// `premerge check`.
@@ -114,7 +141,7 @@ impl Checkout {
         let mut command = self.premerge("check");
         command
             .arg("--state")
-            .arg(fixtures().join("postgres/production.manifest.json.gz"))
+            .arg(self.state())
             .arg("--manifest")
             .arg(self.manifest())
             .args(["--pr", &self.number.to_string()])

@@ -7,7 +7,7 @@ use premerge::config::Env;
 use premerge::warehouse::{ColumnDef, RelationConfigs, SeedFile, SeedKind, Write};
 use serde_json::json;
 
-use crate::cluster::Cluster;
+use crate::shim::like_redshift;
 use crate::warehouse::{limits, plain, schema, target, try_open};
 
 fn env() -> Env {
@@ -17,7 +17,7 @@ fn env() -> Env {
 /// The register, batched inserts, types by temporary table: statements that both servers take.
 #[tokio::test]
 async fn the_shared_part_of_the_dialect_works() {
-    let cluster = Cluster::start(&["log_statement=all", "log_min_error_statement=panic"]);
+    let cluster = like_redshift(&["log_statement=all", "log_min_error_statement=panic"]);
     let db = cluster.database();
     let house = try_open(
         &target("redshift", cluster.port, &db, json!({"method": "database", "sslmode": "disable"})),
@@ -47,7 +47,7 @@ async fn the_shared_part_of_the_dialect_works() {
 
     let columns = session.columns_of("select 1 as a, 'x'::varchar(3) as b, 1.5::numeric(4, 1) as c").await.unwrap();
     let shown: Vec<_> = columns.iter().map(|c| format!("{} {}", c.name, c.data_type)).collect();
-    assert_eq!(shown, ["a INTEGER", "b STRING", "c DECIMAL"]);
+    assert_eq!(shown, ["a INTEGER", "b STRING", "c NUMERIC"]);
 
     let table = schema.relation("t");
     let write = Write::Table { at: &table, header: None, select: "select 1 as a", configs: plain() };
@@ -64,7 +64,7 @@ async fn the_shared_part_of_the_dialect_works() {
 /// PostgreSQL does not know the clause, so its complaint proves that it was sent.
 #[tokio::test]
 async fn proxies_are_late_binding_and_other_views_as_configured() {
-    let cluster = Cluster::start(&["log_statement=all"]);
+    let cluster = like_redshift(&["log_statement=all"]);
     let db = cluster.database();
     let house =
         try_open(&target("redshift", cluster.port, &db, json!({"sslmode": "disable"})), limits(), &env()).unwrap();

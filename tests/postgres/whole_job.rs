@@ -9,6 +9,7 @@ use premerge::plan::{PlanOptions, plan};
 use premerge::project::{Graph, IndirectSelection};
 use serde_json::Value;
 
+use crate::cluster::Cluster;
 use crate::ferry::{Checkout, PRODUCTION, content, fingerprint, fixtures, pull_requests};
 
 /// What premerge knowingly does otherwise than dbt, as on DuckDB.
@@ -69,6 +70,25 @@ fn debug_tells_whether_the_role_can_write_to_production() {
 /// The number of relations compared.
 fn one(name: &str) -> usize {
     let checkout = Checkout::of(name, PRODUCTION.port);
+    let compared = as_dbt(&checkout, &PRODUCTION);
+    for (identifier, columns, theirs) in compared.columns {
+        assert_eq!(columns, theirs, "columns of {identifier}");
+    }
+    compared.relations
+}
+
+/// Names and types, in order.
+pub type Columns = Vec<(String, String)>;
+
+/// What was compared.
+pub struct Compared {
+    pub relations: usize,
+    /// Of each relation its name, its columns, and dbt-postgres'.
+    pub columns: Vec<(String, Columns, Columns)>,
+}
+
+/// Checks a pull request and compares all with dbt-postgres but the columns' types.
+pub fn as_dbt(checkout: &Checkout, production: &Cluster) -> Compared {
     let output = checkout.check().args(["--changes", "dbt"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let expected = checkout.expected();
@@ -109,28 +129,28 @@ fn one(name: &str) -> usize {
         .filter(|node| node["status"] == "built")
         .filter_map(|node| node["unique_id"].as_str())
         .collect();
-    let mut compared = 0;
-    for (unique_id, relation, (schema, identifier)) in places(&checkout) {
+    let mut compared = Compared { relations: 0, columns: Vec::new() };
+    for (unique_id, relation, (schema, identifier)) in places(checkout) {
         if !built.contains(unique_id.as_str()) {
             continue;
         }
         let dbts = expected["relations"].as_array().unwrap();
         let dbts = dbts.iter().find(|r| r["schema"] == schema.as_str() && r["name"] == identifier.as_str());
         let dbts = dbts.unwrap_or_else(|| panic!("dbt built no {schema}.{identifier}"));
-        let (columns, rows, hash) = content(&PRODUCTION, "ferry", &checkout.schema(), &relation);
+        let (columns, rows, hash) = content(production, "ferry", &checkout.schema(), &relation);
         let theirs: Vec<_> =
             dbts["columns"].as_array().unwrap().iter().map(|c| (text(&c["name"]), text(&c["type"]))).collect();
-        assert_eq!(columns, theirs, "columns of {identifier}");
         assert_eq!((Some(rows), hash), (dbts["rows"].as_u64(), text(&dbts["content_hash"])), "content of {identifier}");
-        compared += 1;
+        compared.columns.push((identifier, columns, theirs));
+        compared.relations += 1;
     }
-    assert_eq!(compared, built.len());
+    assert_eq!(compared.relations, built.len());
     compared
 }
 
 /// unique_id, identifier in the temporary schema, and dbt's (schema, identifier).
 fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
-    let state = fixtures().join("postgres/production.manifest.json.gz");
+    let state = checkout.state();
     let files = read_pair(&state, &checkout.manifest()).unwrap();
     let (state, pr) = files.parse().unwrap();
     let graph = Graph::new(&pr);
@@ -151,7 +171,7 @@ fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
 
 /// Reads the statements of role `ci` in the server's log: each that could write names a temporary schema as
 /// what it writes to.
-fn only_the_temporary_schemas_were_written_to(log: &str) {
+pub fn only_the_temporary_schemas_were_written_to(log: &str) {
     let mut writes = 0;
     let mut current: Option<String> = None;
     let mut statements = Vec::new();

@@ -17,11 +17,12 @@ impl PgSession {
         written: &mut Written,
     ) -> Result<(), WarehouseError> {
         let Some(schema) = relations.first().and_then(|at| at.name().schema.clone()) else { return Ok(()) };
-        let literal = |text: &str| Dialect::Postgres.literal(text);
-        let names: Vec<_> = relations.iter().map(|at| literal(&at.name().identifier)).collect();
+        let (name, kept) = self.kept_names();
+        let literal = |text: &str| self.dialect().literal(text);
+        let names: Vec<_> = relations.iter().map(|at| literal(&kept(&at.name().identifier))).collect();
         let sql = format!(
-            "select c.relname, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {} and c.relname in ({})",
+            "select {name}, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname = {} and {name} in ({})",
             literal(&schema),
             names.join(", ")
         );
@@ -32,7 +33,7 @@ impl PgSession {
             .iter()
             .filter_map(|row| {
                 let [Some(name), Some(kind)] = row.as_slice() else { return None };
-                let at = relations.iter().find(|at| at.name().identifier == *name)?;
+                let at = relations.iter().find(|at| kept(&at.name().identifier) == *name)?;
                 Some((at.sql().to_owned(), RelationKind::of(kind)?))
             })
             .collect();
@@ -49,14 +50,24 @@ impl PgSession {
         })
     }
 
+    /// The expression of a relation's name in the catalogue, and what becomes of a quoted name there: Redshift
+    /// makes it small unless `enable_case_sensitive_identifier` is on.
+    fn kept_names(&self) -> (&'static str, fn(&str) -> String) {
+        match self.dialect() {
+            Dialect::Redshift => ("lower(c.relname)", str::to_ascii_lowercase),
+            _ => ("c.relname", str::to_owned),
+        }
+    }
+
     pub(super) async fn look_for(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
         // One message is one transaction, so the last relation is there exactly when all are.
         let Some(at) = writes.iter().rev().find_map(Write::makes) else { return Ok(None) };
+        let (name, kept) = self.kept_names();
         let schema = self.dialect().literal(at.name().schema.as_deref().unwrap_or_default());
-        let literal = |at: &TempRelation| self.dialect().literal(&at.name().identifier);
+        let literal = |at: &TempRelation| self.dialect().literal(&kept(&at.name().identifier));
         let mut sql = format!(
             "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {schema} and c.relname = {}",
+             where n.nspname = {schema} and {name} = {}",
             literal(at)
         );
         // Where something was there before, it has stepped aside exactly when the new one has its place.

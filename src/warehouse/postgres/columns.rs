@@ -34,18 +34,16 @@ impl PgSession {
 
     /// Redshift has no `pg_typeof`: an empty temporary table of the session tells the types.
     async fn columns_by_table(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
-        let table = "premerge_columns";
+        // Never committed, so nothing is dropped by a name that somebody else's table might have, and no other
+        // session's is found by it.
         let sql = format!(
-            "drop table if exists {table};\ncreate temporary table {table} as select * from (\n{query}\n) as q limit 0"
+            "begin;\ncreate temporary table premerge_columns as select * from (\n{query}\n) as q limit 0;\n\
+             select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
+             where a.attrelid = (select max(c.oid) from pg_catalog.pg_class c where c.relname = 'premerge_columns' \
+             and pg_catalog.pg_table_is_visible(c.oid)) and a.attnum > 0 order by a.attnum;\nrollback"
         );
-        self.simple(&sql).await?;
-        let sql = format!(
-            "select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
-             where a.attrelid = (select max(oid) from pg_catalog.pg_class where relname = '{table}') and a.attnum > 0 \
-             order by a.attnum"
-        );
-        let found = self.ask(&sql).await?;
-        self.simple(&format!("drop table if exists {table}")).await?;
+        let answer = self.ask(&sql).await;
+        let found = self.after(answer).await?;
         let text = |value: Option<String>| value.unwrap_or_default();
         Ok(found
             .rows
@@ -56,7 +54,7 @@ impl PgSession {
                 // Lengths and precisions are no part of dbt's comparison.
                 let found = text(values.next()?);
                 let bare = found.split_once('(').map_or(found.as_str(), |(bare, _)| bare);
-                Some(ColumnType { name, data_type: types::dbt_name(bare) })
+                Some(ColumnType { name, data_type: types::redshift_name(bare) })
             })
             .collect())
     }

@@ -206,6 +206,9 @@ impl Server {
                 _ => format!("select set_config('search_path', {}, false);", literal(path)),
             });
         }
+        if let Some(group) = &self.profile.query_group {
+            sql.push_str(&format!("set query_group to {};", literal(group)));
+        }
         sql.push_str(match self.dialect {
             Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
             _ => "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()",

@@ -7,6 +7,7 @@ use std::error::Error as _;
 
 use tokio_postgres::Error;
 
+use super::redshift_fault;
 use super::statement::SUPERSEDED;
 use crate::warehouse::register::RUNS;
 use crate::warehouse::{FaultClass, Repeat, WarehouseError};
@@ -15,12 +16,9 @@ use crate::warehouse::{FaultClass, Repeat, WarehouseError};
 pub(super) fn of_statement(error: &Error) -> WarehouseError {
     match error.as_db_error() {
         Some(db) => {
-            let mut fault = of_state(db.code().code(), db.message());
-            if let Some(detail) = db.detail() {
-                fault.message.push_str("; ");
-                fault.message.push_str(detail);
-            }
-            fault
+            // Redshift's message may be a number, and the matter in the detail.
+            let detail = db.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
+            of_state(db.code().code(), &format!("{}{detail}", db.message()))
         }
         None => WarehouseError::new(FaultClass::Connection, chain(error))
             .with_remedy("check that the warehouse and the network between are up, then run the check again")
@@ -57,6 +55,9 @@ fn of_state(state: &str, message: &str) -> WarehouseError {
     // Two sessions that create the same name at once: the loser trips over an index of the catalogue.
     if state == "23505" && message.contains("\"pg_") {
         return WarehouseError::new(FaultClass::Conflict, message).with_repeat(Repeat::Safe);
+    }
+    if let Some(fault) = redshift_fault::of(state, message) {
+        return fault;
     }
     let (class, repeat) = class_of(state);
     let fault = WarehouseError::new(class, format!("{message} (SQLSTATE {state})")).with_repeat(repeat);
@@ -107,7 +108,10 @@ fn remedy(state: &str, class: FaultClass) -> Option<&'static str> {
         "3D000" => "`dbname` of the profile names a database that does not exist",
         "53100" => "the warehouse's disk is full: free some, or drop old schemas with `premerge cleanup --expired`",
         "25006" => "the statement writes, and premerge sends it in a read-only transaction; tests must only read",
-        "0A000" => "PostgreSQL cannot read across databases: the profile's `dbname` must be the database of production",
+        "0A000" => {
+            "PostgreSQL cannot read across databases: the profile's `dbname` must be the database of production; \
+             Redshift reads other databases through late-binding views only"
+        }
         _ => match class {
             FaultClass::Authentication => "check `user`, `password` (or .pgpass), `role` and the server's pg_hba.conf",
             FaultClass::Permission => "run `premerge debug`: it prints the grants that the role needs",

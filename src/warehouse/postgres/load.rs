@@ -8,7 +8,8 @@ use tokio_postgres::CopyInSink;
 use super::fault;
 use super::seed;
 use super::session::{PgSession, REDSHIFT_STATEMENT};
-use crate::warehouse::{SeedFile, TempRelation, WarehouseError};
+use crate::sql::Dialect;
+use crate::warehouse::{SeedFile, SeedKind, TempRelation, WarehouseError};
 
 impl PgSession {
     pub(super) async fn copy(
@@ -78,10 +79,8 @@ impl PgSession {
                 result = self.simple("commit").await.map(|_| inserted);
                 break;
             };
-            let values: Vec<_> = row
-                .iter()
-                .map(|value| value.as_deref().map_or_else(|| "null".to_owned(), |text| self.dialect().literal(text)))
-                .collect();
+            let values: Vec<_> =
+                row.iter().zip(&file.kinds).map(|(value, kind)| value_sql(value.as_deref(), *kind)).collect();
             insert.push_str(if insert.is_empty() { &head } else { ", " });
             insert.push_str(&format!("({})", values.join(", ")));
             result = Ok(inserted + 1);
@@ -90,7 +89,7 @@ impl PgSession {
     }
 
     /// After an error within an explicit transaction the session has to leave it.
-    async fn after<T>(&mut self, result: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
+    pub(super) async fn after<T>(&mut self, result: Result<T, WarehouseError>) -> Result<T, WarehouseError> {
         if result.is_err() {
             let open = self.link.as_ref().is_some_and(|link| !link.client.is_closed());
             if open {
@@ -107,5 +106,41 @@ impl PgSession {
             }
         }
         result
+    }
+}
+
+/// A value of Redshift's `insert`. Numbers stand bare, as dbt-redshift sends them typed: a list of rows in which
+/// a number is a text has no type that fits the column.
+fn value_sql(value: Option<&str>, kind: SeedKind) -> String {
+    let Some(text) = value else { return "null".to_owned() };
+    let is_number = || text.parse::<f64>().is_ok_and(f64::is_finite);
+    match kind {
+        SeedKind::Integer | SeedKind::Float if is_number() => text.to_owned(),
+        SeedKind::Boolean if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") => {
+            text.to_ascii_lowercase()
+        }
+        _ => Dialect::Redshift.literal(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_to_their_places() {
+        for (value, kind, sql) in [
+            (None, SeedKind::Text, "null"),
+            (Some("-1"), SeedKind::Integer, "-1"),
+            (Some("1.5e3"), SeedKind::Float, "1.5e3"),
+            (Some("inf"), SeedKind::Float, "'inf'"),
+            (Some("1)"), SeedKind::Integer, "'1)'"),
+            (Some("True"), SeedKind::Boolean, "true"),
+            (Some("2020-01-01"), SeedKind::Date, "'2020-01-01'"),
+            (Some("1"), SeedKind::Text, "'1'"),
+            (Some("it's \\"), SeedKind::Text, "'it''s \\\\'"),
+        ] {
+            assert_eq!(value_sql(value, kind), sql);
+        }
     }
 }

@@ -15,6 +15,7 @@ mod moves;
 mod pgpass;
 mod profile;
 mod redshift;
+mod redshift_fault;
 mod seed;
 mod session;
 mod statement;
@@ -54,6 +55,7 @@ impl Postgres {
         // The driver of dbt-redshift reads booleans here, and dbt's own names as well.
         fields.flag("ra3_node")?;
         let mut profile = Profile::read(&fields, 5439, place, matches!(method, Method::Temporary(_)))?;
+        profile.query_group = fields.text("query_group");
         redshift::encrypt(&fields, &mut profile, &method)?;
         Self::with(&fields, profile, method, Dialect::Redshift, place)
     }

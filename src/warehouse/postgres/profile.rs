@@ -24,6 +24,8 @@ pub(super) struct Profile {
     /// `set role` after connecting.
     pub(super) role: Option<String>,
     pub(super) search_path: Option<String>,
+    /// Redshift: the queue of the workload manager.
+    pub(super) query_group: Option<String>,
     /// Zero leaves it to the system.
     pub(super) keepalives_idle: Duration,
     pub(super) connect_timeout: Duration,
@@ -152,6 +154,7 @@ impl Profile {
             certificates,
             role: fields.text("role"),
             search_path: fields.text("search_path"),
+            query_group: None,
             keepalives_idle: Duration::from_secs(fields.number("keepalives_idle", 0)?),
             connect_timeout: match fields.number("connect_timeout", 10)? {
                 // libpq's zero waits for ever; nothing here does.

@@ -146,7 +146,12 @@ impl PgSession {
             return Ok(None);
         }
         let sql = format!("{}{}", self.guard_sql(), statements.join(";\n"));
-        let messages = self.simple(&sql).await?;
+        // Redshift's documentation does not promise that a message is a transaction, so it is said.
+        let explicit = self.dialect() == Dialect::Redshift;
+        let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
+        let counted_from_end = counted_from_end + usize::from(explicit);
+        let answer = self.simple(&sql).await;
+        let messages = if explicit { self.after(answer).await } else { answer }?;
         let mut counts = messages.iter().rev().filter_map(|message| match message {
             SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
             _ => None,
@@ -189,9 +194,13 @@ impl Session for PgSession {
     async fn read(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
         check_enclosed(sql, self.dialect()).map_err(refused)?;
         // The statements of one message are one transaction, which `set transaction` may open.
-        let read_only = if self.dialect() == Dialect::Redshift { "" } else { "set transaction read only;\n" };
-        let sql = format!("{read_only}{}{sql}", self.guard_sql());
-        self.ask(&sql).await
+        let guard = self.guard_sql();
+        if self.dialect() == Dialect::Redshift {
+            // A query may end in a line comment.
+            let answer = self.ask(&format!("begin read only;\n{guard}{sql}\n;\ncommit")).await;
+            return self.after(answer).await;
+        }
+        self.ask(&format!("set transaction read only;\n{guard}{sql}")).await
     }
 
     async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {

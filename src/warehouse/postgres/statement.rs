@@ -122,7 +122,8 @@ fn physical(configs: &RelationConfigs, dialect: Dialect) -> String {
         None => {}
         Some((_, word)) if word == "auto" => {}
         Some((_, word)) if word == "all" || word == "even" => clauses.push_str(&format!("\ndiststyle {word}")),
-        Some((column, _)) => clauses.push_str(&format!("\ndiststyle key distkey ({column})")),
+        // dbt-redshift writes it in small letters.
+        Some((_, column)) => clauses.push_str(&format!("\ndiststyle key distkey ({column})")),
     }
     match configs.sort.as_slice() {
         [] => {}
@@ -200,7 +201,7 @@ mod tests {
             (r#"{"dist": "auto", "sort": "auto"}"#, ""),
             (r#"{"dist": "even"}"#, "\ndiststyle even"),
             (r#"{"dist": "ALL"}"#, "\ndiststyle all"),
-            (r#"{"dist": "booking_id"}"#, "\ndiststyle key distkey (booking_id)"),
+            (r#"{"dist": "Booking_ID"}"#, "\ndiststyle key distkey (booking_id)"),
             (r#"{"sort": "booked_at"}"#, "\ncompound sortkey(booked_at)"),
             (r#"{"sort": ["a", "b"], "sort_type": "interleaved"}"#, "\ninterleaved sortkey(a, b)"),
             (

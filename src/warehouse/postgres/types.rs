@@ -18,3 +18,26 @@ pub(super) fn dbt_name(found: &str) -> String {
     }
     .to_owned()
 }
+
+/// The same for dbt-redshift, whose driver has names of its own: it tells the widths of numbers apart.
+pub(super) fn redshift_name(found: &str) -> String {
+    match found {
+        "smallint" => "SMALLINT",
+        "integer" => "INTEGER",
+        "bigint" => "BIGINT",
+        "real" => "REAL",
+        "double precision" => "FLOAT",
+        "numeric" => "NUMERIC",
+        // Redshift makes a varchar of every `text`.
+        "text" | "character varying" => "STRING",
+        "character" | "bpchar" => "BPCHAR",
+        "boolean" => "BOOLEAN",
+        "date" => "DATE",
+        "timestamp without time zone" => "TIMESTAMP",
+        "timestamp with time zone" => "TIMESTAMPTZ",
+        "time without time zone" => "TIME",
+        "time with time zone" => "TIMETZ",
+        other => other,
+    }
+    .to_owned()
+}
