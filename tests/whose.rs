@@ -200,6 +200,7 @@ fn a_macro_that_others_changed_is_not_yours_and_what_both_changed_is() {
     let edit = Edit("fin_refunds", "select", "select 1 as edition,");
     let plan = Case::new("production", "macro_edit", &[edit]).plan();
     assert_eq!(why(&plan, "fin_refunds")["why"], "changed");
+    assert_eq!(plan["reasons"]["macros"], json!([]), "their macro");
     let theirs = not_yours(&plan);
     assert!(theirs.contains(&("fct_bookings", "not_built")), "{theirs:?}");
     assert!(!theirs.iter().any(|(name, _)| *name == "fin_refunds"), "{theirs:?}");

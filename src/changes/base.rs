@@ -41,6 +41,7 @@ impl Changes {
         });
         self.nodes = yours;
         self.not_yours = theirs;
+        self.macros.clone_from(&own.macros);
         self.as_in_state =
             own.nodes.keys().filter(|id| !self.nodes.contains_key(*id) && pr.resource(id).is_some()).cloned().collect();
         self.cosmetic.retain(|id, _| own.nodes.contains_key(id) || own.cosmetic.contains_key(id) || !certain(id));

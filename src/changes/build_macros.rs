@@ -104,7 +104,7 @@ fn bare(name: &str) -> &str {
 }
 
 /// Whether a macro comes with dbt: `macro.dbt.…`, `macro.dbt_duckdb.…`; packages such as `dbt_utils` do not.
-pub(super) fn is_dbts_own(id: &str) -> bool {
+pub(crate) fn is_dbts_own(id: &str) -> bool {
     let package = id.split('.').nth(1).unwrap_or_default();
     package == "dbt" || package.strip_prefix("dbt_").is_some_and(|adapter| Dialect::from_adapter(adapter).is_some())
 }

@@ -1,5 +1,7 @@
 //! The comparison of two manifests.
 
+use std::collections::BTreeMap;
+
 use crate::artifacts::{Manifest, Resource};
 
 use super::context::Context;
@@ -66,6 +68,7 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
     }
     record_removed(&mut changes, state, pr, context, |id| counterparts.is_matched(id));
     record_renames(&mut changes, state, pr);
+    changes.count_macros(&BTreeMap::new());
     changes
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::build_macros::BuildMacros;
+use super::macro_use::Sql;
 use super::momentary::{Momentary, is_explained, is_momentary, momentary};
 use super::names::Names;
 use super::parts::{in_parts, members};
@@ -25,6 +26,8 @@ pub struct CompiledVerdicts {
     /// dbt says unmodified and the compiled SQL differs, but it depends on when or where it was compiled, so
     /// the difference proves nothing. dbt's word stands.
     pub undecided: BTreeMap<String, Undecided>,
+    /// Of the nodes that reach a changed macro those whose texts can be compared, and what they say.
+    sql: BTreeMap<String, Sql>,
 }
 
 /// Why a difference of compiled SQL proves nothing.
@@ -48,6 +51,7 @@ impl CompiledVerdicts {
             changes.nodes.entry(unique_id.clone()).or_insert(change);
         }
         changes.undecided.clone_from(&self.undecided);
+        changes.count_macros(&self.sql);
     }
 }
 
@@ -134,7 +138,11 @@ impl<'m> Comparison<'m> {
             let nodes = members(&self.pr.nodes, range);
             nodes.filter_map(|(id, node)| Some((id.as_ref(), self.finding(id, node)?))).collect::<Vec<_>>()
         });
-        let mut verdicts = CompiledVerdicts::default();
+        let sql = in_parts(self.pr.nodes.len(), |range| {
+            let nodes = members(&self.pr.nodes, range);
+            nodes.filter_map(|(id, node)| Some((id.to_string(), self.sql(id, node)?))).collect::<Vec<_>>()
+        });
+        let mut verdicts = CompiledVerdicts { sql: sql.into_iter().flatten().collect(), ..CompiledVerdicts::default() };
         let mut settled: HashMap<&str, Settled> = HashMap::new();
         let mut unseen: BTreeMap<&str, &Node<'_>> = BTreeMap::new();
         for (id, finding) in parts.into_iter().flatten() {
@@ -167,6 +175,19 @@ impl<'m> Comparison<'m> {
                 .map(Finding::BuiltOtherwise)
                 .or_else(|| (is_sql && self.differs_unseen(old, new)).then_some(Finding::DiffersUnseen(new))),
         }
+    }
+
+    /// What the texts of a node say that reaches a changed macro; nothing where they depend on their moment.
+    fn sql(&self, id: &str, new: &Node<'_>) -> Option<Sql> {
+        let change = self.changes.nodes.get(id)?;
+        let old = self.state.nodes.get(id)?;
+        if !change.reasons.iter().any(|reason| matches!(reason, Reason::Macros { .. })) {
+            return None;
+        }
+        if self.names.same_text(old, new) || self.names.same_but_targets(old, new)? {
+            return Some(Sql::Same);
+        }
+        self.unproved(id, new).is_none().then_some(Sql::Changed)
     }
 
     /// Whether what builds an unchanged node is another: its macros, its rendered configuration.

@@ -14,6 +14,7 @@ mod counterpart;
 mod definition;
 mod drift;
 mod json;
+mod macro_use;
 mod macros;
 mod momentary;
 mod node;
@@ -30,8 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use base::Base;
+pub(crate) use build_macros::is_dbts_own;
 pub use compare::{CompareOptions, compare};
 pub use compiled::{CompiledVerdicts, Undecided, compare_compiled};
+pub use macro_use::MacroUse;
 pub use notice::{Notice, NoticeKind};
 pub use reason::Reason;
 use state::StateChecks;
@@ -56,6 +59,8 @@ pub struct Changes {
     /// Nodes whose compiled SQL differs where dbt sees no change, which proves nothing.
     #[serde(skip)]
     pub undecided: BTreeMap<String, Undecided>,
+    /// Changed macros that something reaches. With a merge base: those that differ from it.
+    pub macros: BTreeMap<String, MacroUse>,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::reasons::Reasons;
 use crate::changes::Reason;
 
 /// What a run will do, in which order, and why; and what it will not do.
@@ -34,6 +35,9 @@ pub struct Plan {
     pub not_checked: Vec<NotChecked>,
     /// Nodes that production has and the pull request does not.
     pub removed: Vec<RemovedNode>,
+    /// What concerns many nodes at once: changed macros, variables.
+    #[serde(default)]
+    pub reasons: Reasons,
     /// What differs from production and not from the merge base (`--base`): others changed it, and it does not gate.
     #[serde(default)]
     pub not_yours: Vec<NotYours>,

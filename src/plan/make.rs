@@ -9,6 +9,7 @@ use super::document::{DOWNSTREAM_SHOWN, NotChecked, Plan, PlannedNode, Proxy, Sk
 use super::facts::Facts;
 use super::gates::gates;
 use super::places::places;
+use super::reasons;
 use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
@@ -138,6 +139,7 @@ pub fn plan<'a>(
         skipped: skipped(&facts, &set),
         not_checked: not_checked(&facts, &set, &tests),
         removed: beside::removed(&facts),
+        reasons: reasons::reasons(&facts),
         not_yours: beside::not_yours(&facts, &set),
         left_out: beside::left_out(&facts, &set, &tests),
         notices: beside::notices(&facts, &set, &proxy_ids),

@@ -10,6 +10,7 @@ mod facts;
 mod gates;
 mod make;
 mod places;
+mod reasons;
 mod relocation;
 mod render;
 
@@ -19,4 +20,5 @@ pub use document::{
     TestWhy, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
+pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};
 pub use render::render_text;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::document::{
     LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Plan, PlannedNode, Severity, SkipReason, Why,
 };
+use super::reasons::Reasons;
 
 /// Names shown of a list before it is folded.
 const SHOWN: usize = 8;
@@ -22,6 +23,7 @@ pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result
     tests(plan, &mut page)?;
     not_checked(plan, &mut page)?;
     skipped(plan, &mut page)?;
+    reasons(plan, &mut page)?;
     removed(plan, &mut page)?;
     not_yours(plan, &mut page)?;
     left_out(plan, &mut page)?;
@@ -299,6 +301,31 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         })
         .collect();
     page.table(&rows)
+}
+
+fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let Reasons { macros, from_outside, undecided } = &plan.reasons;
+    if macros.is_empty() && from_outside.is_none() && undecided.is_empty() {
+        return Ok(());
+    }
+    page.section("How changes reach the nodes")?;
+    for change in macros.iter().take(SHOWN) {
+        page.line(&format!("  {change}"))?;
+    }
+    if macros.len() > SHOWN {
+        page.line(&format!("  and {} more changed macros", macros.len() - SHOWN))?;
+    }
+    if let Some(outside) = from_outside {
+        page.line(&format!("  {outside}"))?;
+    }
+    if !undecided.is_empty() {
+        let nodes = plural(undecided.len(), "node");
+        page.line(&format!("  {nodes} not built: the SQL differs only by when or where it was compiled:"))?;
+        let named: Vec<String> =
+            undecided.iter().map(|node| format!("{} ({})", short(&node.unique_id), node.because)).collect();
+        page.names(named.iter().map(String::as_str))?;
+    }
+    Ok(())
 }
 
 fn not_yours(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {

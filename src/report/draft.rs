@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Scoreboard};
 use super::facts::{Facts, Interruption, LeftOut, NotChecked, StateFacts, TemporarySchema, Timings};
 use super::finding::Finding;
-use super::impact::{Impact, RemovedNode};
+use super::impact::{CosmeticChange, Impact, RemovedNode};
 use super::lint::LintFacts;
 use super::not_yours::NotYours;
 use super::outcome::{NodeOutcome, TestOutcome};
 use super::verdict::{Verdict, conclude};
+use crate::plan::Reasons;
 
 /// Version of the JSON document. A reader that knows it can read every document that carries it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -64,6 +65,12 @@ pub struct Draft {
     /// What state has and the pull request has not.
     #[serde(default)]
     pub removed: Vec<RemovedNode>,
+    /// What concerns many nodes at once: changed macros, variables.
+    #[serde(default)]
+    pub reasons: Reasons,
+    /// What changed and was not built for it, because its SQL is the same.
+    #[serde(default)]
+    pub cosmetic: Vec<CosmeticChange>,
     /// What differs from production and not from the merge base: others changed it, and it does not gate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_yours: Vec<NotYours>,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Why;
+
 /// Everything downstream of the changed nodes, whether it was built or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Impact {
@@ -42,6 +44,18 @@ pub struct ExposedUse {
     /// Where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+/// A node that changed and that was not built for it, as its compiled SQL and its build configuration are production's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CosmeticChange {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// Name.
+    pub name: String,
+    /// In which ways dbt calls it modified.
+    #[serde(default)]
+    pub why: Vec<Why>,
 }
 
 /// A node that state has and the pull request has not.

@@ -25,7 +25,7 @@ pub use check::{Check, CheckState, Scoreboard};
 pub use draft::{Draft, Report, SCHEMA_VERSION};
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, StateFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
-pub use impact::{DownstreamModel, ExposedUse, Impact, RemovedNode};
+pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, RemovedNode};
 pub use lint::LintFacts;
 pub use not_yours::{NotYours, NotYoursFate};
 pub use outcome::{NodeOutcome, NodeStatus, TestKind, TestOutcome, TestStatus, Why};

@@ -36,6 +36,7 @@ pub fn write(report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<
     models(report, &mut screen)?;
     removed(report, &mut screen)?;
     impact(report, &mut screen)?;
+    reasons(report, &mut screen)?;
     not_yours(report, &mut screen)?;
     how(report, &mut screen)
 }
@@ -329,6 +330,24 @@ fn impact(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
         screen.wrapped(Paint::Plain, 2, &escape::terminal(&text, false))?;
     }
     screen.hidden(impact.exposures.len())
+}
+
+fn reasons(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
+    let mut lines = words::reasons(report);
+    lines.extend(words::cosmetic(report).map(|words| {
+        let names: Vec<_> = report.cosmetic.iter().take(ITEMS).map(|node| node.name.as_str()).collect();
+        let more = report.cosmetic.len().saturating_sub(ITEMS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{words}: {}{more}", names.join(", "))
+    }));
+    if lines.is_empty() {
+        return Ok(());
+    }
+    screen.heading("How the changes reach the models")?;
+    for line in lines.iter().take(ITEMS) {
+        screen.wrapped(Paint::Plain, 2, &escape::terminal(line, false))?;
+    }
+    screen.hidden(lines.len())
 }
 
 fn not_yours(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {

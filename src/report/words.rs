@@ -5,6 +5,7 @@ use super::facts::Interruption;
 use super::finding::Severity;
 use super::outcome::{NodeStatus, TestStatus};
 use super::verdict::Verdict;
+use crate::plan::Reasons;
 
 /// `1,204,518`.
 pub(super) fn thousands(number: u64) -> String {
@@ -60,6 +61,34 @@ pub(super) fn utc(rfc3339: &str) -> Option<String> {
 pub(super) fn short_commit(commit: &str) -> Option<String> {
     let hash = commit.len() >= 7 && commit.len() <= 64 && commit.chars().all(|c| c.is_ascii_hexdigit());
     hash.then(|| commit.chars().take(7).collect())
+}
+
+/// Why nodes changed, where one thing concerns many of them; in names, to be escaped.
+pub(super) fn reasons(report: &Report) -> Vec<String> {
+    let Reasons { macros, from_outside, undecided } = &report.reasons;
+    let plain = |text: String| text.replace('`', "");
+    let mut lines: Vec<String> = macros.iter().map(|change| plain(change.to_string())).collect();
+    lines.extend(from_outside.iter().map(|outside| plain(outside.to_string())));
+    if let Some(first) = undecided.first() {
+        let nodes = count(len(undecided), "node");
+        let verb = if undecided.len() == 1 { "differs" } else { "differ" };
+        let name = first.unique_id.splitn(3, '.').nth(2).unwrap_or(&first.unique_id);
+        lines.push(format!(
+            "the SQL of {nodes} {verb} only by when or where it was compiled ({} in {name}), so not built for that",
+            first.because
+        ));
+    }
+    lines
+}
+
+/// `5 models changed and their SQL is the same (…), so they were not built`.
+pub(super) fn cosmetic(report: &Report) -> Option<String> {
+    let all = &report.cosmetic;
+    let noun = if all.iter().all(|node| node.unique_id.starts_with("model.")) { "model" } else { "node" };
+    let rest = if all.len() == 1 { "its SQL is the same, so it was" } else { "their SQL is the same, so they were" };
+    (!all.is_empty()).then(|| {
+        format!("{} changed in comments, white space or the like only: {rest} not built", count(len(all), noun))
+    })
 }
 
 /// What the report's nodes are: `model` if all are, `node` otherwise.

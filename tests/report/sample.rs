@@ -1,5 +1,6 @@
 //! Reports to render: the worked example of the comment's layout, and reports full of somebody else's text.
 
+use premerge::plan::{FromOutside, MacroChange, Reasons, Undecided, Variable};
 use premerge::report::*;
 
 /// A pull request with one failing test, a warning, a skipped model and two exposures downstream.
@@ -261,6 +262,27 @@ pub(crate) fn made_of(text: &str) -> Draft {
             disabled: false,
         }],
         base: Some(StateFacts { generated_at: Some(text()), ..StateFacts::default() }),
+        reasons: Reasons {
+            macros: vec![MacroChange {
+                unique_id: text(),
+                models: 3,
+                sql_changed: 1,
+                sql_unknown: 1,
+                tests: 1,
+                builds: 1,
+                others: 1,
+            }],
+            from_outside: Some(FromOutside {
+                nodes: 2,
+                variables: vec![Variable { kind: text(), name: text(), used_by: 1 }],
+            }),
+            undecided: vec![Undecided { unique_id: text(), because: text() }],
+        },
+        cosmetic: vec![CosmeticChange {
+            unique_id: text(),
+            name: text(),
+            why: vec![Why { kind: text(), text: text() }],
+        }],
         not_yours: [NotYoursFate::NotBuilt, NotYoursFate::Needed, NotYoursFate::Downstream]
             .map(|fate| NotYours {
                 unique_id: text(),
@@ -308,6 +330,20 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
         still_used_by: (0..nodes).map(|user| format!("user_{user}_of_what_is_gone")).collect(),
         renamed_to: None,
         disabled: false,
+    }));
+    draft.reasons.macros.extend((0..nodes).map(|number| MacroChange {
+        unique_id: format!("macro.analytics.macro_{number}_{}", "x".repeat(100)),
+        models: 14,
+        sql_changed: 2,
+        sql_unknown: 0,
+        tests: 0,
+        builds: 0,
+        others: 0,
+    }));
+    draft.cosmetic.extend((0..nodes).map(|number| CosmeticChange {
+        unique_id: format!("model.analytics.looks_{number}"),
+        name: format!("looks_{number}_{}", "x".repeat(100)),
+        why: Vec::new(),
     }));
     draft.not_yours.extend((0..nodes).map(|number| NotYours {
         unique_id: format!("model.analytics.theirs_{number}"),

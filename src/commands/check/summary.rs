@@ -34,6 +34,8 @@ pub(super) fn planned(draft: &mut Draft, sources: Sources<'_>) {
     draft.left_out = sources.left_out();
     draft.removed = sources.removed();
     draft.impact = sources.impact();
+    draft.reasons = plan.reasons.clone();
+    draft.cosmetic = sources.cosmetic();
     draft.not_yours = sources.not_yours();
     let (models, exposures) = (draft.impact.models.len(), draft.impact.exposures.len());
     draft.checks.impact = Check::ran(0, 0, 0, 0).with_summary(format!(

@@ -2,9 +2,10 @@
 
 use super::summary::{Sources, kind_of, plain, short, why};
 use crate::artifacts::ResourceType;
-use crate::plan::NotYoursFate as Fate;
+use crate::changes::Reason;
+use crate::plan::{NotYoursFate as Fate, SkipReason};
 use crate::report::{
-    Draft, Finding, NodeOutcome, NodeStatus, NotChecked, NotYours, NotYoursFate, Severity, Why, rules,
+    CosmeticChange, Draft, Finding, NodeOutcome, NodeStatus, NotChecked, NotYours, NotYoursFate, Severity, Why, rules,
 };
 
 /// Why a node is built that others changed, in a word.
@@ -31,7 +32,7 @@ impl Sources<'_> {
         all.map(|entry| NotYours {
             unique_id: entry.unique_id.clone(),
             name: short(&entry.unique_id).to_owned(),
-            why: entry.changed.iter().map(|reason| why(&kind_of(reason), plain(&reason.to_string()))).collect(),
+            why: whys(&entry.changed),
             fate: match entry.fate {
                 Fate::NotBuilt => NotYoursFate::NotBuilt,
                 Fate::Needed => NotYoursFate::Needed,
@@ -40,6 +41,22 @@ impl Sources<'_> {
         })
         .collect()
     }
+
+    /// What changed and is not built for it.
+    pub(super) fn cosmetic(&self) -> Vec<CosmeticChange> {
+        let skipped = self.plan.skipped.iter().filter(|entry| entry.reason == SkipReason::Cosmetic);
+        skipped
+            .map(|entry| CosmeticChange {
+                unique_id: entry.unique_id.clone(),
+                name: short(&entry.unique_id).to_owned(),
+                why: whys(&entry.changed),
+            })
+            .collect()
+    }
+}
+
+fn whys(reasons: &[Reason]) -> Vec<Why> {
+    reasons.iter().map(|reason| why(&kind_of(reason), plain(&reason.to_string()))).collect()
 }
 
 /// What others changed and does not build is no failure of the pull request: it becomes a note, and what reads it

@@ -30,6 +30,7 @@ pub(super) fn all(page: &Page<'_>) -> String {
         removed(page),
         not_checked(page),
         impact(page),
+        reasons(page),
         not_yours(page),
         how(page),
     ];
@@ -311,6 +312,28 @@ fn impact(page: &Page<'_>) -> Option<String> {
         parts.push(listed(lines, for_exposures, impact.exposures.len()));
     }
     Some(fold(&summary, &parts.join("\n\n")))
+}
+
+/// How the changes reach the nodes, and which reach none.
+fn reasons(page: &Page<'_>) -> Option<String> {
+    let reasons = words::reasons(page.report);
+    let cosmetic = words::cosmetic(page.report);
+    if reasons.is_empty() && cosmetic.is_none() {
+        return None;
+    }
+    let brief = page.rung >= Rung::ImpactCounted;
+    let shown = if brief { 3 } else { ROWS };
+    let mut lines: Vec<_> =
+        reasons.iter().take(shown).map(|line| format!("- {}", escape::prose(line, 2 * CELL))).collect();
+    if reasons.len() > shown {
+        lines.push(format!("- and {} more: see `report.json`", reasons.len() - shown));
+    }
+    if let Some(words) = cosmetic {
+        let all = &page.report.cosmetic;
+        let which = names(all.iter().map(|node| node.name.as_str()), ROWS, all.len());
+        lines.push(if brief { format!("- {words}") } else { format!("- {words}: {which}") });
+    }
+    Some(fold("<b>How the changes reach the models</b>", &lines.join("\n")))
 }
 
 /// What others changed.
