@@ -56,7 +56,9 @@ pub fn grants(dialect: Dialect, database: &str, schemas: &[String]) -> Vec<Strin
             } else {
                 vec!["create user premerge password '…';".to_owned()]
             };
-            statements.push(format!("grant create on database {} to premerge;", name(database)));
+            // Redshift's contracts are compared by a temporary table.
+            let rights = if dialect == Dialect::Postgres { "create" } else { "create, temporary" };
+            statements.push(format!("grant {rights} on database {} to premerge;", name(database)));
             for schema in schemas {
                 let schema = name(schema);
                 statements.push(format!("grant usage on schema {schema} to premerge;"));
@@ -126,6 +128,21 @@ fn redshift_query(schemas: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// <https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html> and `r_ALTER_DEFAULT_PRIVILEGES.html`.
+    #[test]
+    fn the_grants_of_a_reading_user_of_redshift() {
+        assert_eq!(
+            grants(Dialect::Redshift, "ferry", &["analytics".to_owned()]),
+            [
+                "create user premerge password '…';",
+                "grant create, temporary on database \"ferry\" to premerge;",
+                "grant usage on schema \"analytics\" to premerge;",
+                "grant select on all tables in schema \"analytics\" to premerge;",
+                "alter default privileges for user <production's role> in schema \"analytics\" grant select on tables to premerge;",
+            ]
+        );
+    }
 
     #[test]
     fn the_grants_of_a_reading_role() {

@@ -53,6 +53,8 @@ pub struct Checkout {
     pub number: u64,
     /// The manifests' adapter, where it is to be another than PostgreSQL.
     adapter: Option<&'static str>,
+    /// Where production is, if not in the database of the pull request.
+    pub state_database: Option<&'static str>,
 }
 
 impl Checkout {
@@ -80,7 +82,13 @@ impl Checkout {
         fs_err::write(project.join("profiles.yml"), profile).unwrap();
         fs_err::write(project.join("premerge.yml"), settings).unwrap();
         let about: Value = serde_json::from_slice(&fs_err::read(request.join("about.json")).unwrap()).unwrap();
-        Self { dir, name: name.to_owned(), number: about["number"].as_u64().unwrap(), adapter: None }
+        Self {
+            dir,
+            name: name.to_owned(),
+            number: about["number"].as_u64().unwrap(),
+            adapter: None,
+            state_database: None,
+        }
     }
 
     /// The same pull request as one of a project on Redshift: dbt-postgres' manifests under the other name.
@@ -99,6 +107,16 @@ impl Checkout {
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
         let mut document: Value = serde_json::from_str(&text).unwrap();
         document["metadata"]["adapter_type"] = adapter.into();
+        if let Some(database) = self.state_database.filter(|_| name == "production.json") {
+            for kind in ["nodes", "sources"] {
+                for node in document[kind].as_object_mut().unwrap().values_mut() {
+                    node["database"] = database.into();
+                    let relation =
+                        node["relation_name"].as_str().map(|n| n.replace("\"ferry\".", &format!("\"{database}\".")));
+                    node["relation_name"] = relation.into();
+                }
+            }
+        }
         let path = self.dir.path().join(name);
         fs_err::write(&path, document.to_string()).unwrap();
         path

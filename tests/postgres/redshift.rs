@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use premerge::config::Env;
-use premerge::warehouse::{ColumnDef, RelationConfigs, SeedFile, SeedKind, Write};
+use premerge::warehouse::{ColumnDef, FaultClass, RelationConfigs, Repeat, SeedFile, SeedKind, Write};
 use serde_json::json;
 
 use crate::shim::like_redshift;
@@ -88,5 +88,28 @@ fn what_is_not_supported_is_said() {
     ] {
         let error = try_open(&target("redshift", 5439, "d", changes), limits(), &env()).err().unwrap().to_string();
         assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Redshift puts the matter of some faults into the detail, behind a number; here a function says so.
+#[tokio::test]
+async fn faults_are_read_from_message_and_detail() {
+    let cluster = like_redshift(&[]);
+    let db = cluster.database();
+    let house =
+        try_open(&target("redshift", cluster.port, &db, json!({"sslmode": "disable"})), limits(), &env()).unwrap();
+    let mut session = house.connect().await.unwrap();
+    for (name, state, message, detail, class, repeat) in [
+        ("a", "XX000", "1023", "Serializable isolation violation on table - 1", FaultClass::Conflict, Repeat::Safe),
+        ("b", "40001", "1023", "Serializable isolation violation on table - 1", FaultClass::Conflict, Repeat::Safe),
+        ("c", "XX000", "Invalid digit", "context: premerge-superseded", FaultClass::Superseded, Repeat::Never),
+        ("d", "XX000", "Disk Full", "code: 1016", FaultClass::Resources, Repeat::Never),
+        ("e", "XX000", "Assert", "code: 1000", FaultClass::Other, Repeat::Never),
+    ] {
+        let body = format!("raise exception using errcode = '{state}', message = '{message}', detail = '{detail}';");
+        let sql = format!("create function {name}() returns int language plpgsql as $$ begin {body} end $$");
+        cluster.sql(&db, &sql);
+        let error = session.read(&format!("select {name}()")).await.unwrap_err();
+        assert_eq!((error.class, error.repeat), (class, repeat), "{error}");
     }
 }

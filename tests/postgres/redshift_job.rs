@@ -30,6 +30,8 @@ static PRODUCTION: LazyLock<Cluster> = LazyLock::new(|| {
 #[test]
 fn the_job_comes_out_as_with_dbt_and_speaks_redshifts_language() {
     let before = fingerprint(&PRODUCTION, "ferry");
+    // Here and no test of its own, because below no schema of ours may be left.
+    proxies_reach_across_databases();
     let shim = Shim::before(PRODUCTION.port);
     let mut statements = Vec::new();
     for name in ["seed_edit", "incremental_edit", "snapshot_edit", "contract_break", "failing_test", "broken_sql"] {
@@ -63,6 +65,32 @@ fn the_job_comes_out_as_with_dbt_and_speaks_redshifts_language() {
     let proxies = statements.iter().filter(|sql| sql.contains("select * from \"ferry\".\"analytics"));
     let late = proxies.filter(|sql| sql.contains(") with no schema binding")).count();
     assert!(late > 0, "no proxy was late-binding");
+}
+
+/// Production in another database of the cluster: every proxy is a late-binding view over it, rows are counted in
+/// it, and nothing else names it.
+fn proxies_reach_across_databases() {
+    let shim = Shim::before(PRODUCTION.port);
+    let mut checkout = Checkout::on_redshift("changed_filter", shim.port).numbered(77);
+    checkout.state_database = Some("beside");
+    let output = checkout.check().args(["--changes", "dbt"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), checkout.expected()["exit_code"].as_i64().map(|code| code as i32), "{said}");
+    let report = checkout.report();
+    let built = report["nodes"].as_array().unwrap().iter().filter(|node| node["status"] == "built").count();
+    assert!(built > 0, "{said}");
+    let across: Vec<_> = shim.sent().into_iter().filter(|sql| sql.contains("\"beside\".")).collect();
+    assert!(!across.is_empty(), "no statement names the other database");
+    for message in across {
+        for statement in message.split(";\n").filter(|statement| statement.contains("\"beside\".")) {
+            let late = statement.contains("create view \"ferry\".\"premerge_pr_77\".")
+                && statement.trim_end().ends_with("with no schema binding");
+            let counts =
+                statement.contains(") as production_rows, (") && statement.starts_with("select (select count(*)");
+            assert!(late || counts, "{statement}");
+        }
+    }
+    checkout.premerge("cleanup").args(["--pr", "77"]).output().unwrap();
 }
 
 /// `debug` where the role can write, and where it can do nothing.

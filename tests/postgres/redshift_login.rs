@@ -192,6 +192,38 @@ async fn sessions_share_a_login() {
     assert_eq!(again.scalar(), Some("IAMR:gate"));
 }
 
+/// The binary as a job runs it, as talkative as it can be: no key, token or password is shown.
+#[test]
+fn no_secret_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = dir.path();
+    fs_err::write(project.join("dbt_project.yml"), "name: ferry\nprofile: ferry\n").unwrap();
+    let fields = base(json!({"method": "iam_role", "cluster_id": "harbour", "schema": "ci", "type": "redshift",
+                             "port": SERVER.port}));
+    let profiles = json!({"ferry": {"target": "ci", "outputs": {"ci": fields}}});
+    // JSON is YAML.
+    fs_err::write(project.join("profiles.yml"), profiles.to_string()).unwrap();
+    for (user, told) in [("ci", "connected as `IAMR:gate`"), ("nobody", "the warehouse refused the login")] {
+        let secrets = [text(&format!("/{user}/secret")), text("/password")];
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"))
+            .env_clear()
+            .env("PREMERGE_LOG", "trace")
+            .env("AWS_ENDPOINT_URL", text("/address"))
+            .env("AWS_ACCESS_KEY_ID", text(&format!("/{user}/id")))
+            .env("AWS_SECRET_ACCESS_KEY", &secrets[0])
+            .args(["debug", "--project-dir"])
+            .arg(project)
+            .output()
+            .unwrap();
+        let (page, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        // The role may not create schemas on this server, so even the welcome one is told off.
+        assert_eq!(output.status.code(), Some(1), "{page}\n{log}");
+        assert!(page.contains("as an IAM role by a login from AWS") && page.contains(told), "{page}\n{log}");
+        assert!(!secrets.iter().any(|secret| page.contains(secret) || log.contains(secret)), "{page}\n{log}");
+        assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is not as talkative as it can be: {log}");
+    }
+}
+
 /// As dbt-redshift: whatever `sslmode` says but `disable`, the line is encrypted and the certificate checked.
 #[tokio::test]
 async fn the_certificate_is_checked_in_every_mode() {

@@ -68,7 +68,8 @@ fn forward(mut client: TcpStream, server: &mut TcpStream, log: &Mutex<Vec<String
         let mut message = body(&mut client)?;
         if kind[0] == b'Q' {
             let sql = String::from_utf8(message[4..message.len() - 1].to_vec()).unwrap();
-            let plain = CLAUSES.replace_all(&sql, "").into_owned();
+            // A database beside ours is ours.
+            let plain = CLAUSES.replace_all(&sql, "").replace("\"beside\".", "\"ferry\".");
             log.lock().unwrap().push(sql);
             message = u32::try_from(plain.len() + 5).unwrap().to_be_bytes().to_vec();
             message.extend_from_slice(plain.as_bytes());

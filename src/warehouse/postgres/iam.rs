@@ -32,6 +32,13 @@ pub(super) struct TemporaryLogin {
     expires: Timestamp,
 }
 
+impl TemporaryLogin {
+    /// Whether a connection that is begun now gets in with it.
+    fn holds_at(&self, now: Timestamp) -> bool {
+        self.expires.duration_since(now) > MARGIN
+    }
+}
+
 /// Asks AWS for logins and keeps the last while it is good, so that a run's sessions share one.
 pub(super) struct Iam {
     service: Service,
@@ -59,7 +66,7 @@ impl Iam {
     pub(super) async fn login(&self) -> Result<TemporaryLogin, WarehouseError> {
         // Held while asking: ten sessions that start together need one login.
         let mut last = self.last.lock().await;
-        if let Some(login) = last.as_ref().filter(|login| login.expires.duration_since(Timestamp::now()) > MARGIN) {
+        if let Some(login) = last.as_ref().filter(|login| login.holds_at(Timestamp::now())) {
             return Ok(login.clone());
         }
         let body = body(&self.who, &self.dbname);
@@ -262,6 +269,15 @@ mod tests {
         ] {
             assert_eq!(body(&who, "ferry"), expected);
         }
+    }
+
+    #[test]
+    fn a_login_is_renewed_a_minute_before_its_end() {
+        let body = r#"{"dbUser":"u","dbPassword":"secret","expiration":1795264213.851}"#;
+        let login = of_json(&Answer { status: StatusCode::OK, body: body.to_owned() }).unwrap();
+        assert!(login.holds_at("2026-11-21T12:29:13Z".parse().unwrap()));
+        assert!(!login.holds_at("2026-11-21T12:29:14Z".parse().unwrap()));
+        assert!(!format!("{login:?}").contains("secret"));
     }
 
     const LISTED: &str = "<ErrorResponse><Errors><Error><Code>AccessDenied</Code></Error></Errors></ErrorResponse>";
