@@ -114,7 +114,14 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         }
     }
     for missing in schemas.iter().filter(|name| !found.schemas.iter().any(|schema| schema.name == **name)) {
-        page.worth_knowing(format!("schema `{missing}` does not exist in database `{database}`"));
+        let elsewhere = found.elsewhere.iter().filter(|(schema, _)| schema == missing);
+        let databases: Vec<_> = elsewhere.map(|(_, database)| format!("`{database}`")).collect();
+        page.worth_knowing(if databases.is_empty() {
+            format!("schema `{missing}` does not exist in database `{database}`")
+        } else {
+            let databases = databases.join(" and ");
+            format!("schema `{missing}` is in database {databases}: what the role may do there, a target of that database tells")
+        });
     }
     if writable {
         page.worth_knowing(

@@ -13,6 +13,8 @@ pub struct Privileges {
     pub may_create_schemas: bool,
     /// Its rights in the schemas asked for, those that exist.
     pub schemas: Vec<SchemaPrivileges>,
+    /// Schemas of those asked for that are in another database of the same server, each with it.
+    pub elsewhere: Vec<(String, String)>,
 }
 
 /// Rights in one schema.
@@ -122,6 +124,16 @@ fn redshift_query(schemas: &[String]) -> String {
         may("INSERT"),
         may("UPDATE"),
         may("DELETE")
+    )
+}
+
+/// The query that finds schemas in the other databases of a Redshift cluster: schema and database.
+/// <https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_ALL_SCHEMAS.html>
+pub(super) fn elsewhere(schemas: &[String]) -> String {
+    let list: Vec<_> = schemas.iter().map(|schema| Dialect::Redshift.literal(schema)).collect();
+    format!(
+        "select schema_name, database_name from svv_all_schemas where schema_name in ({}) order by 1, 2",
+        list.join(", ")
     )
 }
 

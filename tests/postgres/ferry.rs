@@ -55,6 +55,8 @@ pub struct Checkout {
     adapter: Option<&'static str>,
     /// Where production is, if not in the database of the pull request.
     pub state_database: Option<&'static str>,
+    /// A schema of production, and what it is called instead.
+    pub state_schema: Option<(&'static str, &'static str)>,
 }
 
 impl Checkout {
@@ -88,6 +90,7 @@ impl Checkout {
             number: about["number"].as_u64().unwrap(),
             adapter: None,
             state_database: None,
+            state_schema: None,
         }
     }
 
@@ -105,6 +108,9 @@ impl Checkout {
         let mut text = String::new();
         let packed = fs_err::File::open(manifest).unwrap();
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
+        if let Some((from, to)) = self.state_schema.filter(|_| name == "production.json") {
+            text = text.replace(&format!("\"{from}\""), &format!("\"{to}\""));
+        }
         let mut document: Value = serde_json::from_str(&text).unwrap();
         document["metadata"]["adapter_type"] = adapter.into();
         if let Some(database) = self.state_database.filter(|_| name == "production.json") {

@@ -24,6 +24,12 @@ static PRODUCTION: LazyLock<Cluster> = LazyLock::new(|| {
     ]));
     let getdate = "create function getdate() returns timestamp language sql as 'select now()::timestamp'";
     cluster.sql("ferry", getdate);
+    // Redshift's view of all databases, in place: one more schema, in another database.
+    cluster.sql(
+        "ferry",
+        "create view svv_all_schemas as select 'beside'::text as database_name, 'analytics_gone'::text as schema_name; \
+         grant select on svv_all_schemas to public",
+    );
     cluster
 });
 
@@ -97,6 +103,13 @@ fn proxies_reach_across_databases() {
 #[test]
 fn debug_tells_rights_by_redshifts_functions() {
     PRODUCTION.sql("ferry", "create role writer login in role test; create role stranger login");
+    let mut checkout = Checkout::on_redshift("new_column", PRODUCTION.port);
+    checkout.state_schema = Some(("analytics_core", "analytics_gone"));
+    let profile = fs_err::read_to_string(checkout.profiles()).unwrap().replace(", query_group: gate", "");
+    fs_err::write(checkout.profiles(), profile).unwrap();
+    let output = checkout.premerge("debug").arg("--state").arg(checkout.state()).output().unwrap();
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("schema `analytics_gone` is in database `beside`"), "{page}");
     for (user, code, part) in [
         ("writer", 0, "the role can write to schema `analytics_core`"),
         ("writer", 0, "create user premerge password"),

@@ -126,6 +126,7 @@ impl PgSession {
         let about = self.read(about).await?.rows.into_iter().next().unwrap_or_default();
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let found = self.read(&privileges::query(self.dialect(), schemas)).await?;
+        let asked = schemas;
         let schemas = found.rows.iter().map(|row| SchemaPrivileges {
             name: text(row, 0),
             usage: text(row, 1) == "t",
@@ -133,11 +134,21 @@ impl PgSession {
             unreadable: text(row, 3).parse().unwrap_or(0),
             writable: text(row, 4).parse().unwrap_or(0),
         });
+        let schemas: Vec<SchemaPrivileges> = schemas.collect();
+        let missing = asked.iter().filter(|name| !schemas.iter().any(|schema| schema.name == **name));
+        let missing: Vec<String> = missing.cloned().collect();
+        let elsewhere = match self.dialect() {
+            // Beside the point where it cannot be read: then they are nowhere.
+            Dialect::Redshift if !missing.is_empty() => self.read(&privileges::elsewhere(&missing)).await.ok(),
+            _ => None,
+        };
+        let elsewhere = elsewhere.unwrap_or_default().rows;
         Ok(Some(Privileges {
+            elsewhere: elsewhere.iter().map(|row| (text(row, 0), text(row, 1))).collect(),
             role: text(&about, 0),
             version: text(&about, 1).split(" on ").next().unwrap_or_default().to_owned(),
             may_create_schemas: text(&about, 2) == "t",
-            schemas: schemas.collect(),
+            schemas,
         }))
     }
 
