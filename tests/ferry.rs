@@ -353,33 +353,94 @@ fn sql_that_leaves_the_temporary_schema_is_not_sent() {
     }
 }
 
-/// Two runs of one pull request at once: the newer has DuckDB's file as soon as the older has let go of it. A run
-/// that could not have it in time says so and is incomplete; none of them ends green by the other's half work.
+/// Two runs of one pull request at once: the one that started later has DuckDB's file as soon as the other has let
+/// go of it, and comes to its end; the other was over before, or says that it was superseded.
 #[test]
 fn of_two_runs_of_one_pull_request_the_newer_counts() {
-    use std::process::{Command, Stdio};
+    let mut met = 0;
+    let rounds = 6 * std::env::var("PREMERGE_TEST_REPEATS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let checkout = Checkout::of("demo");
-    let (mut met, mut newest_counted) = (0, 0);
-    for milliseconds in [60, 120, 200, 300] {
-        let mut older = Command::new(env!("CARGO_BIN_EXE_premerge"))
-            .args(checkout.check().get_args())
-            .env_clear()
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-        // The newer's report is written over the older's, or after it.
-        let newer = checkout.check().output().unwrap();
-        let older = older.wait().unwrap().code();
-        let said = String::from_utf8_lossy(&newer.stderr).into_owned();
-        let expected = Some(checkout.expected().exit_code);
-        for code in [older, newer.status.code()] {
-            assert!(code == expected || code == Some(3), "{milliseconds} ms: {code:?}\n{said}");
+    let expected = Some(checkout.expected().exit_code);
+    for round in 0..rounds {
+        let child = |report: &str| {
+            let args: Vec<_> = checkout.check().get_args().map(ToOwned::to_owned).collect();
+            let report = checkout.dir.path().join(report);
+            let args = args.into_iter().map(|arg| if arg == checkout.report() { report.clone().into() } else { arg });
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"));
+            let output = std::process::Stdio::piped;
+            command.args(args).env_clear().env("PREMERGE_LOG", "info").stdout(output()).stderr(output());
+            command.spawn().unwrap()
+        };
+        let (first, pause) = (child("first.json"), (round % 6) * 40);
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        let second = child("second.json");
+        let (first, second) = (first.wait_with_output().unwrap(), second.wait_with_output().unwrap());
+        let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+        let all = format!("after {pause} ms\n{}\n--\n{}", said(&first), said(&second));
+        let report = |name: &str| -> Value {
+            serde_json::from_slice(&fs_err::read(checkout.dir.path().join(name)).unwrap()).unwrap()
+        };
+        let (of_first, of_second) = (report("first.json"), report("second.json"));
+        // Processes need not begin in the order in which they were started.
+        let started = |report: &Value| report["timings"]["started_at"].as_str().unwrap().parse::<jiff::Timestamp>();
+        let swapped = started(&of_first).unwrap() > started(&of_second).unwrap();
+        let runs = [(first, of_first), (second, of_second)];
+        let [older, newer] = if swapped {
+            let [a, b] = runs;
+            [b, a]
+        } else {
+            runs
+        };
+        assert_eq!(newer.0.status.code(), expected, "the newer run, {all}");
+        if older.0.status.code() != expected {
+            assert_eq!(older.0.status.code(), Some(3), "the older run, {all}");
+            assert_eq!(older.1["interruption"]["kind"], "superseded", "{all}");
+            met += 1;
         }
-        met += usize::from(older == Some(3));
-        newest_counted += usize::from(newer.status.code() == expected);
     }
-    println!("{met} of 4 older runs were superseded, {newest_counted} of 4 newer ones came to their end");
-    assert!(newest_counted > 0);
+    println!("{met} of {rounds} older runs were superseded");
+    assert!(met > 0);
+}
+
+/// Two repositories that check into one folder with the same number: each has a file of its own.
+#[test]
+fn two_repositories_with_the_same_number_never_share_a_file() {
+    let checkout = Checkout::of("new_column");
+    let spawn = |repository: &str| {
+        let args: Vec<_> = checkout.check().get_args().map(ToOwned::to_owned).collect();
+        let report = checkout.dir.path().join(repository);
+        let args = args.into_iter().map(|arg| if arg == checkout.report() { report.clone().into() } else { arg });
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"));
+        command.args(args).env_clear().env("GITHUB_REPOSITORY", repository).stderr(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let name = |repository: &str| -> String {
+        let report: Value =
+            serde_json::from_slice(&fs_err::read(checkout.dir.path().join(repository)).unwrap()).unwrap();
+        report["temporary_schema"]["name"].as_str().unwrap().to_owned()
+    };
+    let mut before = None;
+    for _ in 0..3 {
+        for child in [spawn("east"), spawn("west")] {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let names = (name("east"), name("west"));
+        assert_ne!(names.0, names.1);
+        assert!(before.is_none_or(|before| before == names), "{names:?}");
+        before = Some(names);
+    }
+    for repository in ["east", "west"] {
+        let mut cleanup = common::premerge();
+        cleanup
+            .arg("cleanup")
+            .arg("--project-dir")
+            .arg(checkout.project())
+            .arg("--profiles-dir")
+            .arg(checkout.project());
+        cleanup.args(["--pr", &checkout.number.to_string()]).env("GITHUB_REPOSITORY", repository);
+        let output = cleanup.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said.matches("dropped premerge_pr_").count(), 1, "{said}");
+    }
 }

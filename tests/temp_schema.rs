@@ -37,8 +37,14 @@ impl Bench {
         let env = Env::new([("HOME", "/nowhere")], self.path().to_owned());
         let target = Target::find(&ProfileQuery::default(), &env).unwrap();
         let temp_dir = self.path().join("target");
-        let place =
-            Place { project_dir: self.path(), schema, temp_dir: &temp_dir, env: &env, limits: Limits::default() };
+        let place = Place {
+            project_dir: self.path(),
+            schema,
+            temp_dir: &temp_dir,
+            env: &env,
+            limits: Limits::default(),
+            run: None,
+        };
         warehouse::open(&target, place).unwrap()
     }
 }

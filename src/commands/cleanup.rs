@@ -1,5 +1,7 @@
 //! `premerge cleanup`: temporary schemas dropped by their registers.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use jiff::Timestamp;
 
@@ -56,7 +58,8 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let wanted = Wanted {
         pull_request: args.pr.filter(|_| !args.expired),
         project: project.name,
-        repository: ci.repository,
+        // As `check` records it.
+        repository: ci.repository.or_else(|| io.env.get("GITHUB_REPOSITORY").map(str::to_owned)),
         now: Timestamp::now(),
     };
     let mut limits = Limits::default();
@@ -68,7 +71,8 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let schemas = warehouse::schemas_in_files(&target, &temp_dir).unwrap_or_else(|| vec![String::new()]);
     let mut failed = 0_usize;
     for schema in schemas {
-        let place = Place { project_dir: &project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits };
+        let place =
+            Place { project_dir: &project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
         let warehouse = warehouse::open(&target, place)?;
         let lines = runtime()?.block_on(clean(warehouse.as_ref(), &wanted, args.dry_run)).map_err(|error| {
             tracing::error!("{}: {}", warehouse.describe(), error.message);
@@ -116,10 +120,18 @@ async fn clean(
 ) -> Result<Vec<(String, bool)>, WarehouseError> {
     let mut session = warehouse.connect().await?;
     let mut lines = Vec::new();
-    for kept in KeptSchema::find(warehouse, session.as_mut()).await? {
-        if !wanted.takes(&kept) {
-            continue;
-        }
+    let found: Vec<_> =
+        KeptSchema::find(warehouse, session.as_mut()).await?.into_iter().filter(|kept| wanted.takes(kept)).collect();
+    let repositories: BTreeSet<&str> = found.iter().map(|kept| kept.owner().repository.as_str()).collect();
+    if let Some(number) = wanted.pull_request
+        && repositories.len() > 1
+    {
+        let list: Vec<_> = repositories.into_iter().collect();
+        let why =
+            format!("pull request {number} of which repository? set GITHUB_REPOSITORY to one of {}", list.join(", "));
+        return Ok(vec![(why, false)]);
+    }
+    for kept in found {
         let owner = kept.owner();
         let whose = match owner.pull_request {
             Some(number) => format!("pull request {number} of {}", owner.repository),

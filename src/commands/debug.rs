@@ -53,6 +53,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         temp_dir: &temp_dir,
         env: &io.env,
         limits: Limits::default(),
+        run: None,
     };
     let warehouse = warehouse::open(&target, place)?;
     let mut page = Page::default();

@@ -103,6 +103,8 @@ pub mod rules {
     pub const WAREHOUSE_LIMIT: RuleId = RuleId::known("warehouse-limit");
     /// A statement came through only when it was sent again after a fault of the warehouse.
     pub const STATEMENT_REPEATED: RuleId = RuleId::known("statement-repeated");
+    /// The usual name of the temporary schema is another project's, so the run has one of its own.
+    pub const OWN_SCHEMA: RuleId = RuleId::known("own-schema");
     /// Something in the temporary schema that was to be dropped is still there.
     pub const LEFT_BEHIND: RuleId = RuleId::known("left-behind");
     /// A node was removed or renamed, and something still refers to it.

@@ -31,6 +31,8 @@ pub enum FaultClass {
     Timeout,
     /// A newer run of the same pull request has taken over the temporary schema.
     Superseded,
+    /// The temporary schema is another project's or repository's.
+    SomebodyElses,
     /// Cancelled, by us or by somebody else.
     Cancelled,
     /// Two sessions changed the same thing; a repetition may succeed.
@@ -59,6 +61,7 @@ impl FaultClass {
             Self::Resources => "the warehouse ran out of memory, disk or quota",
             Self::Timeout => "the statement ran longer than the time limit",
             Self::Superseded => "a newer run of this pull request took over",
+            Self::SomebodyElses => "the temporary schema belongs to another project or repository",
             Self::Cancelled => "the statement was cancelled",
             Self::Conflict => "another session changed the same object",
             Self::Unsupported => "the engine of this build lacks something that the SQL needs",
@@ -79,6 +82,7 @@ impl FaultClass {
                 | Self::Restart
                 | Self::Resources
                 | Self::Timeout
+                | Self::SomebodyElses
                 | Self::Cancelled
                 | Self::Conflict
                 | Self::Permission

@@ -9,6 +9,7 @@ mod cleanup;
 mod configs;
 mod error;
 mod lease;
+mod own_name;
 mod postgres;
 mod privileges;
 mod register;
@@ -204,6 +205,8 @@ pub struct Place<'a> {
     pub env: &'a Env,
     /// How long to wait for what.
     pub limits: Limits,
+    /// The run that the temporary schema is for; `None` for what is no run, such as clean-up.
+    pub run: Option<&'a Owner>,
 }
 
 /// How long the run waits; nothing waits without a limit.

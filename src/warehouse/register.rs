@@ -141,6 +141,25 @@ impl<'s> Register<'s> {
         })
     }
 
+    /// Adds a run to a register that holds runs of the same pull request only; adds nothing to another's, and
+    /// nothing twice.
+    pub(super) fn enter(&self, owner: &Owner, session_tag: Option<&str>) -> RegisterSql {
+        let value = |value: &Option<String>| {
+            value.as_deref().map_or_else(|| "null".to_owned(), |text| self.dialect.literal(text))
+        };
+        let row: Vec<_> = owner.row(session_tag).iter().map(value).collect();
+        let number = owner.pull_request_text();
+        RegisterSql(format!(
+            "insert into {runs} select {} where not exists (select 1 from {runs} where not ({} and {} and {}) or {})",
+            row.join(", "),
+            self.equals("repository", &owner.repository),
+            self.equals("project", &owner.project),
+            self.equals("pull_request", &number),
+            self.equals("run_id", &owner.run),
+            runs = self.runs()
+        ))
+    }
+
     /// Takes the schema from older runs, or gives it to a newer one: the later start wins, and of two at the
     /// same instant the greater run.
     pub(super) fn take(&self, owner: &Owner) -> [RegisterSql; 2] {

@@ -317,7 +317,12 @@ impl TempSchema {
             }
         }
         self.check_owner(session).await?;
-        retry::write(session, &[enter]).await.result.map(|_| ()).map_err(|error| self.fail(error))
+        // Clean-up and another project may have come between; the register is locked, so that nobody can now.
+        let register = Register::of(self);
+        let (lock, enter) = (register.lock(), register.enter(&self.owner, tag));
+        let writes: Vec<_> = lock.iter().chain([&enter]).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
+        let entered = retry::write(session, &writes).await.result.map_err(|error| self.fail(error))?;
+        if entered.rows == Some(0) { self.check_owner(session).await } else { Ok(()) }
     }
 
     async fn check_owner(&self, session: &mut dyn Session) -> Result<(), GuardError> {

@@ -49,7 +49,10 @@ pub fn target(adapter: &str, port: u16, database: &str, changes: Value) -> Targe
 
 /// Opens a target with the given limits and environment.
 pub fn try_open(target: &Target, limits: Limits, env: &Env) -> Result<Arc<dyn Warehouse>, OpenError> {
-    open(target, Place { project_dir: Path::new("."), schema: "pr_1", temp_dir: Path::new("."), env, limits })
+    open(
+        target,
+        Place { project_dir: Path::new("."), schema: "pr_1", temp_dir: Path::new("."), env, limits, run: None },
+    )
 }
 
 /// The warehouse of a database.

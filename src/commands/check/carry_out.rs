@@ -1,5 +1,7 @@
 //! The part of the job that talks to the warehouse.
 
+use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, escape, rules};
 use crate::warehouse::{
-    self, FaultClass, GuardError, Lease, Owner, Place, Protected, TempSchema, Warehouse, WarehouseError,
+    self, FaultClass, GuardError, Lease, Owner, Place, Protected, Session, TempSchema, Warehouse, WarehouseError,
 };
 
 /// How long dropping the schema at the end may take: CI systems kill what does not end after a signal.
@@ -45,62 +47,142 @@ impl Job<'_> {
         let (stop, stopped) = watch::channel(false);
         signals(stop.clone());
         let signalled = stopped.clone();
-        let place = Place {
-            project_dir: &settings.project_dir,
-            schema: &settings.schema,
-            temp_dir: &settings.project_dir.join("target/premerge"),
-            env: self.env,
-            limits: settings.limits,
-        };
-        let warehouse = warehouse::open(&settings.target, place)?;
-        if warehouse.dialect().adapter() != plan.adapter {
-            return Err(CommandError::Input {
-                message: format!(
-                    "the manifest is for {}, but target `{}` of profile `{}` is {}",
-                    plan.adapter, settings.target.name, settings.target.profile, settings.target.adapter
-                ),
-                remedy: "choose the profile and target that the manifest was compiled with".to_owned(),
-            });
-        }
-        let mut opened = None;
-        let ended = match self.build(&warehouse, draft, observer, (stop, stopped), &mut opened).await {
+        let mut place = Opened::default();
+        let ended = match self.open_and_build(draft, observer, (stop, stopped), &mut place).await {
             Ok(()) => Ok(()),
-            Err(ended) => self.interrupted(draft, ended, warehouse.as_ref(), *signalled.borrow()),
+            Err(ended) => interrupted(draft, ended, place.warehouse.as_deref(), *signalled.borrow()),
         };
         // A newer run that has the schema drops it or keeps it.
         let ours = !matches!(draft.interruption, Some(Interruption::Superseded));
-        if let Some(schema) = opened.filter(|_| ours && settings.at_end == AtEnd::Drop) {
+        if let (Some(warehouse), Some(schema)) = (place.warehouse, place.schema)
+            && ours
+            && settings.at_end == AtEnd::Drop
+        {
             drop_at_end(draft, schema, warehouse.as_ref()).await;
         }
         ended
     }
 
-    /// A run that could not be carried out is incomplete; a schema that may not be used is an error.
-    fn interrupted(
+    async fn open_and_build(
         &self,
         draft: &mut Draft,
-        ended: Ended,
-        warehouse: &dyn Warehouse,
-        signalled: bool,
-    ) -> Result<(), CommandError> {
-        let fault = match ended {
-            Ended::Guard(GuardError::Superseded { .. }) => {
-                draft.interruption = Some(Interruption::Superseded);
-                draft.tally();
-                return Ok(());
+        observer: &dyn Observer,
+        (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
+        place: &mut Opened,
+    ) -> Result<(), Ended> {
+        let settings = self.settings;
+        let owner = self.owner(draft);
+        let own = owner.own_schema().filter(|_| settings.schema_by_default);
+        let temp_dir = settings.project_dir.join("target/premerge");
+        let files = warehouse::schemas_in_files(&settings.target, &temp_dir);
+        let mut name = settings.schema.clone();
+        if let (Some(own), Some(files)) = (&own, &files)
+            && files.contains(own)
+        {
+            name.clone_from(own);
+        }
+        let (session, schema) = loop {
+            let warehouse = self.warehouse(&name, &temp_dir, &owner)?;
+            place.warehouse = Some(Arc::clone(&warehouse));
+            let other = own.as_ref().filter(|own| **own != name);
+            let mut session = match warehouse.connect().await {
+                Err(error) if error.class == FaultClass::SomebodyElses => match other {
+                    Some(other) => {
+                        name.clone_from(other);
+                        continue;
+                    }
+                    None => {
+                        let owner = "another project or repository".to_owned();
+                        return Err(GuardError::SomebodyElses { schema: name, owner }.into());
+                    }
+                },
+                session => session?,
+            };
+            // A server shows in one look whether an earlier run came to that name.
+            if let (Some(other), None) = (other, &files)
+                && session.schema_exists(warehouse.temp_database(), other).await?
+            {
+                name.clone_from(other);
             }
-            Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source) => source,
-            Ended::Guard(error) => return Err(error.into()),
+            match self.open(draft, &name, warehouse.as_ref(), session.as_mut(), stopped.clone(), &owner).await {
+                Err(GuardError::SomebodyElses { owner, .. }) if own.as_ref().is_some_and(|own| *own != name) => {
+                    tracing::info!("schema `{name}` belongs to {owner}");
+                    name = own.clone().unwrap_or_default();
+                }
+                opened => break (session, opened?),
+            }
         };
-        draft.interruption = Some(match fault.class {
-            FaultClass::Superseded => Interruption::Superseded,
-            FaultClass::Cancelled if signalled => {
-                Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }
-            }
-            _ => broken(&fault, warehouse),
+        place.schema = Some(schema.clone());
+        if name != settings.schema {
+            // Whose the usual name is may be nobody's business who reads this report.
+            let message =
+                format!("`{}` is another project's or repository's, so this run has `{name}`", settings.schema);
+            draft.findings.push(Finding::about(Severity::Notice, rules::OWN_SCHEMA, &name, message));
+        }
+        match &place.warehouse {
+            Some(warehouse) => self.build(warehouse, draft, observer, (stop, stopped), (schema, session)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The warehouse for a temporary schema of that name.
+    fn warehouse(&self, name: &str, temp_dir: &Path, owner: &Owner) -> Result<Arc<dyn Warehouse>, CommandError> {
+        let (plan, settings) = (self.plan, self.settings);
+        let place = Place {
+            project_dir: &settings.project_dir,
+            schema: name,
+            temp_dir,
+            env: self.env,
+            limits: settings.limits,
+            run: Some(owner),
+        };
+        let warehouse = warehouse::open(&settings.target, place)?;
+        if warehouse.dialect().adapter() == plan.adapter {
+            return Ok(warehouse);
+        }
+        Err(CommandError::Input {
+            message: format!(
+                "the manifest is for {}, but target `{}` of profile `{}` is {}",
+                plan.adapter, settings.target.name, settings.target.profile, settings.target.adapter
+            ),
+            remedy: "choose the profile and target that the manifest was compiled with".to_owned(),
+        })
+    }
+
+    async fn open(
+        &self,
+        draft: &mut Draft,
+        name: &str,
+        warehouse: &dyn Warehouse,
+        session: &mut dyn Session,
+        stopped: watch::Receiver<bool>,
+        owner: &Owner,
+    ) -> Result<TempSchema, GuardError> {
+        let Self { settings, state, .. } = *self;
+        // Every schema of production, sources' too, and the profile's own.
+        let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
+        let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
+        let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
+        let canceller = session.canceller();
+        let replaces = session.can_replace();
+        let opening = TempSchema::open(warehouse, session, name, &protected, owner.clone(), settings.at_start);
+        let schema = warehouse::stoppable(canceller, stopped, opening).await?;
+        let mut note = |notice: String| {
+            draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, name, notice));
+        };
+        warehouse.notices().into_iter().for_each(&mut note);
+        if settings.at_start == AtStart::Replace && !replaces {
+            note(
+                "relations cannot be replaced one by one here, so those of the last run were dropped first".to_owned(),
+            );
+        }
+        draft.temporary_schema = Some(TemporarySchema {
+            name: schema.name().to_owned(),
+            database: schema.database().map(str::to_owned),
+            expires_at: Some(settings.expires_at.to_string()),
+            dropped: false,
         });
-        draft.tally();
-        Ok(())
+        Ok(schema)
     }
 
     async fn build(
@@ -109,35 +191,16 @@ impl Job<'_> {
         draft: &mut Draft,
         observer: &dyn Observer,
         (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
-        opened: &mut Option<TempSchema>,
+        (schema, session): (TempSchema, Box<dyn Session>),
     ) -> Result<(), Ended> {
-        let Self { settings, plan, state, pr, .. } = *self;
+        let Self { settings, state, pr, .. } = *self;
+        let mut plan = Cow::Borrowed(self.plan);
+        if plan.schema != schema.name() {
+            plan.to_mut().schema = schema.name().to_owned();
+        }
+        let plan = plan.as_ref();
         let kept = Arc::clone(warehouse);
         let warehouse = warehouse.as_ref();
-        let mut session = warehouse.connect().await?;
-        for notice in warehouse.notices() {
-            draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, &settings.schema, notice));
-        }
-        // Every schema of production, sources' too, and the profile's own.
-        let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
-        let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
-        let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
-        let owner = self.owner(draft);
-        let canceller = session.canceller();
-        let at_start = settings.at_start;
-        if at_start == AtStart::Replace && !session.can_replace() {
-            let notice = "relations cannot be replaced one by one here; those of the last run were dropped first";
-            draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, &settings.schema, notice));
-        }
-        let opening = TempSchema::open(warehouse, session.as_mut(), &settings.schema, &protected, owner, at_start);
-        let schema = warehouse::stoppable(canceller, stopped.clone(), opening).await?;
-        *opened = Some(schema.clone());
-        draft.temporary_schema = Some(TemporarySchema {
-            name: schema.name().to_owned(),
-            database: schema.database().map(str::to_owned),
-            expires_at: Some(settings.expires_at.to_string()),
-            dropped: false,
-        });
         let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, stop).await?;
         let inputs = Inputs { plan, state, pr, project_dir: &settings.project_dir, row_counts: settings.row_counts };
         let prepared = build::prepare(inputs, &schema, warehouse.dialect());
@@ -187,10 +250,52 @@ impl Job<'_> {
     }
 }
 
+/// A run that could not be carried out is incomplete; a schema that may not be used is an error.
+fn interrupted(
+    draft: &mut Draft,
+    ended: Ended,
+    warehouse: Option<&dyn Warehouse>,
+    signalled: bool,
+) -> Result<(), CommandError> {
+    let fault = match ended {
+        Ended::Refused(error) => return Err(error),
+        Ended::Guard(GuardError::Superseded { .. }) => {
+            draft.interruption = Some(Interruption::Superseded);
+            draft.tally();
+            return Ok(());
+        }
+        Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source) => source,
+        Ended::Guard(error) => return Err(error.into()),
+    };
+    draft.interruption = Some(match fault.class {
+        FaultClass::Superseded => Interruption::Superseded,
+        FaultClass::Cancelled if signalled => {
+            Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }
+        }
+        _ => broken(&fault, warehouse),
+    });
+    draft.tally();
+    Ok(())
+}
+
+/// What a run has come to.
+#[derive(Default)]
+struct Opened {
+    warehouse: Option<Arc<dyn Warehouse>>,
+    schema: Option<TempSchema>,
+}
+
 /// Why the warehouse part ended without an outcome.
 enum Ended {
+    Refused(CommandError),
     Guard(GuardError),
     Warehouse(WarehouseError),
+}
+
+impl From<CommandError> for Ended {
+    fn from(error: CommandError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 impl From<GuardError> for Ended {
@@ -205,15 +310,16 @@ impl From<WarehouseError> for Ended {
     }
 }
 
-fn broken(error: &WarehouseError, warehouse: &dyn Warehouse) -> Interruption {
+fn broken(error: &WarehouseError, warehouse: Option<&dyn Warehouse>) -> Interruption {
     said(error, warehouse);
     let remedy = error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Interruption::Broken { reason: format!("{}{remedy}", error.class.phrase()) }
 }
 
 /// The warehouse's words go to the terminal only, and must not command a CI runner.
-fn said(error: &WarehouseError, warehouse: &dyn Warehouse) {
-    tracing::error!("{}: {}", warehouse.describe(), escape::log_line(&escape::terminal(&error.message, false)));
+fn said(error: &WarehouseError, warehouse: Option<&dyn Warehouse>) {
+    let place = warehouse.map(Warehouse::describe).unwrap_or_default();
+    tracing::error!("{place}: {}", escape::log_line(&escape::terminal(&error.message, false)));
 }
 
 /// Drops the schema by its register. What cannot be dropped is said, and is clean-up's work then.
@@ -232,7 +338,7 @@ async fn drop_at_end(draft: &mut Draft, schema: TempSchema, warehouse: &dyn Ware
         }
         Ok(Ok(false)) => "somebody else has made relations in it".to_owned(),
         Ok(Err(error)) => {
-            said(&error, warehouse);
+            said(&error, Some(warehouse));
             error.class.phrase().to_owned()
         }
         Err(_) => format!("it took longer than {} s", DROP_LIMIT.as_secs()),

@@ -29,6 +29,8 @@ pub(super) struct Settings {
     pub(super) state_max_age_hours: u64,
     pub(super) target: Target,
     pub(super) schema: String,
+    /// Nobody has chosen the schema's name, so another may be taken where it is another project's.
+    pub(super) schema_by_default: bool,
     pub(super) at_start: AtStart,
     pub(super) at_end: AtEnd,
     pub(super) protected: Vec<String>,
@@ -69,7 +71,8 @@ impl Settings {
             project_dir: project_dir.clone(),
         };
         let target = Target::find(&query, env)?;
-        let schema = match args.schema.as_ref().or(file.schema.as_ref()) {
+        let chosen = args.schema.as_ref().or(file.schema.as_ref());
+        let schema = match chosen {
             Some(name) => named(name, pull_request, project.name.as_deref())?,
             None => named("premerge_pr_{pr}", pull_request, None)?,
         };
@@ -87,6 +90,7 @@ impl Settings {
             state_commit,
             state_max_age_hours: args.state_max_age_hours.or(file.state_max_age_hours).unwrap_or(STATE_MAX_AGE_HOURS),
             schema,
+            schema_by_default: chosen.is_none(),
             at_start: args.at_start.or(file.at_start).unwrap_or_default(),
             at_end: match (args.keep, args.drop) {
                 (true, _) => AtEnd::Keep,

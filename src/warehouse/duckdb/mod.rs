@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use ::duckdb::{Config, Connection};
 use async_trait::async_trait;
 
-use super::{OpenError, Place, Session, Warehouse, WarehouseError};
+use super::{FaultClass, OpenError, Place, Session, Warehouse, WarehouseError};
 use crate::config::Target;
 use crate::sql::Dialect;
 use fault::classify;
@@ -51,7 +51,7 @@ impl DuckDb {
         let temp_database = format!("{}_{}", production.alias, place.schema);
         let temp_file = place.temp_dir.join(format!("{temp_database}.duckdb"));
         let notices = Mutex::new(profile.left_out().into_iter().collect());
-        let lease = Arc::new(LeaseFile::beside(&temp_file));
+        let lease = Arc::new(LeaseFile::beside(&temp_file, place.run));
         Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), lease, notices })
     }
 
@@ -150,6 +150,16 @@ impl Warehouse for DuckDb {
     }
 
     async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+        if let Some(folder) = self.temp_file.parent() {
+            // What goes wrong here goes wrong again when the database is opened, and is said then.
+            let _ = fs_err::create_dir_all(folder);
+        }
+        if !self.lease.reserve() {
+            return Err(WarehouseError::new(
+                FaultClass::SomebodyElses,
+                format!("{} is another project's or repository's", self.temp_file.display()),
+            ));
+        }
         let began = Instant::now();
         let connection = loop {
             // Opening replays a write-ahead log at most; it is quick enough not to leave this thread.
