@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{ColumnType, Repeat, Rows, Session, WarehouseError, Write, Written};
 
 /// Times that one statement is sent at most.
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 /// Before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -24,13 +24,21 @@ const KEEPER: &str = r#"
 dir=$1; shift
 "$@" & server=$!
 read -r _ || true
-kill -QUIT $server 2>/dev/null; wait $server 2>/dev/null
+# A restarted server has another number.
+now=$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null || echo $server)
+kill -QUIT $now 2>/dev/null; wait $server 2>/dev/null
+while kill -0 $now 2>/dev/null; do sleep 0.05; done
 rm -rf "$dir"
 "#;
 
 impl Cluster {
     /// A new cluster; `settings` are `name=value` for the server.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_with(settings, |_| Vec::new())
+    }
+
+    /// The same in an environment; `environment` is told the cluster's folder.
+    pub fn start_with(settings: &[&str], environment: impl Fn(&Path) -> Vec<(&'static str, PathBuf)>) -> Self {
         let bin = binaries();
         let dir = tempfile::Builder::new().prefix("pmpg").tempdir().unwrap().keep();
         let user = unprivileged();
@@ -65,6 +73,7 @@ impl Cluster {
         let mut keeper = Command::new("sh");
         keeper.args(["-c", KEEPER, "keeper"]).arg(&dir).arg(server.get_program()).args(server.get_args());
         let keeper = keeper
+            .envs(environment(&dir))
             .current_dir(&dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -78,6 +87,22 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(50));
         }
         cluster
+    }
+
+    /// Stops the server as `mode` says (`fast`, `immediate`) and starts it again; back when it takes connections.
+    pub fn restart(&self, mode: &str) {
+        let restarted = as_user(&unprivileged(), &binaries().join("pg_ctl"))
+            .args(["-w", "-s", "-m", mode, "-l"])
+            .arg(self.dir.join("restarted.log"))
+            .arg("-D")
+            .arg(self.dir.join("data"))
+            .arg("restart")
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(restarted.unwrap().success(), "{}", self.log());
     }
 
     /// A new database; its name.

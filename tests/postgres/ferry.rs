@@ -174,6 +174,30 @@ impl Checkout {
         command
     }
 
+    /// `premerge check` with a model whose statement sleeps first.
+    pub fn check_that_sleeps(&self, unique_id: &str, seconds: u32) -> Command {
+        let file = flate2::read::GzDecoder::new(fs_err::File::open(self.manifest()).unwrap());
+        let mut manifest: Value = serde_json::from_reader(std::io::BufReader::new(file)).unwrap();
+        let code = &mut manifest["nodes"][unique_id]["compiled_code"];
+        let sleepy = format!(
+            "with nap as materialized (select pg_sleep({seconds})) select model.* from (\n{}\n) as model cross join nap",
+            code.as_str().unwrap()
+        );
+        *code = sleepy.into();
+        let edited = self.dir.path().join("edited.json");
+        serde_json::to_writer(fs_err::File::create(&edited).unwrap(), &manifest).unwrap();
+        let mut command = self.premerge("check");
+        let check = self.check();
+        // Behind the subcommand and its folders.
+        command.args(
+            check
+                .get_args()
+                .skip(5)
+                .map(|arg| if arg == self.manifest() { edited.clone().into_os_string() } else { arg.to_owned() }),
+        );
+        command
+    }
+
     pub fn profiles(&self) -> PathBuf {
         self.dir.path().join("project/profiles.yml")
     }

@@ -95,7 +95,7 @@ impl PgSession {
              where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm')",
             self.dialect().literal(schema)
         );
-        let found = self.ask(&sql).await?;
+        let found = self.look(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -107,7 +107,7 @@ impl PgSession {
             literal(at.name().schema.as_deref().unwrap_or_default()),
             literal(&at.name().identifier)
         );
-        let found = self.ask(&sql).await?;
+        let found = self.look(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -117,7 +117,7 @@ impl PgSession {
              where c.relname = {} and c.relkind = 'r' order by 1",
             self.dialect().literal(table)
         );
-        let found = self.ask(&sql).await?;
+        let found = self.look(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -168,7 +168,7 @@ impl PgSession {
         );
         let began = Instant::now();
         loop {
-            if self.ask(&sql).await?.rows.is_empty() {
+            if self.look(&sql).await?.rows.is_empty() {
                 return Ok(true);
             }
             if began.elapsed() > self.server.limits.grace {

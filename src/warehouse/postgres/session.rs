@@ -13,6 +13,7 @@ use super::fault;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
 use crate::sql::{Dialect, check_enclosed};
+use crate::warehouse::retry;
 use crate::warehouse::{
     Canceller, ColumnType, FaultClass, Guard, Privileges, Repeat, Replacing, Rows, Session, WarehouseError, Write,
     Written,
@@ -135,6 +136,18 @@ impl PgSession {
         self.simple(sql).await.map(|messages| last_rows(&messages))
     }
 
+    /// The same for a look into the catalogue, repeated after a fault that may pass: it changes nothing.
+    pub(super) async fn look(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
+        let mut attempt = 1;
+        loop {
+            match self.ask(sql).await {
+                Err(error) if error.repeat != Repeat::Never && attempt < retry::ATTEMPTS => retry::pause(attempt).await,
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
     /// Sends statements in one round trip, which PostgreSQL carries out in one transaction. The answer is the
     /// row count of the one at that place from the end.
     pub(super) async fn batch(
@@ -210,7 +223,7 @@ impl Session for PgSession {
     async fn schema_exists(&mut self, _: Option<&str>, schema: &str) -> Result<bool, WarehouseError> {
         // Redshift lists the schemas of all its databases elsewhere; ours is in the current one.
         let sql = format!("select 1 from pg_catalog.pg_namespace where nspname = {}", self.dialect().literal(schema));
-        Ok(!self.ask(&sql).await?.rows.is_empty())
+        Ok(!self.look(&sql).await?.rows.is_empty())
     }
 
     async fn relations_in(&mut self, _: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError> {
