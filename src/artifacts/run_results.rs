@@ -25,7 +25,7 @@ pub struct RunResult<'a> {
     /// `success`, `error`, `fail`, `warn`, `pass`, `skipped`, …
     #[serde(borrow, deserialize_with = "text")]
     pub status: Cow<'a, str>,
-    /// Of a source: when its newest row was loaded. RFC 3339, always in UTC, so that text order is time order.
+    /// Of a source: when its newest row was loaded. RFC 3339.
     #[serde(borrow, deserialize_with = "opt")]
     pub max_loaded_at: Option<Cow<'a, str>>,
 }

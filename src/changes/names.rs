@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use crate::artifacts::{Manifest, Node, ResourceType};
 use crate::sql::{
-    Dialect, Normalized, RelationName, Relocation, Spelling, by_unique_id, equal_but_names, normalize, normalize_for,
+    Dialect, Normalized, OneSided, RelationName, Relocation, Spelling, by_unique_id, equal_but_names, normalize,
+    normalize_for,
 };
 
 /// Both manifests' relation names. The maps are made only when a text cannot be settled without them: reading
@@ -17,6 +18,7 @@ pub(super) struct Names<'m> {
     maps: OnceLock<Maps>,
     agree: OnceLock<bool>,
     targets: OnceLock<[Vec<&'m str>; 2]>,
+    one_sided: OnceLock<Option<OneSided>>,
 }
 
 struct Maps {
@@ -43,11 +45,16 @@ fn written<'m>(manifest: &'m Manifest<'m>) -> impl Iterator<Item = (&'m str, &'m
 /// unique_id and name of models, seeds, snapshots, functions and sources.
 fn relations<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
     let parsed = written(manifest).filter_map(move |(id, name)| Some((id, RelationName::parse(name, dialect)?)));
-    parsed.chain(manifest.functions.iter().map(move |(id, function)| {
+    parsed.chain(functions(manifest, dialect))
+}
+
+/// unique_id and name of functions.
+fn functions<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
+    manifest.functions.iter().map(move |(id, function)| {
         let (database, schema) = (function.database.as_deref(), function.schema.as_deref());
         let identifier = function.alias.as_deref().unwrap_or(&function.name);
         (id.as_ref(), RelationName::from_parts(database, schema, identifier, dialect))
-    }))
+    })
 }
 
 /// Schema and database of the target: those of a model that asks for no other.
@@ -77,8 +84,8 @@ fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m 
 
 impl<'m> Names<'m> {
     pub(super) fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, dialect: Dialect) -> Self {
-        let (maps, agree, targets) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { state, pr, dialect, maps, agree, targets }
+        let (maps, agree, targets, one_sided) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { state, pr, dialect, maps, agree, targets, one_sided }
     }
 
     fn maps(&self) -> &Maps {
@@ -110,12 +117,29 @@ impl<'m> Names<'m> {
         self.targets.get_or_init(|| [target(self.state), target(self.pr)])
     }
 
-    /// Whether the compiled texts of a node say the same. Equal bytes do, unless a name of production's is
-    /// another node's now.
+    /// The names that only one manifest has.
+    fn one_sided(&self) -> Option<&OneSided> {
+        let find = || {
+            let functions = |manifest: &'m Manifest<'m>| {
+                let names = functions(manifest, self.dialect).map(|(_, name)| name.quoted(self.dialect));
+                names.collect::<Vec<_>>()
+            };
+            let (of_state, of_pr) = (functions(self.state), functions(self.pr));
+            OneSided::new(
+                written(self.state).map(|(_, name)| name).chain(of_state.iter().map(String::as_str)),
+                written(self.pr).map(|(_, name)| name).chain(of_pr.iter().map(String::as_str)),
+            )
+        };
+        self.one_sided.get_or_init(find).as_ref()
+    }
+
+    /// Whether the compiled texts of a node say the same. Equal bytes do, unless a name in them is another node's
+    /// now, or is a relation of one manifest only.
     pub(super) fn same_text(&self, old: &Node<'_>, new: &Node<'_>) -> bool {
         let (Some(a), Some(b)) = (old.compiled_code, new.compiled_code) else { return false };
         let (a, b) = (a.get(), b.get());
-        if self.agree() && (a == b || equal_but_names(&a, &b, &self.spellings(new), self.dialect)) {
+        let proved = |one_sided| equal_but_names(&a, &b, &self.spellings(new), one_sided, self.dialect);
+        if self.agree() && self.one_sided().is_some_and(proved) {
             return true;
         }
         let text = |code: &str, side| self.text(code, side);

@@ -265,7 +265,16 @@ fn fresher_sources<'c>(context: SelectionContext<'c>, value: &str) -> Result<BTr
         known.collect()
     };
     let old = times(old);
-    Ok(times(new).into_iter().filter(|(id, time)| old.get(id).is_none_or(|old| time > old)).map(|(id, _)| id).collect())
+    let fresher = |(id, time): &(&str, &str)| old.get(id).is_none_or(|old| is_later(time, old));
+    Ok(times(new).into_iter().filter(fresher).map(|(id, _)| id).collect())
+}
+
+/// dbt leaves out the fraction of a whole second, so that only the times themselves can be compared.
+fn is_later(new: &str, old: &str) -> bool {
+    match (new.parse::<jiff::Timestamp>(), old.parse::<jiff::Timestamp>()) {
+        (Ok(new), Ok(old)) => new > old,
+        _ => new > old,
+    }
 }
 
 fn by_version(context: SelectionContext<'_>, value: &str) -> Result<BTreeSet<NodeId>, SelectError> {
