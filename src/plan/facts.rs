@@ -84,11 +84,6 @@ impl<'a> Facts<'a> {
         self.changes.not_yours.get(self.name(id)).is_some_and(|change| self.counts(id, change))
     }
 
-    /// Whether the pull request changed it, though perhaps to what production has.
-    pub(super) fn is_yours(&self, id: NodeId) -> bool {
-        self.change(id).is_some() || self.changes.as_in_state.contains(self.name(id))
-    }
-
     fn counts(&self, id: NodeId, change: &Change) -> bool {
         match change.kind {
             ChangeKind::Modified | ChangeKind::Renamed { .. } => true,

@@ -199,7 +199,7 @@ fn causes(facts: &Facts<'_>, order: &[NodeId], set: &BuildSet) -> BTreeMap<NodeI
         let mut own = BTreeSet::new();
         let mut more = false;
         for parent in facts.graph.parents(id) {
-            if facts.is_yours(*parent) {
+            if facts.change(*parent).is_some() {
                 own.insert(*parent);
             } else if let Some((theirs, cut)) = found.get(parent) {
                 own.extend(theirs);
@@ -232,7 +232,16 @@ fn why(facts: &Facts<'_>, set: &BuildSet, causes: &BTreeMap<NodeId, (BTreeSet<No
         let new = renamed_from.is_some() || change.kind == ChangeKind::Added;
         return Why::Changed { new, renamed_from, reasons: change.reasons.clone() };
     }
-    let (of, and_more) = causes.get(&id).cloned().unwrap_or_default();
+    let (mut of, mut and_more) = causes.get(&id).cloned().unwrap_or_default();
+    if of.is_empty() {
+        // What others changed meets here what the pull request changed to what production has.
+        let upstream = facts.graph.ancestors([id]).into_iter();
+        of = upstream.filter(|id| facts.changes.as_in_state.contains(facts.name(*id))).collect();
+        while of.len() > DOWNSTREAM_SHOWN {
+            of.pop_last();
+            and_more = true;
+        }
+    }
     Why::Downstream { of: facts.names(of), and_more }
 }
 
