@@ -11,6 +11,7 @@ mod faults;
 mod ferry;
 mod killed;
 mod meeting;
+mod physical;
 mod redshift;
 mod redshift_job;
 mod redshift_login;
