@@ -155,12 +155,19 @@ fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-fn fuzz(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+fn files(folder: &Path) -> Vec<Vec<u8>> {
     let mut files: Vec<_> = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let corpus: Vec<Vec<u8>> = files.iter().map(|file| fs_err::read(file).unwrap()).collect();
-    for bytes in &corpus {
+    files.iter().map(|file| fs_err::read(file).unwrap()).collect()
+}
+
+fn fuzz(name: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+    fuzz_corpus(name, &files(&folder), FEW, target);
+}
+
+fn fuzz_corpus(name: &str, corpus: &[Vec<u8>], few: u64, target: fn(&[u8])) {
+    for bytes in corpus {
         target(bytes);
     }
     let number = |variable: &str| std::env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
@@ -169,8 +176,8 @@ fn fuzz(name: &str, target: fn(&[u8])) {
     let seed = number("PREMERGE_FUZZ_SEED").unwrap_or(if seconds.is_some() { clock } else { 7 });
     let (began, mut runs, mut slowest) = (Instant::now(), 0_u64, Duration::ZERO);
     let mut random = Random(seed);
-    while seconds.map_or(runs < FEW, |seconds| began.elapsed() < seconds) {
-        let bytes = mutated(&corpus, &mut random);
+    while seconds.map_or(runs < few, |seconds| began.elapsed() < seconds) {
+        let bytes = mutated(corpus, &mut random);
         let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| target(&bytes)));
         slowest = slowest.max(start.elapsed());
@@ -198,4 +205,20 @@ fn any_text_is_a_selector_or_an_error() {
 #[test]
 fn any_text_is_sql_or_an_error() {
     fuzz("sql", targets::sql);
+}
+
+/// The lint corpus and the models of the ferry project, each behind a byte that chooses the dialect.
+#[test]
+#[cfg(feature = "lint")]
+fn any_text_is_linted_or_named() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut corpus = files(&fixtures.join("lint/corpus"));
+    // The YAML beside the models does no harm.
+    corpus.extend(files(&fixtures.join("ferry/project/models/intermediate")));
+    for (number, file) in corpus.iter_mut().enumerate() {
+        file.insert(0, u8::try_from(number % 256).unwrap());
+    }
+    let quick = std::env::var_os("PREMERGE_FUZZ_SECONDS").is_none();
+    let corpus: Vec<_> = if quick { corpus.into_iter().step_by(8).collect() } else { corpus };
+    fuzz_corpus("lint", &corpus, 60, targets::lint);
 }

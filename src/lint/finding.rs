@@ -1,7 +1,10 @@
 //! What lint says.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 /// How much a lint finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Shuts the gate.
@@ -13,7 +16,7 @@ pub enum Severity {
 }
 
 /// One finding, on the author's line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Violation {
     /// Path below the project, with `/`.
     pub path: String,
@@ -34,7 +37,7 @@ pub struct Violation {
 }
 
 /// A file that should have been linted and was not, or not with every rule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct NotLinted {
     /// Path below the project, with `/`.
     pub path: String,
@@ -47,7 +50,7 @@ pub struct NotLinted {
 }
 
 /// What lint came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
     /// The findings to show, by path and line.
     pub violations: Vec<Violation>,
@@ -85,5 +88,21 @@ impl Outcome {
     #[must_use]
     pub fn count(&self, severity: Severity) -> u64 {
         self.violations.iter().filter(|violation| violation.severity == severity).fold(0, |sum, _| sum + 1)
+    }
+}
+
+/// What `premerge lint --format json` writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LintDocument {
+    schema_version: u32,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+impl LintDocument {
+    /// The document of an outcome.
+    #[must_use]
+    pub fn new(outcome: Outcome) -> Self {
+        Self { schema_version: 1, outcome }
     }
 }

@@ -54,6 +54,7 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
         gathered.files.push(LintFile {
             path,
             source,
+            stripped: is_stripped(&raw),
             compiled: node.compiled_code.map(|code| code.get().into_owned()),
             unique_id: Some(node.unique_id.to_string()),
             before: before.map(|before| {
@@ -76,6 +77,12 @@ fn is_lintable(node: &Node<'_>) -> bool {
         _ => false,
     };
     kind && !node.is_python() && node.original_file_path.ends_with(".sql")
+}
+
+/// Whether a manifest's `raw_code` is without the white space at the ends of its file.
+#[must_use]
+pub fn is_stripped(raw: &str) -> bool {
+    raw.trim() == raw
 }
 
 /// Whether two texts are one file, apart from line ends and the white space around it.

@@ -15,6 +15,8 @@ pub struct LintFile {
     pub source: String,
     /// What dbt made of it.
     pub compiled: Option<String>,
+    /// dbt stripped the file before it compiled it, as most versions do.
+    pub stripped: bool,
     /// The node, where a manifest is there.
     pub unique_id: Option<String>,
     /// Production's version: the author's text, and what dbt made of it.
@@ -48,4 +50,23 @@ pub struct StyleOptions {
     pub cache: Option<PathBuf>,
     /// Fix what can be fixed in files without Jinja.
     pub fix: bool,
+}
+
+impl Default for StyleOptions {
+    fn default() -> Self {
+        Self {
+            project_dir: PathBuf::new(),
+            cwd: PathBuf::new(),
+            home: None,
+            adapter: None,
+            dialect: None,
+            scope: Scope::default(),
+            severity: Severity::Error,
+            threads: 1,
+            time_limit: Duration::from_secs(30),
+            without_configuration: false,
+            cache: None,
+            fix: false,
+        }
+    }
 }

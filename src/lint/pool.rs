@@ -28,12 +28,13 @@ where
     let queue: Arc<Mutex<VecDeque<(usize, J)>>> = Arc::new(Mutex::new(jobs.into_iter().enumerate().collect()));
     let work = Arc::new(work);
     let (sender, events) = channel();
-    for _ in 0..threads.min(total) {
-        worker(&queue, &work, &sender);
-    }
+    let start = || usize::from(worker(&queue, &work, &sender));
+    // Workers that still take jobs: those that were given up are not counted.
+    let mut alive: usize = (0..threads.min(total)).map(|_| start()).sum();
     let mut running: HashMap<usize, Instant> = HashMap::new();
     let mut open = total;
-    while open > 0 {
+    // A system that gives no thread leaves the jobs undone, which the caller reports.
+    while open > 0 && alive > 0 {
         match events.recv_timeout(limit.min(Duration::from_millis(200))) {
             Ok(Event::Began(number, at)) => {
                 running.insert(number, at);
@@ -55,13 +56,14 @@ where
         for number in late {
             running.remove(&number);
             open -= 1;
-            worker(&queue, &work, &sender);
+            alive = alive - 1 + start();
         }
     }
     results
 }
 
-fn worker<J, R, W>(queue: &Arc<Mutex<VecDeque<(usize, J)>>>, work: &Arc<W>, sender: &Sender<Event<R>>)
+/// Starts a worker; whether the system gave a thread.
+fn worker<J, R, W>(queue: &Arc<Mutex<VecDeque<(usize, J)>>>, work: &Arc<W>, sender: &Sender<Event<R>>) -> bool
 where
     J: Send + 'static,
     R: Send + 'static,
@@ -81,8 +83,7 @@ where
             }
         }
     };
-    // A system that gives no thread leaves the jobs undone, which the caller reports.
-    let _ = std::thread::Builder::new().name("premerge-lint".to_owned()).stack_size(STACK).spawn(body);
+    std::thread::Builder::new().name("premerge-lint".to_owned()).stack_size(STACK).spawn(body).is_ok()
 }
 
 #[cfg(test)]

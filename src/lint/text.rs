@@ -41,7 +41,7 @@ impl LintText {
     ///
     /// Most versions of dbt strip the file before they compile it; the white space at its ends is put back, or
     /// every file would end without a newline.
-    pub(crate) fn compiled(source: &str, compiled: &str) -> Result<Self, TextError> {
+    pub(crate) fn compiled(source: &str, compiled: &str, stripped: bool) -> Result<Self, TextError> {
         let source = unix(source);
         let compiled = without_injected(&unix(compiled));
         let pieces = cut(&source)?;
@@ -51,7 +51,7 @@ impl LintText {
         }
         let text_of = |piece: Option<&Piece>| source.get(piece.filter(|piece| piece.role == Role::Text)?.range.clone());
         let (first, last) = (text_of(pieces.first()).unwrap_or_default(), text_of(pieces.last()).unwrap_or_default());
-        for rendered in candidates(&compiled, first, last) {
+        for rendered in candidates(&compiled, first, last, stripped) {
             if let Some(slices) = align(&source, &pieces, &rendered)? {
                 return Ok(Self { basis: Basis::Compiled, pieces, rendered, slices, source });
             }
@@ -103,8 +103,9 @@ impl LintText {
 }
 
 /// What the compiled text may have been before dbt stripped the file or Jinja its last newline: versions of
-/// dbt differ. The likelier first.
-fn candidates(compiled: &str, first: &str, last: &str) -> Vec<String> {
+/// dbt differ. The likelier first; where dbt `stripped` the file, white space at the ends of the compiled text is a
+/// macro's.
+fn candidates(compiled: &str, first: &str, last: &str, stripped: bool) -> Vec<String> {
     let (lead, trail) = (leading(first), trailing(last));
     let mut list: Vec<String> = Vec::new();
     let mut add = |text: String| {
@@ -112,6 +113,9 @@ fn candidates(compiled: &str, first: &str, last: &str) -> Vec<String> {
             list.push(text);
         }
     };
+    if stripped {
+        add(format!("{lead}{compiled}{trail}"));
+    }
     let starts = if compiled.starts_with(lead) {
         [compiled.to_owned(), format!("{lead}{compiled}")]
     } else {
@@ -182,25 +186,27 @@ mod tests {
 
     #[test]
     fn what_dbt_stripped_is_put_back() {
-        let text = LintText::compiled("\nselect {{ x }}\n\n", "select 1").unwrap();
+        let text = LintText::compiled("\nselect {{ x }}\n\n", "select 1", true).unwrap();
         assert_eq!(text.rendered, "\nselect 1\n\n");
-        let ends_in_tag = LintText::compiled("{% if a -%}\nselect 1\n{%- endif -%}\n", "select 1").unwrap();
+        let ends_in_tag = LintText::compiled("{% if a -%}\nselect 1\n{%- endif -%}\n", "select 1", false).unwrap();
         assert_eq!(ends_in_tag.rendered, "select 1");
-        let newline_kept = LintText::compiled("select {{ x }}\n", "select 1\n").unwrap();
+        let a_macro_s = LintText::compiled("a {{ x }}\n", "a 1\n\n", true).unwrap();
+        assert_eq!(a_macro_s.rendered, "a 1\n\n\n");
+        let newline_kept = LintText::compiled("select {{ x }}\n", "select 1\n", false).unwrap();
         assert_eq!(newline_kept.rendered, "select 1\n");
-        let after_block = LintText::compiled("{{ a }} b\n{% if x %}c{% endif %}\n", "1 b\n").unwrap();
+        let after_block = LintText::compiled("{{ a }} b\n{% if x %}c{% endif %}\n", "1 b\n", false).unwrap();
         assert_eq!(after_block.rendered, "1 b\n\n");
     }
 
     #[test]
     fn a_branch_that_was_not_taken_is_counted() {
-        let text = LintText::compiled("a{% if x %} b{% else %} c{% endif %}\n", "a c").unwrap();
+        let text = LintText::compiled("a{% if x %} b{% else %} c{% endif %}\n", "a c", false).unwrap();
         assert_eq!(text.unrendered(), 1);
     }
 
     #[test]
     fn a_file_that_is_not_what_was_compiled_is_no_match() {
-        assert_eq!(LintText::compiled("select {{ a }} b", "select 1 c"), Err(TextError::Unaligned));
+        assert_eq!(LintText::compiled("select {{ a }} b", "select 1 c", false), Err(TextError::Unaligned));
     }
 
     #[test]

@@ -73,6 +73,54 @@ pub(crate) fn selector(bytes: &[u8]) {
     }
 }
 
+/// sqlfluff's names of the dialects whose files are linted.
+#[cfg(feature = "lint")]
+const LINTED: [&str; 10] =
+    ["duckdb", "postgres", "redshift", "snowflake", "bigquery", "databricks", "trino", "athena", "clickhouse", "tsql"];
+
+/// Lints a file, with something as its compiled text, against an older version of itself, and mends it. The first
+/// byte chooses the dialect and what dbt made of the file.
+#[cfg(feature = "lint")]
+pub(crate) fn lint(bytes: &[u8]) {
+    use premerge::lint::{LintFile, StyleOptions, style};
+    use std::time::Duration;
+
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let source = String::from_utf8_lossy(rest).into_owned();
+    let choice = usize::from(*first);
+    let dialect = LINTED.get(choice % LINTED.len()).copied().unwrap_or("duckdb").to_owned();
+    let without_tags = || source.replace("{{", "").replace("}}", "");
+    let compiled = match choice / LINTED.len() % 3 {
+        0 => None,
+        1 => Some(without_tags()),
+        _ => Some(source.split("{{").map(|part| part.split("}}").last().unwrap_or(part)).collect::<Vec<_>>().join("x")),
+    };
+    let half: String = source.chars().take(source.chars().count() / 2).collect();
+    let file = LintFile {
+        path: "models/m.sql".to_owned(),
+        compiled,
+        stripped: choice % 2 == 0,
+        before: Some((half, None)),
+        source: source.clone(),
+        unique_id: None,
+    };
+    let options = StyleOptions {
+        dialect: Some(dialect),
+        without_configuration: true,
+        fix: choice % 2 == 0,
+        time_limit: Duration::from_secs(20),
+        ..StyleOptions::default()
+    };
+    let (outcome, fixed) = style(vec![file], &options);
+    assert!(outcome.files == 1 || !outcome.not_linted.is_empty(), "neither linted nor named");
+    let lines = source.lines().count() + 2;
+    for violation in &outcome.violations {
+        let line = usize::try_from(violation.line.unwrap_or(1)).unwrap_or(usize::MAX);
+        assert!(line >= 1 && (line <= lines || !fixed.is_empty()), "line {line} of {lines}");
+    }
+    assert!(fixed.is_empty() || !source.contains("{{"), "templated text was mended");
+}
+
 const DIALECTS: [Dialect; 6] =
     [Dialect::DuckDb, Dialect::Postgres, Dialect::Redshift, Dialect::Snowflake, Dialect::BigQuery, Dialect::Databricks];
 

@@ -8,6 +8,9 @@ use crate::config::StyleSwitch;
 use crate::lint::{NotLinted, Outcome, Severity as Weight, StyleOptions, Violation, gather, style};
 use crate::report::{Check, Draft, Finding, LeftOut, LintFacts, NotChecked, Place, RuleId, Severity};
 
+/// Most files that are named for one reason.
+const NAMED: usize = 5;
+
 /// Lints what the pull request changes and fills the draft.
 pub(super) fn lint(
     draft: &mut Draft,
@@ -38,12 +41,11 @@ pub(super) fn lint(
 
 fn fill(draft: &mut Draft, outcome: Outcome) {
     draft.checks.lint = check(&outcome);
-    for NotLinted { path, reason, on_purpose, .. } in &outcome.not_linted {
-        let subject = format!("lint of {path}");
-        if *on_purpose {
-            draft.left_out.push(LeftOut { subject, unique_id: None, reason: reason.clone() });
+    for (subject, reason, on_purpose) in not_linted(&outcome.not_linted) {
+        if on_purpose {
+            draft.left_out.push(LeftOut { subject, unique_id: None, reason });
         } else {
-            draft.not_checked.push(NotChecked { subject, unique_id: None, reason: reason.clone() });
+            draft.not_checked.push(NotChecked { subject, unique_id: None, reason });
         }
     }
     let mut notes = outcome.notes;
@@ -58,6 +60,25 @@ fn fill(draft: &mut Draft, outcome: Outcome) {
     draft.findings.extend(outcome.violations.into_iter().filter_map(finding));
 }
 
+/// Files of one reason are counted where naming each would fill the report: (subject, reason, on purpose).
+fn not_linted(files: &[NotLinted]) -> Vec<(String, String, bool)> {
+    let mut reasons: Vec<(&str, bool)> = files.iter().map(|file| (file.reason.as_str(), file.on_purpose)).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let mut said = Vec::new();
+    for (reason, on_purpose) in reasons {
+        let of_reason: Vec<_> =
+            files.iter().filter(|file| file.reason == reason && file.on_purpose == on_purpose).collect();
+        let subjects = if of_reason.len() > NAMED {
+            vec![format!("lint of {} files", of_reason.len())]
+        } else {
+            of_reason.iter().map(|file| format!("lint of {}", file.path)).collect()
+        };
+        said.extend(subjects.into_iter().map(|subject| (subject, reason.to_owned(), on_purpose)));
+    }
+    said
+}
+
 /// How lint ended. A file that could not be linted is named under `not checked`.
 fn check(outcome: &Outcome) -> Check {
     if outcome.total > 0 && outcome.files == 0 {
@@ -65,6 +86,7 @@ fn check(outcome: &Outcome) -> Check {
         let reason = first.map(|file| file.reason.clone()).or(outcome.style_off.clone());
         return Check::not_checked(reason.unwrap_or_else(|| "no file could be linted".to_owned())).optional();
     }
+
     let (failed, warned) = (outcome.count(Weight::Error), outcome.count(Weight::Warning));
     let summary = match (outcome.violations.len(), outcome.fixed) {
         (0, 0) => "nothing new".to_owned(),
@@ -91,4 +113,52 @@ fn finding(violation: Violation) -> Option<Finding> {
         Some(unique_id) => finding.with_node(unique_id),
         None => finding,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{NodeOutcome, NodeStatus, Report, TestOutcome, TestStatus, Verdict};
+
+    fn verdict(outcome: Outcome) -> (Verdict, Draft) {
+        let mut draft = Draft {
+            nodes: vec![NodeOutcome::new("model.a.b", "b", NodeStatus::Built)],
+            tests: vec![TestOutcome::new("test.a.c", "c", TestStatus::Pass)],
+            ..Draft::default()
+        };
+        draft.tally();
+        fill(&mut draft, outcome);
+        (Report::conclude(draft.clone()).verdict(), draft)
+    }
+
+    fn not_linted(paths: &[&str], on_purpose: bool) -> Vec<NotLinted> {
+        let file = |path: &&str| NotLinted {
+            path: (*path).to_owned(),
+            unique_id: None,
+            reason: "it took longer than 30 s".to_owned(),
+            on_purpose,
+        };
+        paths.iter().map(file).collect()
+    }
+
+    #[test]
+    fn files_that_could_not_be_linted_keep_a_check_from_being_green() {
+        let paths = ["a", "b", "c", "d", "e", "f"];
+        let outcome = Outcome { total: 6, not_linted: not_linted(&paths, false), ..Outcome::default() };
+        let (verdict, draft) = verdict(outcome);
+        assert_eq!(verdict, Verdict::Warned);
+        let subjects: Vec<_> = draft.not_checked.iter().map(|entry| entry.subject.as_str()).collect();
+        assert_eq!(subjects, ["lint of 6 files"]);
+    }
+
+    #[test]
+    fn what_the_team_leaves_out_is_named_and_does_not_warn() {
+        let outcome = Outcome { not_linted: not_linted(&["a"], true), ..Outcome::default() };
+        let (left_out, draft) = verdict(outcome);
+        assert_eq!(left_out, Verdict::Passed);
+        assert_eq!(draft.left_out.len(), 1);
+        let off =
+            Outcome { style_off: Some("`lint.style` of premerge.yml says never".to_owned()), ..Outcome::default() };
+        assert_eq!(verdict(off).0, Verdict::Passed);
+    }
 }

@@ -1,11 +1,11 @@
 //! Files that were named on the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::args::LintArgs;
 use crate::artifacts::{Manifest, Node};
 use crate::commands::CommandError;
-use crate::lint::LintFile;
+use crate::lint::{LintFile, is_stripped};
 
 /// Reads the named files; a folder means every `.sql` file below it. What dbt made of a file is used only
 /// if the file is the one that dbt read.
@@ -48,8 +48,9 @@ fn one(
 ) -> Result<LintFile, CommandError> {
     let source = fs_err::read_to_string(path).map_err(|error| CommandError::Usage(error.to_string()))?;
     let below = path.strip_prefix(project_dir).unwrap_or(path);
-    let name = below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-    let name = if below.is_absolute() { below.to_string_lossy().into_owned() } else { name.replace("./", "") };
+    let parts = below.components().filter(|part| !matches!(part, Component::CurDir));
+    let name = parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+    let name = if below.is_absolute() { below.to_string_lossy().into_owned() } else { name };
     let node = pr.and_then(|pr| of_path(pr, &name));
     let fresh = node.filter(|node| node.raw_code.get().trim() == source.replace("\r\n", "\n").trim());
     let before = state.and_then(|state| of_path(state, &name));
@@ -57,6 +58,7 @@ fn one(
     Ok(LintFile {
         path: name,
         compiled: fresh.and_then(compiled),
+        stripped: fresh.is_some_and(|node| is_stripped(&node.raw_code.get())),
         unique_id: node.map(|node| node.unique_id.to_string()),
         before: before.map(|before| (before.raw_code.get().into_owned(), compiled(before))),
         source,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::LintFormat;
 use crate::commands::Io;
-use crate::lint::{NotLinted, Outcome, Severity, Violation};
+use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation};
 use crate::report::escape;
 
 impl LintFormat {
@@ -14,7 +14,7 @@ impl LintFormat {
     pub(super) fn write(self, outcome: &Outcome, io: &mut Io<'_>) -> io::Result<()> {
         match self {
             Self::Text => text(outcome, io.out),
-            Self::Json => document(&json_document(outcome), io.out),
+            Self::Json => document(&LintDocument::new(outcome.clone()), io.out),
             Self::Sarif => document(&sarif(outcome), io.out),
             // Workflow commands go to the runner itself.
             Self::Annotations => annotations(outcome, io.log),
@@ -22,7 +22,7 @@ impl LintFormat {
     }
 }
 
-fn document(value: &serde_json::Value, out: &mut dyn Write) -> io::Result<()> {
+fn document(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
@@ -62,14 +62,6 @@ fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn json_document(outcome: &Outcome) -> serde_json::Value {
-    let mut value = serde_json::to_value(outcome).unwrap_or_default();
-    if let Some(map) = value.as_object_mut() {
-        map.insert("schema_version".to_owned(), json!(1));
-    }
-    value
-}
-
 /// SARIF 2.1.0 with the members that GitHub's code scanning reads.
 fn sarif(outcome: &Outcome) -> serde_json::Value {
     let level = |severity| match severity {
@@ -91,7 +83,19 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
                 "ruleId": violation.code,
                 "level": level(violation.severity),
                 "message": {"text": violation.message},
-                "locations": [{"physicalLocation": {"artifactLocation": {"uri": violation.path}, "region": region}}],
+                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&violation.path)}, "region": region}}],
+            })
+        })
+        .collect();
+    let missing: Vec<_> = outcome
+        .not_linted
+        .iter()
+        .filter(|file| !file.on_purpose)
+        .map(|file| {
+            json!({
+                "level": "warning",
+                "message": {"text": format!("not linted: {}", file.reason)},
+                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&file.path)}}}],
             })
         })
         .collect();
@@ -101,8 +105,23 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
         "runs": [{
             "tool": {"driver": {"name": "premerge", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
             "results": results,
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{"executionSuccessful": missing.is_empty(), "toolExecutionNotifications": missing}],
         }],
     })
+}
+
+/// A path as a relative URI reference (RFC 3986): what is not allowed in a path is escaped.
+fn uri(path: &str) -> String {
+    let mut uri = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
 }
 
 fn annotations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {

@@ -2,10 +2,13 @@
 
 mod args;
 mod files;
+mod fix;
 mod formats;
 
 use super::{CommandError, Io};
 pub use args::{LintArgs, LintFormat};
+
+use fix::write_fixed;
 
 use crate::artifacts::{Manifest, ManifestFile};
 use crate::config::{ConfigFile, LintConfig, LintSeverity, StyleSwitch};
@@ -69,9 +72,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     } else {
         let (found, fixed) = style(files, &options);
         for (path, text) in fixed {
-            let written = fs_err::write(project_dir.join(&path), text);
-            written.map_err(|source| CommandError::Write { what: path.clone(), source })?;
-            outcome.notes.push(format!("fixed {path}"));
+            outcome.notes.push(write_fixed(&project_dir, &path, text)?);
         }
         outcome.add(found);
     }

@@ -81,7 +81,7 @@ pub(super) struct Model<'m> {
 impl<'m> Model<'m> {
     pub(super) fn new(project: &'m Project<'m>, node: &'m Node<'m>) -> Self {
         let compiled = node.compiled_code.filter(|code| !code.is_empty() && !node.is_python());
-        let text = compiled.and_then(|code| LintText::compiled(&node.raw_code.get(), &code.get()).ok());
+        let text = compiled.and_then(|code| LintText::compiled(&node.raw_code.get(), &code.get(), true).ok());
         let dialect = project.dialect;
         let tokens = text.as_ref().and_then(|text| Tokens::of(&text.rendered, dialect));
         let tree = text.as_ref().and_then(|text| Tree::of(&text.rendered, dialect));

@@ -24,10 +24,9 @@ impl Cache {
         &self,
         text: &LintText,
         config: &Resolved,
-        fix: bool,
         lint: impl FnOnce() -> Result<Linted, String>,
     ) -> Result<Linted, String> {
-        let Some(folder) = self.folder.as_ref().filter(|_| !fix) else { return lint() };
+        let Some(folder) = self.folder.as_ref() else { return lint() };
         let path = folder.join(key(text, config));
         if let Ok(found) = fs_err::read(&path)
             && let Ok(linted) = serde_json::from_slice(&found)

@@ -14,6 +14,7 @@ use super::codes;
 use super::guard::guarded;
 use super::ini;
 use super::references::References;
+use super::values::refused;
 
 /// Later files win (sqlfluff's `load_config_at_path`).
 const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
@@ -42,8 +43,10 @@ pub(crate) struct Resolved {
     pub(crate) fluff: FluffConfig,
     /// Codes whose findings only warn.
     pub(crate) warnings: BTreeSet<String>,
-    /// Categories of errors that are ignored: `parsing`, `templating`, …
+    /// Categories of errors that are ignored: `lexing`, `linting`, `parsing`, `templating`.
     pub(crate) ignore: BTreeSet<String>,
+    /// A `-- noqa` that silences nothing is found fault with.
+    pub(crate) warn_unused_ignores: bool,
     /// `None`: every `-- noqa` counts; otherwise only those for these codes.
     pub(crate) noqa_only: Option<BTreeSet<String>>,
     /// Files larger than this are skipped; sqlfluff's default is 20,000 bytes.
@@ -112,22 +115,49 @@ fn read(path: &Path, loaded: &mut Loaded) {
         Err(error) => return loaded.notes.push(error.to_string()),
     };
     let before = loaded.settings.clone();
+    let mut own = empty();
     if path.extension().is_some_and(|extension| extension == "toml") {
         if !text.contains("sqlfluff") {
             return;
         }
         match guarded(|| ConfigLoader::try_from_source(&text, Some(path))) {
-            Ok(Ok(map)) => merge(&mut loaded.settings, Value::Map(map)),
+            Ok(Ok(map)) => own = Value::Map(map),
             Ok(Err(error)) => loaded.notes.push(error.to_string()),
             Err(panic) => loaded.notes.push(format!("{}: {panic}", path.display())),
         }
     } else {
         for (keys, value) in ini::settings(&text) {
-            set(&mut loaded.settings, &keys, value.parse().unwrap_or(Value::None));
+            set(&mut own, &keys, value.parse().unwrap_or(Value::None));
         }
     }
+    drop_refused(&mut own, &path.display().to_string(), &mut Vec::new(), &mut loaded.notes);
+    merge(&mut loaded.settings, own);
     if loaded.settings != before {
         loaded.files.push(path.to_owned());
+    }
+}
+
+/// Takes out what sqlfluff would refuse, and says so with where it stands and what is allowed.
+pub(super) fn drop_refused(value: &mut Value, place: &str, path: &mut Vec<String>, notes: &mut Vec<String>) {
+    let Value::Map(map) = value else { return };
+    let mut names: Vec<String> = map.keys().cloned().collect();
+    names.sort();
+    for name in names {
+        path.push(name.clone());
+        let allowed = map.get(&name).and_then(|value| refused(path, value));
+        match allowed {
+            Some(allowed) => {
+                let shown = map.remove(&name).map(|value| plain_or_list(&value)).unwrap_or_default();
+                let key = path.join(":");
+                notes.push(format!("{place}: `{key}` cannot be `{shown}`, which has no effect; allowed: {allowed}"));
+            }
+            None => {
+                if let Some(inner) = map.get_mut(&name) {
+                    drop_refused(inner, place, path, notes);
+                }
+            }
+        }
+        path.pop();
     }
 }
 
@@ -185,7 +215,7 @@ pub(super) fn list(value: Option<&Value>) -> Vec<String> {
     items.iter().map(|item| plain(item).trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.to_string(),
         Value::Int(number) => number.to_string(),
@@ -218,12 +248,13 @@ pub(crate) fn resolve(
         (true, true) => Some(BTreeSet::new()),
         (_, false) => Some(references.expand(&except, "disable_noqa_except", notes)),
     };
+    let warn_unused_ignores = get(&settings, &["core", "warn_unused_ignores"]).is_some_and(Value::to_bool);
     let byte_limit = match get(&settings, &["core", "large_file_skip_byte_limit"]) {
         None => Some(20_000),
         Some(value) => u64::try_from(value.as_int().unwrap_or(0)).ok().filter(|limit| *limit > 0),
     };
     let fingerprint = format!("{:?}", sorted(&settings)) + dialect.unwrap_or_default();
-    Ok(Arc::new(Resolved { fluff, warnings, ignore, noqa_only, byte_limit, fingerprint }))
+    Ok(Arc::new(Resolved { fluff, warnings, ignore, warn_unused_ignores, noqa_only, byte_limit, fingerprint }))
 }
 
 /// Makes the library's configuration of settings that are sqlfluff's.
@@ -254,7 +285,9 @@ pub(super) fn resolve_settings(
     }
     set(&mut settings, &key("warnings"), Value::None);
     set(&mut settings, &key("templater"), Value::String("raw".into()));
-    // Ours: see `noqa.rs`.
+    // Ours: see `noqa.rs`, and `engine.rs` for what is ignored.
+    set(&mut settings, &key("warn_unused_ignores"), Value::Bool(false));
+    set(&mut settings, &key("ignore"), Value::None);
     set(&mut settings, &key("disable_noqa"), Value::Bool(true));
     set(&mut settings, &key("disable_noqa_except"), Value::None);
     if get(&settings, &["core", "dialect"]).is_none() {

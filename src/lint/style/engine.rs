@@ -1,7 +1,7 @@
 //! One text through the lint library.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sqruff_lib::Formatter;
 use sqruff_lib::core::config::{FluffConfig, Value};
@@ -14,11 +14,15 @@ use sqruff_lib_core::errors::{SQLBaseError, SQLFluffUserError};
 use sqruff_lib_core::parser::segments::Tables;
 use sqruff_lib_core::templaters::{RawFileSlice, TemplateSliceKind, TemplatedFile, TemplatedFileSlice};
 
-use super::config::{Resolved, resolve_settings, set};
+use super::config::{Resolved, drop_refused, list, resolve_settings, set};
+use super::edges;
+use super::forced::{Broken, asks_for_break};
 use super::guard::guarded;
 use super::keywords::Keywords;
 use super::noqa::Noqa;
+use super::padding;
 use super::references::References;
+use super::silenced::{Comments, Silenced};
 use crate::lint::jinja::Kind;
 use crate::lint::text::LintText;
 
@@ -45,8 +49,17 @@ pub(crate) struct Linted {
     pub(crate) unparsable: Option<usize>,
     /// How many rules crashed. sqlfluff's do too, on the same SQL mostly.
     pub(crate) crashed: usize,
-    /// The file with the library's fixes, when they were asked for and there are any.
-    pub(crate) fixed: Option<String>,
+    /// What is worth saying about the file's own `-- sqlfluff:` lines.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a text is run through the library for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    Findings,
+    Fix,
+    /// LT02 of a text that is not the author's.
+    Indents,
 }
 
 /// The library's rules with our RF04, and the references that name them.
@@ -61,16 +74,53 @@ impl Engine {
     }
 
     /// Lints a text; `Err` says why it could not be.
-    pub(crate) fn lint(&self, text: &LintText, name: &str, config: &Resolved, fix: bool) -> Result<Linted, String> {
-        let own = self.inline(text, &config.fluff)?;
-        let fluff = own.unwrap_or_else(|| config.fluff.clone());
-        guarded(|| self.run(text, name, fluff, config, fix))
+    pub(crate) fn lint(&self, text: &LintText, name: &str, config: &Resolved) -> Result<Linted, String> {
+        let mut notes = Vec::new();
+        let fluff = self.configuration(text, name, config, &mut notes)?;
+        let (mut linted, _) = self.guarded_run(text, name, fluff, config, Aim::Findings)?;
+        linted.notes = notes;
+        Ok(linted)
+    }
+
+    /// The text with the library's fixes, but for what a `-- noqa` silences; `None` when nothing changes. As in
+    /// sqlfluff, a text with a part that does not parse stays as it is.
+    pub(crate) fn fix(&self, text: &LintText, name: &str, config: &Resolved) -> Result<Option<String>, String> {
+        let fluff = self.configuration(text, name, config, &mut Vec::new())?;
+        let (linted, fixed) = self.guarded_run(text, name, fluff, config, Aim::Fix)?;
+        Ok(fixed.filter(|fixed| linted.unparsable.is_none() && *fixed != text.source))
+    }
+
+    fn configuration(
+        &self,
+        text: &LintText,
+        name: &str,
+        config: &Resolved,
+        notes: &mut Vec<String>,
+    ) -> Result<FluffConfig, String> {
+        Ok(self.inline(text, name, &config.fluff, notes)?.unwrap_or_else(|| config.fluff.clone()))
+    }
+
+    fn guarded_run(
+        &self,
+        text: &LintText,
+        name: &str,
+        fluff: FluffConfig,
+        config: &Resolved,
+        aim: Aim,
+    ) -> Result<(Linted, Option<String>), String> {
+        guarded(|| self.run(text, name, fluff, config, aim))
             .map_err(|panic| format!("the lint library failed on it: {panic}"))?
             .map_err(|error| error.to_string())
     }
 
     /// `-- sqlfluff:key:value` lines: a configuration of the file's own.
-    fn inline(&self, text: &LintText, base: &FluffConfig) -> Result<Option<FluffConfig>, String> {
+    fn inline(
+        &self,
+        text: &LintText,
+        name: &str,
+        base: &FluffConfig,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<FluffConfig>, String> {
         let mut settings: Option<Value> = None;
         for line in text.source.lines() {
             let Some(directive) = line.strip_prefix("-- sqlfluff:").or_else(|| line.strip_prefix("--sqlfluff:")) else {
@@ -86,9 +136,9 @@ impl Engine {
                 set(settings, &keys, value.parse().unwrap_or(Value::None));
             }
         }
-        let Some(settings) = settings else { return Ok(None) };
-        let mut notes = Vec::new();
-        resolve_settings(settings, None, &self.references, &mut notes).map(Some)
+        let Some(mut settings) = settings else { return Ok(None) };
+        drop_refused(&mut settings, name, &mut Vec::new(), notes);
+        resolve_settings(settings, None, &self.references, notes).map(Some)
     }
 
     fn run(
@@ -97,15 +147,19 @@ impl Engine {
         name: &str,
         fluff: FluffConfig,
         config: &Resolved,
-        fix: bool,
-    ) -> Result<Linted, SQLFluffUserError> {
+        aim: Aim,
+    ) -> Result<(Linted, Option<String>), SQLFluffUserError> {
+        let fix = aim == Aim::Fix;
+        let chosen = list(fluff.get("rules", "core").into());
+        let indents = chosen.iter().any(|code| code == "LT02").then(|| fluff.raw.clone());
+        let comments_of_file: Comments = Arc::new(OnceLock::new());
         let linter = Linter::new(fluff, None, Some(&PREPARED), true).map_err(SQLFluffUserError::new)?;
-        linter.set_ruleset(&ruleset())?;
+        linter.set_ruleset(&ruleset(fix.then_some(&comments_of_file)))?;
         PENDING.set(Some(templated(text, name)?));
         let tables = Tables::default();
         // The text itself comes from the templater: the library would look for inline configuration in this one.
         let parsed = linter.parse_string(&tables, "", Some(name.to_owned()))?;
-        let comments: Vec<(usize, String)> = parsed
+        let comments: Vec<((usize, usize), String)> = parsed
             .tree
             .iter()
             .flat_map(|tree| {
@@ -118,47 +172,101 @@ impl Engine {
                         false,
                     )
             })
-            .filter_map(|segment| Some((segment.get_position_marker()?.source_position().0, segment.raw().to_string())))
+            .filter_map(|segment| Some((segment.get_position_marker()?.source_position(), segment.raw().to_string())))
             .collect();
-        let comments = comments.iter().map(|(line, text)| (*line, text.as_str()));
-        let noqa = Noqa::read(comments, &self.references, config.noqa_only.as_ref());
+        let comments = comments.iter().map(|(place, text)| (*place, text.as_str()));
+        let noqa = match aim {
+            Aim::Indents => Noqa::default(),
+            _ => Noqa::read(comments, &self.references, config.noqa_only.as_ref()),
+        };
+        let noqa = comments_of_file.get_or_init(|| noqa);
         let linted = linter.lint_parsed(&tables, parsed, fix)?;
         let mut result = Linted::default();
         for violation in linted.violations() {
-            result.add(violation, &noqa, config);
+            result.add(violation, noqa, config);
         }
-        for line in noqa.malformed {
-            result.findings.push(StyleFinding {
-                line,
-                column: 1,
-                code: "PRS".to_owned(),
-                message: "Malformed 'noqa' comment.".to_owned(),
-                warning: config.warnings.contains("PRS"),
-                fixable: false,
-            });
+        if let Some(settings) = indents.filter(|_| aim == Aim::Findings && result.unparsable.is_none()) {
+            self.behind_breaks(&mut result, text, name, Value::Map(settings), config, noqa);
+        }
+        if edges::ends_with_one_newline(text) {
+            result.findings.retain(|finding| finding.code != "LT12");
+        }
+        let head = chosen.iter().any(|code| code == "LT13") && !config.ignore.contains("linting");
+        if head && edges::begins_with_space(text) && !noqa.silences(1, "LT13") {
+            result.findings.retain(|finding| finding.code != "LT13");
+            let message = "Files must not begin with newlines or whitespace.".to_owned();
+            result.say(1, 1, "LT13", message, config.warnings.contains("LT13"));
+        }
+        if chosen.iter().any(|code| code == padding::CODE) && !config.ignore.contains("linting") {
+            for (line, column, message) in
+                padding::faults(text).filter(|(line, ..)| !noqa.silences(*line, padding::CODE))
+            {
+                result.say(line, column, padding::CODE, message, config.warnings.contains(padding::CODE));
+            }
+        }
+        for line in noqa.malformed.iter().filter(|_| !config.ignore.contains("parsing")) {
+            result.say(*line, 1, "PRS", "Malformed 'noqa' comment.".to_owned(), config.warnings.contains("PRS"));
+        }
+        if config.warn_unused_ignores {
+            for (line, column, text) in noqa.unused() {
+                result.say(line, column, "NOQA", format!("Unused noqa: '{text}'"), true);
+            }
         }
         result.findings.sort();
         result.findings.dedup();
-        if fix {
-            let fixed = linted.fix_string();
-            result.fixed = (fixed != text.source).then_some(fixed);
+        let fixed = fix.then(|| linted.fix_string());
+        Ok((result, fixed))
+    }
+}
+
+impl Engine {
+    /// Replaces what LT02 said about lines behind a break that it asks for. Where that cannot be done, what the
+    /// library said stays.
+    fn behind_breaks(
+        &self,
+        result: &mut Linted,
+        text: &LintText,
+        name: &str,
+        mut settings: Value,
+        config: &Resolved,
+        noqa: &Noqa,
+    ) {
+        let Some(broken) = Broken::new(text, &result.findings) else { return };
+        let key = ["core".to_owned(), "rules".to_owned()];
+        set(&mut settings, &key, Value::Array(vec![Value::String("LT02".into())]));
+        let Ok(fluff) = resolve_settings(settings, None, &self.references, &mut Vec::new()) else { return };
+        let Ok((second, _)) = self.run(&broken.text, name, fluff, config, Aim::Indents) else { return };
+        result.findings.retain(|finding| finding.code != "LT02" || asks_for_break(finding));
+        for finding in second.findings.into_iter().filter(|finding| !asks_for_break(finding)) {
+            if let Some((line, column)) = broken.place(finding.line, finding.column, &text.source)
+                && !noqa.silences(line, "LT02")
+            {
+                result.findings.push(StyleFinding { line, column, ..finding });
+            }
         }
-        Ok(result)
     }
 }
 
 impl Linted {
+    fn say(&mut self, line: usize, column: usize, code: &str, message: String, warning: bool) {
+        self.findings.push(StyleFinding { line, column, code: code.to_owned(), message, warning, fixable: false });
+    }
+
     fn add(&mut self, violation: &SQLBaseError, noqa: &Noqa, config: &Resolved) {
         let Some(rule) = &violation.rule else {
             // A rule that crashed comes as a finding without a rule, as do lexing and parsing.
             if violation.description.starts_with("Unexpected exception") {
                 self.crashed += 1;
-            } else if !noqa.silences(violation.line_no, "PRS") && !config.ignore.contains("parsing") {
+                return;
+            }
+            let (code, category) =
+                if violation.description.starts_with("Unable to lex") { ("LXR", "lexing") } else { ("PRS", "parsing") };
+            if !noqa.silences(violation.line_no, code) && !config.ignore.contains(category) {
                 self.unparsable = Some(self.unparsable.map_or(violation.line_no, |line| line.min(violation.line_no)));
             }
             return;
         };
-        if noqa.silences(violation.line_no, rule.code) {
+        if noqa.silences(violation.line_no, rule.code) || config.ignore.contains("linting") {
             return;
         }
         self.findings.push(StyleFinding {
@@ -172,9 +280,13 @@ impl Linted {
     }
 }
 
-/// The library's rules, RF04 replaced.
-fn ruleset() -> RuleSet {
-    rules().into_iter().filter(|rule| rule.code() != "RF04").chain([Keywords::default().erased()]).collect()
+/// The library's rules, RF04 replaced; with comments that come later, those that heed them.
+fn ruleset(comments: Option<&Comments>) -> RuleSet {
+    let rules = rules().into_iter().filter(|rule| rule.code() != "RF04").chain([Keywords::default().erased()]);
+    match comments {
+        None => rules.collect(),
+        Some(comments) => rules.map(|rule| Silenced::wrap(rule, comments)).collect(),
+    }
 }
 
 /// The text in the library's form.

@@ -2,18 +2,23 @@
 //!
 //! In: a text and a team's sqlfluff configuration. Out: findings on the lines of the author's file. What
 //! the library does otherwise than sqlfluff and is put right here: the default of `rules`, old codes,
-//! `setup.cfg` and `tox.ini`, `-- noqa`, RF04, and its panics.
+//! `setup.cfg` and `tox.ini`, `-- noqa`, RF04, JJ01, LT02 behind missing line breaks, and its panics.
 
 mod cache;
 mod codes;
 mod config;
+mod edges;
 mod engine;
+mod forced;
 mod guard;
 mod ini;
 mod keywords;
 mod noqa;
+mod padding;
 mod references;
 mod run;
+mod silenced;
+mod values;
 
 use config::Resolved;
 use engine::{Engine, Linted, StyleFinding, dialect_of};

@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
 use crate::lint::baseline::{Placed, compare};
 use crate::lint::finding::{NotLinted, Outcome, Severity, Violation};
+use crate::lint::gather::is_stripped;
 use crate::lint::ignored::is_ignored;
 use crate::lint::options::{LintFile, Scope, StyleOptions};
 use crate::lint::pool;
@@ -32,13 +33,28 @@ struct Job {
 /// What a job came to.
 struct Done {
     file: LintFile,
-    result: Result<Both, String>,
+    result: Result<Both, Skipped>,
+}
+
+/// Why a file was not linted.
+struct Skipped {
+    reason: String,
+    /// The team's configuration ignores such errors.
+    on_purpose: bool,
+}
+
+impl From<String> for Skipped {
+    fn from(reason: String) -> Self {
+        Self { reason, on_purpose: false }
+    }
 }
 
 /// The pull request's version and production's.
 struct Both {
     text: LintText,
     now: Linted,
+    /// The author's text with fixes, which `text` and `now` are already about.
+    fixed: Option<String>,
     before: Option<(LintText, Linted)>,
     fell_back: Option<String>,
 }
@@ -59,17 +75,12 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
     let mut fixed = Vec::new();
     let mut unrendered = (0, 0);
     for ((path, unique_id), result) in names.into_iter().zip(results) {
-        let mut skip = |reason: String| {
-            outcome.not_linted.push(NotLinted {
-                path: path.clone(),
-                unique_id: unique_id.clone(),
-                reason,
-                on_purpose: false,
-            });
+        let mut skip = |Skipped { reason, on_purpose }: Skipped| {
+            outcome.not_linted.push(NotLinted { path: path.clone(), unique_id: unique_id.clone(), reason, on_purpose });
         };
         match result {
-            None => skip(format!("it took longer than {} s", options.time_limit.as_secs())),
-            Some(Done { result: Err(reason), .. }) => skip(reason),
+            None => skip(format!("it took longer than {} s", options.time_limit.as_secs_f64()).into()),
+            Some(Done { result: Err(skipped), .. }) => skip(skipped),
             Some(Done { file, result: Ok(both) }) => {
                 let parts = both.text.unrendered();
                 if parts > 0 {
@@ -162,8 +173,8 @@ fn skipped(file: &LintFile, reason: &str, on_purpose: bool, outcome: &mut Outcom
 }
 
 /// The text of one version: with what dbt made of it, or else without.
-fn text_of(source: &str, compiled: Option<&str>) -> Result<(LintText, Option<String>), TextError> {
-    match compiled.map(|compiled| LintText::compiled(source, compiled)) {
+fn text_of(source: &str, compiled: Option<&str>, stripped: bool) -> Result<(LintText, Option<String>), TextError> {
+    match compiled.map(|compiled| LintText::compiled(source, compiled, stripped)) {
         Some(Ok(text)) => Ok((text, None)),
         Some(Err(error)) => LintText::guessed(source).map(|text| (text, Some(error.to_string()))),
         None => LintText::guessed(source).map(|text| (text, None)),
@@ -176,28 +187,36 @@ fn work(job: Job, engine: &Engine, cache: &Cache, fix: bool) -> Done {
     Done { file, result }
 }
 
-fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix: bool) -> Result<Both, String> {
-    let (text, fell_back) = text_of(&file.source, file.compiled.as_deref()).map_err(|error| error.to_string())?;
-    let can_fix = fix && text.basis == Basis::Plain;
-    let lint = |text: &LintText, fix: bool| cache.get(text, config, fix, || engine.lint(text, &file.path, config, fix));
-    let now = lint(&text, can_fix)?;
+fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix: bool) -> Result<Both, Skipped> {
+    let templating = |reason: String| Skipped { reason, on_purpose: config.ignore.contains("templating") };
+    let text_of_file = |source: &str| text_of(source, file.compiled.as_deref(), file.stripped);
+    let (mut text, fell_back) = text_of_file(&file.source).map_err(|error| templating(error.to_string()))?;
+    let lint = |text: &LintText| cache.get(text, config, || engine.lint(text, &file.path, config));
+    let mut fixed = None;
+    if fix && text.basis == Basis::Plain {
+        fixed = engine.fix(&text, &file.path, config)?;
+        if let Some(Ok((mended, _))) = fixed.as_deref().map(text_of_file) {
+            text = mended;
+        }
+    }
+    let now = lint(&text)?;
     // Text that only we rendered and that does not parse says nothing about the author's.
     if text.basis == Basis::Guessed && now.unparsable.is_some() {
         let why = fell_back.unwrap_or_else(|| "it cannot be rendered without dbt".to_owned());
-        return Err(format!("{why}; compile it and pass the manifest"));
+        return Err(templating(format!("{why}; compile it and pass the manifest")));
     }
     let before = match &file.before {
         None => None,
-        Some((source, compiled)) => {
-            let source = edges_of(&file.source, source);
+        Some((before, compiled)) => {
+            let source = edges_of(&file.source, before);
             // What cannot be linted in production has no known findings; they all count as new.
-            text_of(&source, compiled.as_deref())
+            text_of(&source, compiled.as_deref(), is_stripped(before))
                 .ok()
-                .and_then(|(text, _)| Some((lint(&text, false).ok()?, text)))
+                .and_then(|(text, _)| Some((lint(&text).ok()?, text)))
                 .map(|(linted, text)| (text, linted))
         }
     };
-    Ok(Both { text, now, before, fell_back })
+    Ok(Both { text, now, fixed, before, fell_back })
 }
 
 /// Production's text with the white space at its ends that the file has: a manifest holds it stripped, and
@@ -217,7 +236,8 @@ fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outc
     if let Some(reason) = both.fell_back {
         outcome.notes.push(format!("{}: {reason}; it was linted as rendered without dbt", file.path));
     }
-    let Linted { findings, unparsable, fixed: text, .. } = both.now;
+    let Linted { findings, unparsable, notes, .. } = both.now;
+    outcome.notes.extend(notes);
     if let Some(line) = unparsable {
         let reason = format!("the lint library cannot parse line {line}; the rules ran on the rest");
         outcome.not_linted.push(NotLinted {
@@ -228,7 +248,7 @@ fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outc
             on_purpose: both.before.as_ref().is_some_and(|(_, before)| before.unparsable.is_some()),
         });
     }
-    if let Some(text) = text {
+    if let Some(text) = both.fixed {
         fixed.push((file.path.clone(), text));
     }
     let shown: Vec<StyleFinding> = match (&both.before, options.scope) {
