@@ -5,16 +5,15 @@
 #![cfg(feature = "duckdb")]
 
 mod common;
+#[path = "common/places.rs"]
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use common::{Checkout, Expected, ExpectedColumn, ExpectedRelation, fixtures, production, pull_requests};
 use duckdb::Connection;
-use premerge::artifacts::read_pair;
-use premerge::changes::{CompareOptions, compare};
-use premerge::plan::{PlanOptions, plan};
-use premerge::project::{Graph, IndirectSelection};
+use places::places;
 use serde_json::Value;
 
 /// dbt's columns of a snapshot that hold the time of its run.
@@ -84,7 +83,11 @@ fn what_is_not_built_because_its_sql_is_the_same_is_the_same() {
         let built: BTreeSet<&str> =
             report["nodes"].as_array().unwrap().iter().filter_map(|node| node["unique_id"].as_str()).collect();
         let production = Expected::read(&fixtures().join("production.expected.json"));
-        for (unique_id, _, (schema, identifier)) in places(&checkout) {
+        for (unique_id, _, (schema, identifier)) in places(
+            &fixtures().join("production.manifest.json.gz"),
+            &checkout.manifest(),
+            &format!("premerge_pr_{}", checkout.number),
+        ) {
             let theirs = |list: &[ExpectedRelation], schema: &str| {
                 let found = list.iter().find(|r| (r.schema.as_str(), r.name.as_str()) == (schema, &identifier));
                 found.map(|relation| (relation.rows, relation.content_hash.clone(), columns_of(relation)))
@@ -166,7 +169,11 @@ fn contents(checkout: &Checkout, report: &Value, expected: &Expected, exceptions
     ))
     .unwrap();
     let mut compared = 0;
-    for (unique_id, relation, dbts) in places(checkout) {
+    for (unique_id, relation, dbts) in places(
+        &fixtures().join("production.manifest.json.gz"),
+        &checkout.manifest(),
+        &format!("premerge_pr_{}", checkout.number),
+    ) {
         if !built.contains(unique_id.as_str()) || exceptions.contains("*") {
             continue;
         }
@@ -177,26 +184,6 @@ fn contents(checkout: &Checkout, report: &Value, expected: &Expected, exceptions
         compared += 1;
     }
     assert!(compared == built.len() || exceptions.contains("*"), "{compared} of {} relations compared", built.len());
-}
-
-/// unique_id, identifier in the temporary schema, and dbt's (schema, identifier), of everything planned.
-fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
-    let files = read_pair(&fixtures().join("production.manifest.json.gz"), &checkout.manifest()).unwrap();
-    let (state, pr) = files.parse().unwrap();
-    let graph = Graph::new(&pr);
-    let changes = compare(&state, &pr, &CompareOptions::default());
-    let options = PlanOptions {
-        schema: format!("premerge_pr_{}", checkout.number),
-        select: None,
-        exclude: BTreeSet::new(),
-        indirect: IndirectSelection::Eager,
-    };
-    let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
-    let place = |id: &str| {
-        let node = pr.nodes.get(id).unwrap();
-        (node.schema.as_deref().unwrap().to_owned(), node.alias.as_deref().unwrap().to_owned())
-    };
-    plan.nodes.iter().map(|n| (n.unique_id.clone(), n.relation.clone(), place(&n.unique_id))).collect()
 }
 
 fn same_content(

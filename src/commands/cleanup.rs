@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::check::ProjectArgs;
 use super::{CommandError, Io, runtime};
-use crate::config::{ConfigFile, DbtProject, ProfileQuery, Target};
+use crate::config::DbtProject;
 use crate::publish::detect::detect;
 use crate::warehouse::{self, Dropped, KeptSchema, Limits, Place, WarehouseError};
 
@@ -39,20 +39,10 @@ pub struct CleanupArgs {
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.
 pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let ProjectArgs { project_dir, profiles_dir, profile, target, config } = &args.project;
-    let project_dir = io.env.cwd.join(project_dir);
-    let file = match config {
-        Some(path) => ConfigFile::read(&io.env.cwd.join(path), true)?,
-        None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
-    };
+    let project_dir = args.project.folder(&io.env);
+    let file = args.project.file(&io.env)?;
     let project = DbtProject::read(&project_dir, &io.env)?;
-    let query = ProfileQuery {
-        profiles_dir: profiles_dir.clone(),
-        profile: profile.clone().or(project.profile),
-        target: target.clone(),
-        project_dir: project_dir.clone(),
-    };
-    let target = Target::find(&query, &io.env)?;
+    let target = args.project.target(&project, &io.env)?;
     let ci =
         detect(&|name| io.env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))?;
     let wanted = Wanted {

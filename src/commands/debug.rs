@@ -8,7 +8,7 @@ use clap::Args;
 use super::check::ProjectArgs;
 use super::{CommandError, Io, runtime};
 use crate::artifacts::ManifestFile;
-use crate::config::{DbtProject, ProfileQuery, Target};
+use crate::config::DbtProject;
 use crate::warehouse::{self, Limits, Place, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
@@ -27,16 +27,9 @@ pub struct DebugArgs {
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.
 pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let ProjectArgs { project_dir, profiles_dir, profile, target, .. } = &args.project;
-    let project_dir = io.env.cwd.join(project_dir);
+    let project_dir = args.project.folder(&io.env);
     let project = DbtProject::read(&project_dir, &io.env)?;
-    let query = ProfileQuery {
-        profiles_dir: profiles_dir.clone(),
-        profile: profile.clone().or(project.profile),
-        target: target.clone(),
-        project_dir: project_dir.clone(),
-    };
-    let target = Target::find(&query, &io.env)?;
+    let target = args.project.target(&project, &io.env)?;
     let mut schemas: BTreeSet<String> = target.schema.clone().into_iter().collect();
     if let Some(state) = &args.state {
         let file = ManifestFile::read(&io.env.cwd.join(state))?;

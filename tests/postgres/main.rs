@@ -12,6 +12,8 @@ mod ferry;
 mod killed;
 mod meeting;
 mod physical;
+#[path = "../common/places.rs"]
+mod places;
 mod redshift;
 mod redshift_job;
 mod redshift_login;

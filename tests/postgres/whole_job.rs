@@ -3,14 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use premerge::artifacts::read_pair;
-use premerge::changes::{CompareOptions, compare};
-use premerge::plan::{PlanOptions, plan};
-use premerge::project::{Graph, IndirectSelection};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::ferry::{Checkout, PRODUCTION, content, fingerprint, fixtures, pull_requests};
+use crate::places::places;
 
 /// What premerge knowingly does otherwise than dbt, as on DuckDB.
 fn is_exception(name: &str) -> bool {
@@ -130,7 +127,9 @@ pub fn as_dbt(checkout: &Checkout, production: &Cluster) -> Compared {
         .filter_map(|node| node["unique_id"].as_str())
         .collect();
     let mut compared = Compared { relations: 0, columns: Vec::new() };
-    for (unique_id, relation, (schema, identifier)) in places(checkout) {
+    for (unique_id, relation, (schema, identifier)) in
+        places(&checkout.state(), &checkout.manifest(), &checkout.schema())
+    {
         if !built.contains(unique_id.as_str()) {
             continue;
         }
@@ -146,27 +145,6 @@ pub fn as_dbt(checkout: &Checkout, production: &Cluster) -> Compared {
     }
     assert_eq!(compared.relations, built.len());
     compared
-}
-
-/// unique_id, identifier in the temporary schema, and dbt's (schema, identifier).
-fn places(checkout: &Checkout) -> Vec<(String, String, (String, String))> {
-    let state = checkout.state();
-    let files = read_pair(&state, &checkout.manifest()).unwrap();
-    let (state, pr) = files.parse().unwrap();
-    let graph = Graph::new(&pr);
-    let changes = compare(&state, &pr, &CompareOptions::default());
-    let options = PlanOptions {
-        schema: checkout.schema(),
-        select: None,
-        exclude: BTreeSet::new(),
-        indirect: IndirectSelection::Eager,
-    };
-    let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
-    let place = |id: &str| {
-        let node = pr.nodes.get(id).unwrap();
-        (node.schema.as_deref().unwrap().to_owned(), node.alias.as_deref().unwrap().to_owned())
-    };
-    plan.nodes.iter().map(|n| (n.unique_id.clone(), n.relation.clone(), place(&n.unique_id))).collect()
 }
 
 /// Reads the statements of role `ci` in the server's log: each that could write names a temporary schema as

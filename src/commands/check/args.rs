@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::render::Format;
-use crate::commands::{ManifestArgs, SelectionArgs};
-use crate::config::{AtEnd, AtStart};
+use crate::commands::{CommandError, ManifestArgs, SelectionArgs};
+use crate::config::{AtEnd, AtStart, ConfigFile, DbtProject, Env, ProfileQuery, Target};
 
 /// `premerge check`.
 #[derive(Debug, Clone, Args)]
@@ -91,4 +91,30 @@ pub struct ProjectArgs {
     /// premerge's settings [default: premerge.yml in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+}
+
+impl ProjectArgs {
+    /// The project's folder.
+    pub(crate) fn folder(&self, env: &Env) -> PathBuf {
+        env.cwd.join(&self.project_dir)
+    }
+
+    /// premerge.yml, which must be there only where it is named.
+    pub(crate) fn file(&self, env: &Env) -> Result<ConfigFile, CommandError> {
+        Ok(match &self.config {
+            Some(path) => ConfigFile::read(&env.cwd.join(path), true)?,
+            None => ConfigFile::read(&self.folder(env).join("premerge.yml"), false)?,
+        })
+    }
+
+    /// The target that these flags and the project choose, as dbt chooses.
+    pub(crate) fn target(&self, project: &DbtProject, env: &Env) -> Result<Target, CommandError> {
+        let query = ProfileQuery {
+            profiles_dir: self.profiles_dir.clone(),
+            profile: self.profile.clone().or_else(|| project.profile.clone()),
+            target: self.target.clone(),
+            project_dir: self.folder(env),
+        };
+        Ok(Target::find(&query, env)?)
+    }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::args::{CheckArgs, ProjectArgs};
+use super::args::CheckArgs;
 use super::git;
 use crate::commands::CommandError;
-use crate::config::{AtEnd, AtStart, ConfigFile, DbtProject, Env, LintConfig, ProfileQuery, Target};
+use crate::config::{AtEnd, AtStart, ConfigFile, DbtProject, Env, LintConfig, Target};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
 
@@ -52,25 +52,15 @@ impl Settings {
         env: &Env,
         now: Timestamp,
     ) -> Result<Self, CommandError> {
-        let ProjectArgs { project_dir, profiles_dir, profile, target, config } = &args.project;
-        let project_dir = env.cwd.join(project_dir);
+        let project_dir = args.project.folder(env);
         if !project_dir.is_dir() {
             return Err(CommandError::Usage(format!("--project-dir {} is no folder", project_dir.display())));
         }
-        let file = match config {
-            Some(path) => ConfigFile::read(&env.cwd.join(path), true)?,
-            None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
-        };
+        let file = args.project.file(env)?;
         let project = DbtProject::read(&project_dir, env)?;
         let given = args.selection.state_modified_compare_more_unrendered_values;
         let more_unrendered_values = given.or(project.more_unrendered_values());
-        let query = ProfileQuery {
-            profiles_dir: profiles_dir.clone(),
-            profile: profile.clone().or(project.profile),
-            target: target.clone(),
-            project_dir: project_dir.clone(),
-        };
-        let target = Target::find(&query, env)?;
+        let target = args.project.target(&project, env)?;
         let chosen = args.schema.as_ref().or(file.schema.as_ref());
         let schema = match chosen {
             Some(name) => named(name, pull_request, project.name.as_deref())?,

@@ -34,6 +34,7 @@ const CORE: &[(&str, Allowed)] = &[
     ("large_file_skip_char_limit", Whole),
     ("max_line_length", Whole),
     ("max_parse_depth", Whole),
+    ("max_parse_nodes", Whole),
     ("runaway_limit", Whole),
     ("warn_unused_ignores", Flag),
 ];
