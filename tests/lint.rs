@@ -1,14 +1,12 @@
-//! Lint against sqlfluff, whose answers are committed (`fixtures/lint/ask_sqlfluff.py` makes them), and our
-//! own rules on a manifest that breaks each of them.
+//! Style rules against sqlfluff, whose answers are committed (`fixtures/lint/ask_sqlfluff.py` makes them).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test may")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use premerge::artifacts::{Manifest, ManifestFile};
-use premerge::config::LintConfig;
-use premerge::lint::{LintFile, Outcome, Scope, Severity, StyleOptions, gather, rules};
+use premerge::artifacts::ManifestFile;
+use premerge::lint::{LintFile, Outcome, Scope, Severity, StyleOptions, gather};
 use serde_json::{Value, json};
 
 fn fixtures() -> PathBuf {
@@ -255,113 +253,6 @@ fn broken_text_is_linted_or_named_and_never_panics() {
         let (outcome, _) = premerge::lint::style(files, &options);
         assert!(outcome.files + outcome.not_linted.len() as u64 >= total, "every file is linted or named");
     }
-}
-
-/// A manifest whose model `bad` breaks what a manifest can break, and whose model `stg_good` breaks nothing.
-fn manifest() -> Value {
-    let node = |name: &str, layer: &str, sql: &str| {
-        json!({
-            "unique_id": format!("model.shop.{name}"), "resource_type": "model", "name": name, "package_name": "shop",
-            "original_file_path": format!("models/{layer}/{name}.sql"), "fqn": ["shop", layer, name],
-            "raw_code": sql, "compiled_code": sql.replace("{{ target.name }}", "ci"), "language": "sql",
-            "config": {"materialized": "view"}, "depends_on": {"nodes": [], "macros": []}, "columns": {},
-        })
-    };
-    let test = |name: &str, column: &str, on: &str| {
-        json!({
-            "unique_id": format!("test.shop.{name}_{on}"), "resource_type": "test", "name": name, "package_name": "shop",
-            "test_metadata": {"name": name}, "column_name": column, "attached_node": format!("model.shop.{on}"),
-            "depends_on": {"nodes": [format!("model.shop.{on}")], "macros": []},
-        })
-    };
-    let bad_sql = "select '{{ target.name }}' as t, a.x, b.x, current_date as d\nfrom raw.orders as a\njoin raw.items as b\nunion\nselect 1, 2, 3, 4 from raw.orders\norder by 1\n";
-    let mut bad = node("bad", "marts", bad_sql);
-    bad["config"] = json!({"materialized": "incremental"});
-    bad["columns"] = json!({"gone": {"name": "gone"}});
-    bad["depends_on"]["nodes"] = json!(["source.shop.raw.orders", "model.shop.secret"]);
-    let mut untested = node("stg_two", "staging", "select 1 as id");
-    untested["depends_on"]["nodes"] = json!(["source.shop.raw.orders", "source.shop.raw.items"]);
-    let star = node("fct_star", "marts", "select * from {{ ref('x') }}");
-    let mut star = star;
-    star["compiled_code"] = json!("select * from \"d\".\"s\".\"x\"");
-    let mut secret = node("secret", "other", "select 1 as id");
-    secret["access"] = json!("private");
-    secret["group"] = json!("finance");
-    secret["description"] = json!("Secret.");
-    let mut good = node("stg_good", "staging", "select\n    id,\n    fee\nfrom {{ source('raw', 'orders') }}\n");
-    good["compiled_code"] = json!("select\n    id,\n    fee\nfrom raw.orders\n");
-    good["description"] = json!("Orders.");
-    good["columns"] = json!({"id": {"name": "id"}, "fee": {"name": "fee"}});
-    good["depends_on"]["nodes"] = json!(["source.shop.raw.orders"]);
-    let nodes = [
-        bad,
-        untested,
-        star,
-        secret,
-        good,
-        test("unique", "id", "stg_good"),
-        test("not_null", "id", "stg_good"),
-        test("not_null", "x", "bad"),
-    ];
-    let nodes: serde_json::Map<String, Value> =
-        nodes.into_iter().map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node)).collect();
-    json!({
-        "metadata": {"project_name": "shop", "adapter_type": "duckdb",
-            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
-        "nodes": nodes,
-    })
-}
-
-fn project_rules(pr: &Value, state: Option<&Value>, config: &LintConfig) -> Outcome {
-    let (pr, state) = (pr.to_string(), state.map(Value::to_string));
-    let pr: Manifest<'_> = serde_json::from_str(&pr).unwrap();
-    let state: Option<Manifest<'_>> = state.as_ref().map(|text| serde_json::from_str(text).unwrap());
-    rules::project(&pr, state.as_ref(), config, Scope::ChangedFiles).unwrap()
-}
-
-#[test]
-fn each_project_rule_finds_its_fault_and_leaves_a_good_model_alone() {
-    let outcome = project_rules(&manifest(), None, &LintConfig::default());
-    for code in rules::codes() {
-        assert!(outcome.violations.iter().any(|violation| violation.code == code), "{code} found nothing");
-    }
-    let good: Vec<_> = outcome.violations.iter().filter(|violation| violation.path.contains("stg_good")).collect();
-    assert!(good.is_empty(), "{good:?}");
-    let line = |code: &str| outcome.violations.iter().find(|v| v.code == code && v.path.contains("bad")).unwrap().line;
-    assert_eq!((line("PM001"), line("PM012"), line("PM013"), line("PM014")), (Some(2), Some(3), Some(4), Some(6)));
-}
-
-#[test]
-fn what_production_breaks_too_is_known_and_what_is_mended_is_counted() {
-    let state = manifest();
-    let mut pr = manifest();
-    pr["nodes"]["model.shop.stg_two"]["description"] = json!("Two.");
-    pr["nodes"]["model.shop.stg_good"]["description"] = json!("");
-    let outcome = project_rules(&pr, Some(&state), &LintConfig::default());
-    let found: Vec<_> = outcome.violations.iter().map(|v| (v.code.as_str(), v.path.as_str())).collect();
-    assert_eq!(found, [("PM005", "models/staging/stg_good.sql")]);
-    assert_eq!(outcome.fixed, 1);
-    assert!(outcome.known > 10);
-}
-
-#[test]
-fn severities_and_exceptions_are_the_team_s() {
-    let mut config = LintConfig::default();
-    let parse = |value: Value| serde_json::from_value(value).unwrap();
-    config.rules.insert("PM005".to_owned(), parse(json!({"severity": "error", "except": {"names": ["fct_*"]}})));
-    config.rules.insert(
-        "PM006".to_owned(),
-        parse(json!({"overrides": [{"severity": "off", "models": {"folders": ["models/marts"]}}]})),
-    );
-    let outcome = project_rules(&manifest(), None, &config);
-    let of = |code: &str| outcome.violations.iter().filter(|v| v.code == code).collect::<Vec<_>>();
-    assert!(of("PM005").iter().all(|v| v.severity == Severity::Error && !v.path.contains("fct_star")));
-    assert!(!of("PM005").is_empty());
-    assert!(of("PM006").iter().all(|v| !v.path.contains("marts")));
-    config.rules.insert("PM999".to_owned(), parse(json!({})));
-    let text = manifest().to_string();
-    let manifest: Manifest<'_> = serde_json::from_str(&text).unwrap();
-    assert!(rules::project(&manifest, None, &config, Scope::All).unwrap_err().contains("PM999"));
 }
 
 fn copy(from: &Path, to: &Path) {

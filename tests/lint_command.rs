@@ -241,6 +241,17 @@ fn sarif_has_what_code_scanning_needs() {
 }
 
 #[test]
+fn sarif_links_a_project_rule_to_its_section() {
+    let dir = project(&[("target/manifest.json", &manifest("select 1 as id"))]);
+    let (_, out, _) = lint(&dir, &["--format", "sarif"]);
+    let sarif: Value = serde_json::from_str(&out).unwrap();
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| rule["id"] == "PM005").unwrap();
+    let uri = rule["helpUri"].as_str().unwrap();
+    assert!(uri.starts_with("https://") && uri.ends_with("/docs/rules.md#pm005"), "{uri}");
+}
+
+#[test]
 fn annotations_name_file_line_and_rule_and_cannot_be_broken_out_of() {
     let dir = project(&[("a,b:c%.sql", BAD)]);
     let (_, out, log) = lint(&dir, &["--format", "annotations", "a,b:c%.sql"]);

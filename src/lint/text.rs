@@ -80,6 +80,17 @@ impl LintText {
 
     /// The author's line of a place in the rendered text (both from 1); `None` if no author wrote it there.
     pub(crate) fn written_line(&self, line: u64, column: u64) -> Option<usize> {
+        let (at, slice) = self.slice_at(line, column)?;
+        (slice.kind == Kind::Literal).then(|| line_of(&self.source, slice.source.start + (at - slice.rendered.start)))
+    }
+
+    /// The same, and where a tag wrote it, the tag's line.
+    pub(crate) fn causing_line(&self, line: u64, column: u64) -> Option<usize> {
+        let (_, slice) = self.slice_at(line, column)?;
+        self.written_line(line, column).or_else(|| Some(line_of(&self.source, slice.source.start)))
+    }
+
+    fn slice_at(&self, line: u64, column: u64) -> Option<(usize, &Slice)> {
         let lines_before = usize::try_from(line.checked_sub(1)?).ok()?;
         let start = match lines_before {
             0 => 0,
@@ -88,8 +99,7 @@ impl LintText {
         let columns_before = usize::try_from(column.checked_sub(1)?).ok()?;
         let rest = self.rendered.get(start..)?;
         let at = start + rest.chars().take(columns_before).map(char::len_utf8).sum::<usize>();
-        let slice = self.slices.iter().find(|slice| slice.rendered.contains(&at))?;
-        (slice.kind == Kind::Literal).then(|| line_of(&self.source, slice.source.start + (at - slice.rendered.start)))
+        self.slices.iter().find(|slice| slice.rendered.contains(&at)).map(|slice| (at, slice))
     }
 
     /// How many pieces of SQL stand in the file and not in the SQL: branches that were not taken.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::LintFormat;
 use crate::commands::Io;
-use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation};
+use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation, rules};
 use crate::report::escape;
 
 impl LintFormat {
@@ -72,7 +72,11 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
     let mut codes: Vec<&str> = outcome.violations.iter().map(|violation| violation.code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
-    let rules: Vec<_> = codes.iter().map(|code| json!({"id": code})).collect();
+    let rule = |code: &&str| match rules::help_uri(code) {
+        Some(uri) => json!({"id": code, "helpUri": uri}),
+        None => json!({"id": code}),
+    };
+    let rules: Vec<_> = codes.iter().map(rule).collect();
     let results: Vec<_> = outcome
         .violations
         .iter()

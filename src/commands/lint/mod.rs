@@ -80,7 +80,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         && let Some(pr) = &manifest
     {
         let scope = if state.is_none() { Scope::All } else { scope };
-        outcome.add(project_rules(pr, state.as_ref(), &config, scope)?);
+        outcome.add(project_rules(pr, state.as_ref(), &config, scope, &project_dir)?);
     }
     args.format.write(&outcome, io).map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
     Ok(exit_code(&outcome))
@@ -92,9 +92,10 @@ pub(super) fn project_rules(
     state: Option<&Manifest<'_>>,
     config: &LintConfig,
     scope: Scope,
+    project_dir: &std::path::Path,
 ) -> Result<Outcome, CommandError> {
     let remedy = "write one of the codes of docs/rules.md, such as PM001".to_owned();
-    rules::project(pr, state, config, scope).map_err(|message| CommandError::Input { message, remedy })
+    rules::project(pr, state, config, scope, project_dir).map_err(|message| CommandError::Input { message, remedy })
 }
 
 /// What style rules depend on, from `premerge.yml` and the environment.

@@ -33,7 +33,7 @@ use model::Model;
 pub use run::project;
 
 /// Something that a rule says about a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Hit {
     /// In the author's file, from 1; `None` for the model as a whole.
     line: Option<usize>,
@@ -86,6 +86,13 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|rule| rule.code)
 }
 
+/// Where a project rule is explained; `None` for a code that is none.
+#[must_use]
+pub fn help_uri(code: &str) -> Option<String> {
+    let rule = ALL.iter().find(|rule| rule.code == code)?;
+    Some(format!("{}/blob/main/docs/rules.md#{}", env!("CARGO_PKG_REPOSITORY"), rule.code.to_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -97,7 +104,8 @@ mod tests {
         assert_eq!(codes, sorted);
         let docs = fs_err::read_to_string("docs/rules.md").unwrap();
         for code in codes {
-            assert!(docs.contains(&format!("## {code} ")), "docs/rules.md has a section for {code}");
+            let section = format!("<a id=\"{}\"></a>\n\n## {code} ", code.to_lowercase());
+            assert!(docs.contains(&section), "docs/rules.md has a section for {code}");
         }
     }
 }

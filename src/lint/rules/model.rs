@@ -1,11 +1,13 @@
 //! A model as rules see it: its node, its neighbours, its layer, its SQL.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::columns::{Columns, columns};
 use super::tokens::Tokens;
 use super::tree::Tree;
 use crate::artifacts::{Manifest, Node, ResourceType};
 use crate::config::{LayerConfig, LayerRole};
+use crate::lint::ephemeral::without_injected;
 use crate::lint::text::LintText;
 use crate::sql::Dialect;
 
@@ -14,6 +16,8 @@ pub(super) struct Project<'m> {
     pub(super) manifest: &'m Manifest<'m>,
     /// Generic tests by the node that they test.
     tests: HashMap<&'m str, Vec<&'m Node<'m>>>,
+    /// What unit tests test.
+    unit_tested: HashSet<&'m str>,
     pub(super) layers: Vec<LayerConfig>,
     dialect: Option<Dialect>,
 }
@@ -30,8 +34,10 @@ impl<'m> Project<'m> {
                 }
             }
         }
+        let unit_tests = manifest.unit_tests.values();
+        let unit_tested = unit_tests.flat_map(|test| test.depends_on.nodes.iter().map(AsRef::as_ref)).collect();
         let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
-        Self { manifest, tests, layers: layers.map_or_else(usual_layers, <[_]>::to_vec), dialect }
+        Self { manifest, tests, unit_tested, layers: layers.map_or_else(usual_layers, <[_]>::to_vec), dialect }
     }
 
     /// Every model of the project itself.
@@ -80,11 +86,16 @@ pub(super) struct Model<'m> {
 
 impl<'m> Model<'m> {
     pub(super) fn new(project: &'m Project<'m>, node: &'m Node<'m>) -> Self {
-        let compiled = node.compiled_code.filter(|code| !code.is_empty() && !node.is_python());
-        let text = compiled.and_then(|code| LintText::compiled(&node.raw_code.get(), &code.get(), true).ok());
+        let compiled = node.compiled_code.filter(|code| !code.is_empty() && !node.is_python()).map(|code| code.get());
+        let text = compiled.as_ref().and_then(|code| LintText::compiled(&node.raw_code.get(), code, true).ok());
+        // Without the author's lines there are still columns.
+        let sql = match &text {
+            Some(text) => Some(text.rendered.clone()),
+            None => compiled.map(|code| without_injected(&code)),
+        };
         let dialect = project.dialect;
-        let tokens = text.as_ref().and_then(|text| Tokens::of(&text.rendered, dialect));
-        let tree = text.as_ref().and_then(|text| Tree::of(&text.rendered, dialect));
+        let tokens = sql.as_ref().and_then(|sql| Tokens::of(sql, dialect));
+        let tree = sql.as_ref().and_then(|sql| Tree::of(sql, dialect));
         Self { project, node, text, tokens, tree }
     }
 
@@ -106,9 +117,29 @@ impl<'m> Model<'m> {
         self.project.tests.get(self.node.unique_id.as_ref()).map_or(&[], Vec::as_slice)
     }
 
-    /// The author's line of a place in the rendered text (line and column from 1), and whether the author
-    /// wrote it there: not a macro, not a `ref`.
+    pub(super) fn is_unit_tested(&self) -> bool {
+        self.project.unit_tested.contains(self.node.unique_id.as_ref())
+    }
+
+    pub(super) fn is_of(&self, dialect: Dialect) -> bool {
+        self.project.dialect == Some(dialect)
+    }
+
+    /// The author's line of a place in the rendered text (line and column from 1); `None` where the author did
+    /// not write it: a macro or a `ref` did.
     pub(super) fn written(&self, line: u64, column: u64) -> Option<usize> {
         self.text.as_ref()?.written_line(line, column)
+    }
+
+    /// The author's line that a place in the rendered text comes from: where a macro wrote it, that of its call.
+    pub(super) fn caused(&self, line: u64, column: u64) -> Option<usize> {
+        self.text.as_ref()?.causing_line(line, column)
+    }
+
+    /// What the last `select` gives; nothing known where the SQL is no tree.
+    pub(super) fn columns(&self) -> Columns {
+        let unknown = Columns { more: true, ..Columns::default() };
+        let written = |line, column| self.written(line, column).is_some();
+        self.tree.as_ref().map_or(unknown, |tree| columns(&tree.query, self.project.dialect, &written))
     }
 }

@@ -12,7 +12,10 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     let Some(tree) = &model.tree else { return Vec::new() };
     let system = |name: &str| {
         let name = name.to_lowercase();
-        name == "dual" || name.contains("information_schema") || name.starts_with("pg_catalog.")
+        let alone = !name.contains('.');
+        let catalog = ["dual", "pg_", "svv_", "svl_", "stl_", "stv_"].iter().any(|prefix| name.starts_with(prefix));
+        // PostgreSQL's and Redshift's catalogs are found without their schema.
+        alone && catalog || name.contains("information_schema") || name.starts_with("pg_catalog.")
     };
     tree.relations
         .iter()

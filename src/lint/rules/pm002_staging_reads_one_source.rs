@@ -4,6 +4,7 @@
 //! own layer, which dbt's guide puts before it where tables are joined first.
 
 use super::{Hit, Model, Rule};
+use crate::artifacts::Node;
 use crate::config::LayerRole;
 use crate::lint::finding::Severity;
 
@@ -14,12 +15,16 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let sources = model.parents("source");
-    let name = |id: &str| id.rsplit('.').next().unwrap_or(id).to_owned();
-    let others: Vec<String> = ["model", "seed", "snapshot"]
+    let base = |node: &&Node<'_>| {
+        let layer = model.project.layer(node).map(|layer| layer.role);
+        layer == Some(LayerRole::Staging) && node.name.starts_with("base_")
+    };
+    let others: Vec<&str> = ["model", "seed", "snapshot"]
         .iter()
         .flat_map(|kind| model.parents(kind))
-        .map(name)
-        .filter(|name| !name.starts_with("base_"))
+        .filter_map(|id| model.project.manifest.nodes.get(id))
+        .filter(|node| !base(node))
+        .map(|node| node.name.as_ref())
         .collect();
     if !others.is_empty() {
         return vec![Hit::model(format!(
@@ -28,7 +33,9 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         ))];
     }
     match sources.len() {
-        2.. => vec![Hit::model(format!("a staging model reads one source, and this one reads {}", sources.len()))],
+        2.. => {
+            vec![Hit::model(format!("a staging model reads one source, and this one reads {} sources", sources.len()))]
+        }
         _ => Vec::new(),
     }
 }

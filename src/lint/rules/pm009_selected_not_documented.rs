@@ -1,6 +1,6 @@
 //! PM009: a model whose columns are documented selects one that is not.
 
-use super::columns::columns;
+use super::columns::bare;
 use super::{Hit, Model, Rule};
 use crate::lint::finding::Severity;
 
@@ -12,8 +12,7 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     if documented.is_empty() || !model.is_model() {
         return Vec::new();
     }
-    let Some(selected) = model.tree.as_ref().and_then(|tree| columns(&tree.query)) else { return Vec::new() };
-    let known = |name: &String| documented.values().any(|column| column.name.eq_ignore_ascii_case(name));
-    let names = selected.into_iter().filter(|name| !known(name));
-    names.map(|name| Hit::model(format!("column `{name}` is selected and not documented"))).collect()
+    let known = |key: &str| documented.values().any(|column| bare(&column.name).eq_ignore_ascii_case(key));
+    let names = model.columns().names.into_iter().filter(|name| !known(&name.key));
+    names.map(|name| Hit::model(format!("column `{}` is selected and not documented", name.shown))).collect()
 }

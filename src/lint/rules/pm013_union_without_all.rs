@@ -9,12 +9,11 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     let Some(tokens) = &model.tokens else { return Vec::new() };
     tokens
         .around()
-        .filter(|(before, item, after)| item.word == "UNION" && *before != "." && !["ALL", "DISTINCT"].contains(after))
-        .map(|(_, item, _)| {
-            Hit::at(
-                model.written(item.line, item.column),
-                "`union` without `all` removes duplicates; say which is meant",
-            )
+        .filter(|(before, item, after)| {
+            // `::union(…)`, `as union(…)` are a type of DuckDB.
+            item.word == "UNION" && ![".", "::", "AS"].contains(before) && !["ALL", "DISTINCT"].contains(after)
         })
+        .filter_map(|(_, item, _)| model.written(item.line, item.column))
+        .map(|line| Hit::at(Some(line), "`union` without `all` removes duplicates; say which is meant"))
         .collect()
 }

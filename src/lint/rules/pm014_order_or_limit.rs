@@ -1,5 +1,6 @@
 //! PM014: a model orders or limits its rows. A relation has no order, and a limit is left over from trying out.
 
+use super::tokens::Item;
 use super::{Hit, Model, Rule};
 use crate::lint::finding::Severity;
 
@@ -7,20 +8,28 @@ pub(super) const RULE: Rule = Rule { code: "PM014", severity: Severity::Warning,
 
 fn check(model: &Model<'_>) -> Vec<Hit> {
     let Some(tokens) = model.tokens.as_ref().filter(|_| model.is_model()) else { return Vec::new() };
-    tokens
-        .around()
-        .filter_map(|(before, item, after)| {
-            // Inside brackets an order belongs to a window or an aggregate, or feeds a limit.
-            let message = match item.word.as_str() {
-                "ORDER" if after == "BY" && item.depth == 0 => {
-                    "a model's rows have no order; leave `order by` to its readers"
-                }
-                "LIMIT" if before != "." && after.starts_with(|c: char| c.is_ascii_digit()) => {
-                    "`limit` cuts the model's rows"
-                }
-                _ => return None,
-            };
-            Some(Hit::at(model.written(item.line, item.column), message))
-        })
+    let at = |item: &Item, message: &str| Some(Hit::at(Some(model.written(item.line, item.column)?), message));
+    // Inside brackets a limit picks for a subquery or an aggregate; an order belongs to a window, an aggregate or
+    // that limit.
+    let outside = || tokens.around().filter(|(_, item, _)| item.depth == 0);
+    let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let limits = |(before, item, after): &(&str, &Item, &str)| match item.word.as_str() {
+        "LIMIT" => *before != "." && number(after),
+        "FETCH" => ["FIRST", "NEXT"].contains(after),
+        "TOP" => ["SELECT", "DISTINCT"].contains(before) && number(after),
+        _ => false,
+    };
+    let limits: Vec<&Item> = outside().filter(limits).map(|(_, item, _)| item).collect();
+    if !limits.is_empty() {
+        // An order before it says which rows stay.
+        return limits.into_iter().filter_map(|item| at(item, "`limit` cuts the model's rows")).collect();
+    }
+    // `distinct on` keeps the first row of the order.
+    if outside().any(|(_, item, after)| item.word == "DISTINCT" && after == "ON") {
+        return Vec::new();
+    }
+    outside()
+        .filter(|(_, item, after)| item.word == "ORDER" && *after == "BY")
+        .filter_map(|(_, item, _)| at(item, "a model's rows have no order; leave `order by` to its readers"))
         .collect()
 }

@@ -5,24 +5,36 @@
 use super::{Hit, Model, Rule};
 use crate::artifacts::ResourceType;
 use crate::lint::finding::Severity;
+use crate::sql::Dialect;
 
 pub(super) const RULE: Rule = Rule { code: "PM015", severity: Severity::Warning, check };
 
-/// Without brackets in at least one dialect.
+/// Without brackets in at least one dialect, and no good names for columns.
 const WORDS: [&str; 6] =
-    ["CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP", "SYSDATE", "CURRENT_DATETIME"];
+    ["CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_DATETIME"];
 /// Only with brackets: the words alone are good column names.
-const CALLS: [&str; 10] = [
-    "NOW",
-    "GETDATE",
-    "RANDOM",
-    "RAND",
-    "UUID",
-    "GEN_RANDOM_UUID",
+const CALLS: [&str; 21] = [
+    "CLOCK_TIMESTAMP",
     "GENERATE_UUID",
-    "UUID_STRING",
+    "GEN_RANDOM_UUID",
+    "GETDATE",
+    "GET_CURRENT_TIME",
+    "GET_CURRENT_TIMESTAMP",
+    "NEWID",
+    "NOW",
+    "RAND",
+    "RANDN",
+    "RANDOM",
+    "RANDSTR",
+    "STATEMENT_TIMESTAMP",
+    "SYSDATE",
     "SYSTIMESTAMP",
+    "TIMEOFDAY",
     "TODAY",
+    "TRANSACTION_TIMESTAMP",
+    "UUID",
+    "UUID_GENERATE_V4",
+    "UUID_STRING",
 ];
 
 fn check(model: &Model<'_>) -> Vec<Hit> {
@@ -33,11 +45,13 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         .around()
         .filter(|(before, item, after)| {
             let word = item.word.as_str();
-            !["AS", "."].contains(before) && (WORDS.contains(&word) || (CALLS.contains(&word) && *after == "("))
+            // Redshift's `sysdate` has no brackets, and is a word to nobody else.
+            let alone = WORDS.contains(&word) || word == "SYSDATE" && *after != "." && model.is_of(Dialect::Redshift);
+            !["AS", "."].contains(before) && (alone || (CALLS.contains(&word) && *after == "("))
         })
         .map(|(_, item, _)| {
             let message = format!("`{}` is another value on every run", item.word.to_lowercase());
-            Hit::at(model.written(item.line, item.column), message)
+            Hit::at(model.caused(item.line, item.column), message)
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! PM017: an incremental model has no `unique_key`, so a row that comes twice is there twice.
 
+use serde_json::Value;
+
 use super::{Hit, Model, Rule};
 use crate::lint::finding::Severity;
 
@@ -11,10 +13,15 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let value = |key: &str| config.extra.get(key).filter(|value| !value.is_null());
-    // These strategies replace whole partitions or are told to append.
-    let strategy = value("incremental_strategy").and_then(serde_json::Value::as_str);
-    let needs_none = matches!(strategy, Some("append" | "insert_overwrite" | "microbatch"));
-    if needs_none || value("unique_key").is_some() {
+    // Others replace whole partitions, are told to append, or are the project's own.
+    let strategy = value("incremental_strategy").and_then(Value::as_str);
+    let wants_key = matches!(strategy, None | Some("default" | "merge" | "delete+insert"));
+    let key = value("unique_key").is_some_and(|key| match key {
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(columns) => !columns.is_empty(),
+        _ => true,
+    });
+    if !wants_key || key {
         return Vec::new();
     }
     vec![Hit::model("an incremental model without `unique_key` keeps every repeated row")]

@@ -8,11 +8,10 @@ pub(super) const RULE: Rule = Rule { code: "PM018", severity: Severity::Error, c
 fn check(model: &Model<'_>) -> Vec<Hit> {
     let private = |id: &str| {
         let parent = model.project.manifest.nodes.get(id)?;
-        let other = parent.access.as_deref() == Some("private") && parent.group != model.node.group;
-        other.then(|| {
-            let group = parent.group.as_deref().unwrap_or("no group");
-            Hit::model(format!("`{}` is private to group `{group}`", parent.name))
-        })
+        // Without a group nothing is private (dbt's `is_invalid_private_ref`).
+        let group = parent.group.as_deref().filter(|_| parent.access.as_deref() == Some("private"))?;
+        (model.node.group.as_deref() != Some(group))
+            .then(|| Hit::model(format!("`{}` is private to group `{group}`", parent.name)))
     };
     model.parents("model").into_iter().filter_map(private).collect()
 }

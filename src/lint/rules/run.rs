@@ -1,6 +1,7 @@
 //! Every rule on every model, with the team's severities and exceptions, against production.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::model::{Model, Project};
 use super::{ALL, Hit, Rule};
@@ -20,17 +21,26 @@ pub fn project(
     state: Option<&Manifest<'_>>,
     config: &LintConfig,
     scope: LintScope,
+    project_dir: &Path,
 ) -> Result<Outcome, String> {
     for code in config.rules.keys() {
         if !ALL.iter().any(|rule| rule.code == code) {
             return Err(format!("`lint.rules` names `{code}`, which is no rule; docs/rules.md lists them"));
         }
     }
-    let mut found = findings(pr, config);
     let mut outcome = Outcome::default();
-    if let Some(state) = state.filter(|_| scope != LintScope::All) {
+    let state = state.filter(|_| scope != LintScope::All);
+    let mut unread = Unread::default();
+    let mut found = findings(pr, config, Some(project_dir), |model| {
+        let before = state.and_then(|state| state.nodes.get(model.node.unique_id.as_ref()));
+        if before.is_none_or(|before| before.raw_code != model.node.raw_code) {
+            unread.look_at(model);
+        }
+    });
+    outcome.notes = unread.notes();
+    if let Some(state) = state {
         let mut known: HashMap<(String, Option<String>, String), u64> = HashMap::new();
-        for finding in findings(state, config) {
+        for finding in findings(state, config, None, |_| {}) {
             *known.entry(key(&finding)).or_default() += 1;
         }
         found.retain(|finding| match known.get_mut(&key(finding)) {
@@ -54,7 +64,13 @@ fn key(finding: &Violation) -> (String, Option<String>, String) {
     (finding.code.clone(), finding.unique_id.clone(), finding.message.clone())
 }
 
-fn findings(manifest: &Manifest<'_>, config: &LintConfig) -> Vec<Violation> {
+/// Every finding; lines are those of the files in `project_dir`, where they are there.
+fn findings(
+    manifest: &Manifest<'_>,
+    config: &LintConfig,
+    project_dir: Option<&Path>,
+    mut seen: impl FnMut(&Model<'_>),
+) -> Vec<Violation> {
     let project = Project::new(manifest, config.layers.as_deref());
     let mut found = Vec::new();
     for node in project.models() {
@@ -64,11 +80,78 @@ fn findings(manifest: &Manifest<'_>, config: &LintConfig) -> Vec<Violation> {
             continue;
         }
         let model = Model::new(&project, node);
+        seen(&model);
+        let mut above = None;
         for (rule, severity) in rules {
-            found.extend((rule.check)(&model).into_iter().map(|hit| violation(rule, severity, node, hit)));
+            let mut hits = (rule.check)(&model);
+            // A loop writes one line of the author's many times.
+            let mut said = HashSet::new();
+            hits.retain(|hit| said.insert(hit.clone()));
+            for mut hit in hits {
+                if let (Some(line), Some(dir)) = (&mut hit.line, project_dir) {
+                    *line += *above.get_or_insert_with(|| lines_above(node, dir));
+                }
+                found.push(violation(rule, severity, node, hit));
+            }
         }
     }
     found
+}
+
+/// How many lines of the author's file stand above what dbt keeps of it: blank ones, and in a file of snapshots
+/// all that is outside the block.
+fn lines_above(node: &Node<'_>, project_dir: &Path) -> usize {
+    let Ok(file) = fs_err::read_to_string(project_dir.join(node.original_file_path.replace('\\', "/"))) else {
+        return 0;
+    };
+    let lines = |text: &str| text.matches('\n').count();
+    let (file, kept) = (file.replace("\r\n", "\n"), node.raw_code.get().replace("\r\n", "\n"));
+    let before = file.find(kept.trim()).and_then(|at| file.get(..at)).unwrap_or_default();
+    let own = kept.get(..kept.len() - kept.trim_start().len()).unwrap_or_default();
+    lines(before).saturating_sub(lines(own))
+}
+
+/// How many models a note names.
+const SHOWN: usize = 5;
+
+/// Models whose SQL the rules could not read.
+#[derive(Default)]
+struct Unread {
+    not_compiled: usize,
+    not_parsed: Vec<String>,
+}
+
+impl Unread {
+    fn look_at(&mut self, model: &Model<'_>) {
+        if model.node.is_python() {
+            return;
+        }
+        match model.node.compiled_code {
+            None => self.not_compiled += 1,
+            Some(_) if model.tree.is_none() => self.not_parsed.push(model.node.name.to_string()),
+            Some(_) => {}
+        }
+    }
+
+    fn notes(self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.not_compiled > 0 {
+            notes.push(format!(
+                "{} models have no compiled SQL, so project rules that read SQL did not look at them; run `dbt compile`",
+                self.not_compiled
+            ));
+        }
+        if !self.not_parsed.is_empty() {
+            let names: Vec<&str> = self.not_parsed.iter().map(String::as_str).take(SHOWN).collect();
+            notes.push(format!(
+                "the SQL of {} models could not be parsed, so not every project rule looked at them: `{}`{}",
+                self.not_parsed.len(),
+                names.join("`, `"),
+                if self.not_parsed.len() > SHOWN { ", …" } else { "" }
+            ));
+        }
+        notes
+    }
 }
 
 fn violation(rule: &Rule, severity: Severity, node: &Node<'_>, hit: Hit) -> Violation {
