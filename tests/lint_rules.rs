@@ -132,6 +132,37 @@ fn a_model_that_turns_private_breaks_its_readers_in_other_groups() {
 }
 
 #[test]
+fn broken_sql_and_jinja_are_read_or_named_and_never_panic() {
+    // Deterministic: the same texts on every machine.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % limit.max(1) as u64).unwrap()
+    };
+    let parts =
+        ["(", ")", "'", "\"", "*", ".", "--", "/*", "{{", "}}", "{%", "target.", "target[", "é", "join", "union"];
+    let rounds = std::env::var("PREMERGE_LINT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
+    for round in 0..rounds {
+        let mut manifest = of_dialect(compiled(), DIALECTS[round % DIALECTS.len()]);
+        for node in manifest["nodes"].as_object_mut().unwrap().values_mut() {
+            let keys = [["compiled_code"].as_slice(), &["raw_code"], &["raw_code", "compiled_code"]][next(3)];
+            let seed = next(usize::MAX);
+            for key in keys {
+                let Some(text) = node[*key].as_str() else { continue };
+                let mut text: Vec<char> = text.chars().collect();
+                let at = seed % (text.len() + 1);
+                text.splice(at..(at + seed % 3).min(text.len()), parts[seed % parts.len()].chars());
+                node[*key] = json!(text.into_iter().collect::<String>());
+            }
+        }
+        let outcome = project_rules(&manifest, None, &config());
+        assert!(!outcome.violations.is_empty());
+    }
+}
+
+#[test]
 fn what_the_rules_cannot_read_is_said_once() {
     let mut pr = of_dialect(compiled(), "duckdb");
     pr["nodes"]["model.quay.orders"]["compiled_code"] = json!("select from where");

@@ -82,7 +82,7 @@ pub(crate) fn cut(source: &str) -> Result<Vec<Piece>, JinjaError> {
 
 /// The line of a byte, counted from 1.
 pub(crate) fn line_of(source: &str, at: usize) -> usize {
-    source.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+    source.get(..at).unwrap_or(source).matches('\n').count() + 1
 }
 
 struct Cutter<'s> {

@@ -98,7 +98,10 @@ impl LintText {
         };
         let columns_before = usize::try_from(column.checked_sub(1)?).ok()?;
         let rest = self.rendered.get(start..)?;
-        let at = start + rest.chars().take(columns_before).map(char::len_utf8).sum::<usize>();
+        // Columns count characters; in ASCII, which long generated lines are, those are bytes.
+        let ascii = rest.as_bytes().get(..columns_before).is_some_and(<[u8]>::is_ascii);
+        let at = start
+            + if ascii { columns_before } else { rest.chars().take(columns_before).map(char::len_utf8).sum::<usize>() };
         self.slices.iter().find(|slice| slice.rendered.contains(&at)).map(|slice| (at, slice))
     }
 

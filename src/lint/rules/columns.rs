@@ -101,22 +101,22 @@ impl Resolver<'_> {
         self.body(&query.body, own.as_ref().or(outer), depth)
     }
 
-    fn body<'q>(&mut self, body: &'q SetExpr, scope: Option<&Scope<'_, 'q>>, depth: usize) -> Columns {
+    fn body<'q>(&mut self, mut body: &'q SetExpr, scope: Option<&Scope<'_, 'q>>, depth: usize) -> Columns {
         let Some(depth) = depth.checked_sub(1) else { return Columns::unknown() };
+        // The first branch names the columns, except `by name`. A loop, for there may be thousands.
+        while let SetExpr::SetOperation { left, set_quantifier, .. } = body
+            && !is_by_name(*set_quantifier)
+        {
+            body = left;
+        }
         match body {
             SetExpr::Select(select) => self.select(select, scope, depth),
             SetExpr::Query(query) => self.query(query, scope, depth),
-            SetExpr::SetOperation { left, right, set_quantifier, .. } => {
+            SetExpr::SetOperation { left, right, .. } => {
                 let mut found = self.body(left, scope, depth);
-                // Elsewhere the first branch names the columns.
-                if matches!(
-                    set_quantifier,
-                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
-                ) {
-                    let mut right = self.body(right, scope, depth);
-                    right.names.retain(|name| found.names.iter().all(|left| left.key != name.key));
-                    found.add(right);
-                }
+                let mut right = self.body(right, scope, depth);
+                right.names.retain(|name| found.names.iter().all(|left| left.key != name.key));
+                found.add(right);
                 found
             }
             _ => Columns::unknown(),
@@ -311,6 +311,10 @@ pub(super) fn bare(name: &str) -> &str {
     name.trim_matches(['"', '`'])
 }
 
+fn is_by_name(quantifier: SetQuantifier) -> bool {
+    matches!(quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName)
+}
+
 /// Columns that a star takes: where they are hidden, it is the star that does it.
 fn starred(found: Columns, place: Option<(u64, u64)>) -> Columns {
     Columns { star: found.star.and(place), ..found }
@@ -413,6 +417,11 @@ mod tests {
     #[test]
     fn a_cte_that_reads_itself_ends() {
         assert_eq!(names("with recursive a as (select * from a) select * from a"), "+");
+    }
+
+    #[test]
+    fn a_union_of_many_is_its_first() {
+        assert_eq!(names(&("select a from t".to_owned() + &" union all select b from t".repeat(300))), "a");
     }
 
     #[test]

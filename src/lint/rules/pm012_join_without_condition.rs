@@ -37,17 +37,17 @@ impl Visitor for Joins {
 
 impl Joins {
     fn body(&mut self, body: &SetExpr) {
-        match body {
-            SetExpr::Select(select) => {
-                let aliases = factors(select).filter_map(name_of).collect();
-                select.from.iter().for_each(|from| self.joined(from, &aliases));
+        let mut bodies = vec![body];
+        while let Some(body) = bodies.pop() {
+            match body {
+                SetExpr::Select(select) => {
+                    let aliases = factors(select).filter_map(name_of).collect();
+                    select.from.iter().for_each(|from| self.joined(from, &aliases));
+                }
+                SetExpr::SetOperation { left, right, .. } => bodies.extend([left.as_ref(), right.as_ref()]),
+                // Visited as a query of its own.
+                _ => {}
             }
-            SetExpr::SetOperation { left, right, .. } => {
-                self.body(left);
-                self.body(right);
-            }
-            // Visited as a query of its own.
-            _ => {}
         }
     }
 
