@@ -2,8 +2,8 @@
 //! both ways. Every relation whose columns or rows are not production's must be in premerge's build set.
 //!
 //! The committed mutants are `fixtures/ferry/mutants.jsonl.gz`. `PREMERGE_MUTANTS=FOLDER` runs on all
-//! `*.jsonl.gz` of a folder instead, `PREMERGE_MUTANT_PAIRS=N` adds N pairs of a mutant against another one
-//! (`fixtures/README.md`).
+//! `*.jsonl.gz` of a folder instead, `PREMERGE_MUTANT_PAIRS=N` takes N pairs of a mutant and another one, each
+//! against the other and each with a merge base (`fixtures/README.md`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, reason = "a test may")]
 #![cfg(feature = "duckdb")]
 
@@ -17,7 +17,7 @@ use std::time::Instant;
 use common::{copy, fixtures};
 use duckdb::Connection;
 use premerge::artifacts::{Manifest, ManifestFile};
-use premerge::changes::{CompareOptions, compare, compare_compiled};
+use premerge::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
 use premerge::commands::demo::{SourceTypes, whole_build};
 use premerge::plan::{Plan, PlanOptions, SkipReason, plan};
 use premerge::project::{Graph, IndirectSelection};
@@ -73,21 +73,43 @@ fn every_relation_that_differs_is_built() {
     for mutant in &mutants {
         judge(&production, mutant, &mut tally);
     }
-    tally.say("mutants against production");
+    tally.say("mutants against production", "dbt");
     let against_production = tally.cases;
     for (state, pr) in pairs(mutants.len()) {
         judge(&mutants[state], &mutants[pr], &mut tally);
     }
-    tally.say("with mutants against each other");
+    tally.say("with mutants against each other", "dbt");
+    let mut apart = Tally::default();
+    for (number, (other, pr)) in pairs(mutants.len()).into_iter().enumerate() {
+        // Production is ahead of the merge base, or behind it.
+        let (state, base) =
+            if number % 2 == 0 { (&mutants[other], &production) } else { (&production, &mutants[other]) };
+        judge_apart(state, base, &mutants[pr], &mut apart);
+    }
+    apart.say("with a merge base", "premerge without it");
+    assert!(apart.changed > 0);
+    tally.missed.append(&mut apart.missed);
     assert!(against_production >= 30, "only {against_production} mutants");
     assert!(tally.changed > 0);
     assert!(tally.missed.is_empty(), "{} missed\n{}", tally.missed.len(), tally.missed.join("\n"));
 }
 
 impl Tally {
-    fn say(&self, what: &str) {
+    /// Adds one case, with what `theirs` and `ours` build.
+    fn count(&mut self, changed: &BTreeSet<&str>, theirs: &Plan, ours: &Plan, case: impl Fn() -> String) {
+        let (built, told) = (built(ours), told(ours));
+        self.cases += 1;
+        self.dbt += self::built(theirs).len() + self::told(theirs).len();
+        self.premerge += built.len() + told.len();
+        self.changed += changed.len();
+        self.told += changed.iter().filter(|id| told.contains(**id)).count();
+        let missed = changed.iter().filter(|id| !built.contains(**id) && !told.contains(**id));
+        self.missed.extend(missed.map(|unique_id| format!("{unique_id}: {}", case())));
+    }
+
+    fn say(&self, what: &str, whose: &str) {
         eprintln!(
-            "{what}: {} cases; dbt would build {}, premerge builds {}, {} really changed ({} of them told to be left to \
+            "{what}: {} cases; {} built by {whose}, {} by premerge, {} really changed ({} of them told to be left to \
              production or unchecked), {} missed; {} undecided",
             self.cases,
             self.dbt,
@@ -236,38 +258,55 @@ fn content(db: &Connection, name: &str) -> Content {
 fn judge(state: &Mutant, pr: &Mutant, tally: &mut Tally) {
     let (old, new) = (state.manifest.parse().unwrap(), pr.manifest.parse().unwrap());
     let mut changes = compare(&old, &new, &CompareOptions::default());
-    let graph = Graph::new(&new);
+    let dbts = planned(&old, &new, &changes);
+    let verdicts = compare_compiled(&old, &new, &changes);
+    tally.undecided += verdicts.undecided.len();
+    verdicts.apply(&mut changes);
+    let ours = planned(&old, &new, &changes);
+
+    let mut changed = differing(pr, state);
+    if state.name == "production" {
+        changed.extend(pr.by_dbt.iter().map(String::as_str));
+    }
+    tally.count(&changed, &dbts, &ours, || format!("{} -> {}: [{}] [{}]", state.name, pr.name, state.done, pr.done));
+}
+
+/// With a merge base: what is neither as there nor as in production must be built. What is as in one of them may be
+/// left to production, as others' change.
+fn judge_apart(state: &Mutant, base: &Mutant, pr: &Mutant, tally: &mut Tally) {
+    let (old, middle) = (state.manifest.parse().unwrap(), base.manifest.parse().unwrap());
+    let new = pr.manifest.parse().unwrap();
+    let changes_from = |from: &Manifest<'_>| {
+        let mut changes = compare(from, &new, &CompareOptions::default());
+        compare_compiled(from, &new, &changes).apply(&mut changes);
+        changes
+    };
+    let mut changes = changes_from(&old);
+    let whole = planned(&old, &new, &changes);
+    let base_of = Base { manifest: &middle, changes: &changes_from(&middle), compiled: true };
+    changes.set_apart(base_of, &new);
+    let ours = planned(&old, &new, &changes);
+    let of_base = differing(pr, base);
+    let changed = differing(pr, state).into_iter().filter(|id| of_base.contains(id)).collect();
+    tally.count(&changed, &whole, &ours, || {
+        format!("{} ({}) -> {}: [{}] [{}] [{}]", state.name, base.name, pr.name, state.done, base.done, pr.done)
+    });
+}
+
+fn planned(state: &Manifest<'_>, pr: &Manifest<'_>, changes: &Changes) -> Plan {
     let options = PlanOptions {
         schema: "premerge_pr_1".into(),
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
     };
-    let dbts = plan(&old, &new, &graph, &changes, &options).unwrap();
-    let verdicts = compare_compiled(&old, &new, &changes);
-    verdicts.apply(&mut changes);
-    let ours = plan(&old, &new, &graph, &changes, &options).unwrap();
+    plan(state, pr, &Graph::new(pr), changes, &options).unwrap()
+}
 
-    let mut changed: BTreeSet<&str> = pr
-        .contents
-        .iter()
-        .filter(|(unique_id, content)| state.contents.get(*unique_id) != Some(content))
-        .map(|(unique_id, _)| unique_id.as_str())
-        .collect();
-    if state.name == "production" {
-        changed.extend(pr.by_dbt.iter().map(String::as_str));
-    }
-    let (built, told) = (built(&ours), told(&ours));
-    tally.cases += 1;
-    tally.undecided += verdicts.undecided.len();
-    let (dbts_built, dbts_told) = (self::built(&dbts), self::told(&dbts));
-    tally.dbt += dbts_built.len() + dbts_told.len();
-    tally.premerge += built.len() + told.len();
-    tally.changed += changed.len();
-    tally.told += changed.iter().filter(|id| told.contains(**id)).count();
-    for unique_id in changed.iter().filter(|id| !built.contains(**id) && !told.contains(**id)) {
-        tally.missed.push(format!("{} -> {}: {unique_id} [{}] [{}]", state.name, pr.name, state.done, pr.done));
-    }
+/// The relations of a project that are others than in another project.
+fn differing<'m>(of: &'m Mutant, from: &Mutant) -> BTreeSet<&'m str> {
+    let differing = of.contents.iter().filter(|(id, content)| from.contents.get(*id) != Some(content));
+    differing.map(|(unique_id, _)| unique_id.as_str()).collect()
 }
 
 fn built(plan: &Plan) -> BTreeSet<String> {
