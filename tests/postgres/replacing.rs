@@ -11,7 +11,7 @@ use premerge::warehouse::{ColumnDef, Protected, TempSchema, Write};
 
 use crate::cluster::SHARED;
 use crate::ferry::{Checkout, Content, content, fingerprint, ours};
-use crate::relay::{Mishap, Relay};
+use crate::relay::{Mishap, Moment, Relay};
 use crate::rough::{ROUGH, finish, run, statuses, times, turn};
 use crate::warehouse::{owner, plain, schema, table, warehouse};
 
@@ -127,16 +127,16 @@ fn a_run_killed_while_it_replaces_leaves_nothing_that_is_not_registered() {
 #[test]
 fn a_replacement_whose_answer_was_lost_is_not_made_twice() {
     let _turn = turn();
-    let quiet = Relay::start(ROUGH.port, usize::MAX, Mishap::Cut);
+    let quiet = Relay::start(ROUGH.port, Moment::Never, Mishap::Cut);
     let checkout = |port| Checkout::with_settings("new_column", port, "at_start: replace\n").numbered(77);
     assert!(run(checkout(ROUGH.port).check()).status.success());
     let calm = checkout(quiet.port);
     assert!(run(calm.check()).status.success());
     let expected = statuses(&calm);
-    let messages = quiet.messages.load(Ordering::Relaxed);
+    let messages = quiet.traffic.messages();
     let step = if times(1) > 1 { 1 } else { 5 };
     for at in (1..=messages).step_by(step) {
-        let relay = Relay::start(ROUGH.port, at, Mishap::LoseAnswer);
+        let relay = Relay::start(ROUGH.port, Moment::Message(at), Mishap::LoseAnswer);
         let checkout = checkout(relay.port);
         let output = run(checkout.check());
         let said = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,7 @@
 //! Making connections: addresses, encryption, session set-up, retries.
 
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as Wire;
@@ -32,6 +33,9 @@ pub(super) struct Server {
     /// `application_name` of all sessions of this process, by which a newer run finds them.
     pub(super) tag: String,
     pub(super) limits: Limits,
+    /// What the last attempt came to, once a server that had been there was waited for in vain: hundreds of
+    /// statements must not each wait again.
+    pub(super) gone: OnceLock<String>,
 }
 
 /// A live connection.
@@ -84,10 +88,13 @@ impl Server {
     }
 
     /// Connects and prepares the session. `again` is for a session whose connection was lost: the server was
-    /// there a moment ago, so it is worth waiting for.
+    /// there a moment ago, so it is worth waiting for, once in a run.
     pub(super) async fn connect(&self, again: bool) -> Result<Link, WarehouseError> {
         let mut attempt = 1;
         loop {
+            if let Some(message) = self.gone.get() {
+                return Err(WarehouseError::new(FaultClass::Connection, message));
+            }
             let error = match self.attempt().await {
                 Ok(link) => return Ok(link),
                 Err(error) => error,
@@ -99,6 +106,9 @@ impl Server {
                 _ => 1,
             };
             if attempt >= attempts {
+                if again && error.class == FaultClass::Connection {
+                    let _ = self.gone.set(error.message.clone());
+                }
                 return Err(error);
             }
             pause(attempt).await;
@@ -243,6 +253,10 @@ impl Server {
     /// Ends a server process of a lost connection, and waits until it is gone: what it was doing is then
     /// either committed or rolled back. Gives up after the grace time.
     pub(super) async fn end(&self, backend: &Backend, client: &Client) {
+        let _ = tokio::time::timeout(self.limits.grace, self.end_and_wait(backend, client)).await;
+    }
+
+    async fn end_and_wait(&self, backend: &Backend, client: &Client) {
         if self.dialect == Dialect::Redshift {
             let _ = client.simple_query(&format!("select pg_terminate_backend({})", backend.pid)).await;
             return;
@@ -253,8 +267,7 @@ impl Server {
             self.dialect.literal(&backend.started),
             self.dialect.literal(&self.tag)
         );
-        let began = Instant::now();
-        while began.elapsed() < self.limits.grace {
+        loop {
             let Ok(answer) = client.simple_query(&format!("{AS_USER}select pg_terminate_backend(pid) {alive}")).await
             else {
                 return;

@@ -23,7 +23,7 @@ mod tls;
 mod types;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -74,7 +74,7 @@ impl Postgres {
             mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
         };
         let tag = tag(&profile.application_name);
-        let server = Server { dialect, profile, method, tls, tag, limits: place.limits };
+        let server = Server { dialect, profile, method, tls, tag, limits: place.limits, gone: OnceLock::new() };
         Ok(Self { server: Arc::new(server) })
     }
 }
