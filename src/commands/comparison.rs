@@ -125,7 +125,9 @@ pub enum ChangeRules {
 }
 
 /// What two manifests come to.
-pub(super) struct Planned {
+pub(super) struct Planned<'m> {
+    /// Of the pull request's manifest.
+    pub(super) graph: Graph<'m>,
     pub(super) changes: Changes,
     pub(super) plan: Plan,
     /// What is worth saying about the manifests; none of it is an error.
@@ -147,11 +149,10 @@ pub(super) struct Wanted<'w> {
 }
 
 /// Compares and plans. Stops where a manifest must not be used, before anything is started.
-pub(super) fn compare_and_plan(
-    manifests: &Manifests<'_>,
-    graph: &Graph<'_>,
+pub(super) fn compare_and_plan<'m>(
+    manifests: &'m Manifests<'_>,
     wanted: Wanted<'_>,
-) -> Result<Planned, CommandError> {
+) -> Result<Planned<'m>, CommandError> {
     let Wanted { selection, indirect, schema, more_unrendered_values, now, recorded } = wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
@@ -166,7 +167,7 @@ pub(super) fn compare_and_plan(
         }
         changes
     };
-    let mut changes = changes_from(state);
+    let (graph, mut changes) = both(|| Graph::new(pr), || changes_from(state));
     if let Some(manifest) = base {
         changes.set_apart(Base { manifest, changes: &changes_from(manifest), compiled }, pr);
     }
@@ -174,7 +175,7 @@ pub(super) fn compare_and_plan(
     let chosen = |terms: &[String], selector: Option<&str>| {
         let selection =
             Selection { select: terms.to_vec(), selector: selector.map(str::to_owned), ..Selection::default() };
-        let mut context = SelectionContext::new(pr, graph);
+        let mut context = SelectionContext::new(pr, &graph);
         context.state = Some(&changes);
         recorded.inform(&mut context);
         chosen(context, &selection)
@@ -187,7 +188,7 @@ pub(super) fn compare_and_plan(
         exclude: if selection.exclude.is_empty() { BTreeSet::new() } else { chosen(&selection.exclude, None)? },
         indirect,
     };
-    let plan = plan(state, pr, graph, &changes, &options)?;
+    let plan = plan(state, pr, &graph, &changes, &options)?;
     let built = plan.nodes.iter().map(|node| node.unique_id.as_str());
     let tested = plan.tests.iter().map(|test| test.unique_id.as_str());
     // What lacks its SQL is in no list of things to do, and would go unnoticed.
@@ -195,7 +196,7 @@ pub(super) fn compare_and_plan(
     let lacking = lacking.map(|entry| entry.unique_id.as_str());
     issues.extend(check_compiled(pr, built.chain(tested).chain(lacking)));
     refuse(&issues)?;
-    Ok(Planned { changes, plan, issues })
+    Ok(Planned { graph, changes, plan, issues })
 }
 
 /// The first error among `issues`, and how many there are.

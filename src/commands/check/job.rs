@@ -12,7 +12,6 @@ use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, com
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
 use crate::commands::{CommandError, Io, runtime};
-use crate::project::Graph;
 use crate::publish::detect::Ci;
 use crate::report::{Draft, Facts, Report};
 
@@ -29,7 +28,6 @@ pub(super) fn check(
     let recorded = recorded_files.parse()?;
     let files = ManifestFiles::read(&settings.state, settings.base.as_deref(), &settings.manifest)?;
     let manifests = files.parse()?;
-    let graph = Graph::new(&manifests.pr);
     let wanted = Wanted {
         selection: &args.selection,
         indirect: settings.indirect,
@@ -38,7 +36,7 @@ pub(super) fn check(
         now: began.at,
         recorded: &recorded,
     };
-    let Planned { changes, plan, issues } = compare_and_plan(&manifests, &graph, wanted)?;
+    let Planned { graph, changes, plan, issues } = compare_and_plan(&manifests, wanted)?;
     let Manifests { state, base, pr } = &manifests;
 
     let mut draft = Draft { facts: facts(settings, ci, pull_request, pr, io), ..Draft::default() };
