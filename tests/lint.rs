@@ -1,10 +1,13 @@
 //! Style rules against sqlfluff, whose answers are committed (`fixtures/lint/ask_sqlfluff.py` makes them).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test may")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::copy;
 use premerge::artifacts::ManifestFile;
 use premerge::lint::{LintFile, Outcome, Scope, Severity, StyleOptions, gather};
 use serde_json::{Value, json};
@@ -252,18 +255,5 @@ fn broken_text_is_linted_or_named_and_never_panics() {
         let options = StyleOptions { dialect: Some("duckdb".to_owned()), ..options(&fixtures()) };
         let (outcome, _) = premerge::lint::style(files, &options);
         assert!(outcome.files + outcome.not_linted.len() as u64 >= total, "every file is linted or named");
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
     }
 }

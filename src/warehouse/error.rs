@@ -172,3 +172,15 @@ pub enum OpenError {
         profile: String,
     },
 }
+
+/// An error's text and those of its causes, which drivers and HTTP clients leave out of their own.
+pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -18,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::header_value;
 use crate::config::Env;
+use crate::warehouse::error::with_causes;
 
 /// For one exchange with AWS.
 const EXCHANGE: Duration = Duration::from_secs(20);
@@ -149,14 +150,7 @@ impl HttpSend for Http {
     }
 }
 
-/// The error with its causes: hyper's own text is "client error (Connect)". Nothing of a request is in it.
+/// hyper's own text is "client error (Connect)". Nothing of a request is in the causes.
 fn failed(host: &str, error: &(dyn std::error::Error + 'static)) -> Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    Error::unexpected(format!("{host}: {text}"))
+    Error::unexpected(format!("{host}: {}", with_causes(error)))
 }

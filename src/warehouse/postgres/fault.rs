@@ -3,12 +3,11 @@
 //! The codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. Redshift answers with the
 //! codes of PostgreSQL 8.0 and puts its own faults into `XX000`.
 
-use std::error::Error as _;
-
 use tokio_postgres::Error;
 
 use super::redshift_fault;
 use super::statement::SUPERSEDED;
+use crate::warehouse::error::with_causes;
 use crate::warehouse::register::RUNS;
 use crate::warehouse::{FaultClass, Repeat, WarehouseError};
 
@@ -20,7 +19,7 @@ pub(super) fn of_statement(error: &Error) -> WarehouseError {
             let detail = db.detail().map(|detail| format!("; {detail}")).unwrap_or_default();
             of_state(db.code().code(), &format!("{}{detail}", db.message()))
         }
-        None => WarehouseError::new(FaultClass::Connection, chain(error))
+        None => WarehouseError::new(FaultClass::Connection, with_causes(error))
             .with_remedy("check that the warehouse and the network between are up, then run the check again")
             .with_repeat(Repeat::Unknown),
     }
@@ -31,7 +30,7 @@ pub(super) fn of_connecting(error: &Error, place: &str) -> WarehouseError {
     if let Some(db) = error.as_db_error() {
         return of_state(db.code().code(), db.message());
     }
-    let message = format!("{place}: {}", chain(error));
+    let message = format!("{place}: {}", with_causes(error));
     let text = error.to_string();
     // tokio-postgres has no public kinds; its texts for these two are fixed.
     if text.contains("TLS") {
@@ -120,18 +119,6 @@ fn remedy(state: &str, class: FaultClass) -> Option<&'static str> {
             _ => return None,
         },
     })
-}
-
-/// An error with its causes, which tokio-postgres leaves out of its text.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
