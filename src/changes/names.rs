@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, both};
 use crate::sql::{
-    Dialect, Normalized, OneSided, RelationName, Relocation, Spelling, by_unique_id, equal_but_names, normalize,
-    normalize_for,
+    Dialect, Normalized, OneSided, RelationName, Relocation, Spelling, add_by_unique_id, by_unique_id, equal_but_names,
+    normalize, normalize_for,
 };
 
 /// Both manifests' relation names. The maps are made only when a text cannot be settled without them: reading
@@ -24,7 +24,6 @@ pub(super) struct Names<'m> {
 struct Maps {
     state: Relocation,
     pr: Relocation,
-    agree: bool,
 }
 
 /// Which manifest a text is from.
@@ -90,18 +89,28 @@ impl<'m> Names<'m> {
 
     fn maps(&self) -> &Maps {
         self.maps.get_or_init(|| {
-            let in_state: Vec<_> = relations(self.state, self.dialect).collect();
-            let state = by_unique_id(self.dialect, in_state.iter().cloned());
+            let names = |manifest: &'m Manifest<'m>| relations(manifest, self.dialect).collect::<Vec<_>>();
+            let ((state, in_state), mut pr) = both(
+                || {
+                    let names = names(self.state);
+                    (by_unique_id(self.dialect, names.iter().cloned()), names)
+                },
+                || by_unique_id(self.dialect, names(self.pr)),
+            );
             // With `--defer`, production's names stand in the pull request's text.
-            let pr = by_unique_id(self.dialect, relations(self.pr, self.dialect).chain(in_state.iter().cloned()));
-            let agree = in_state.iter().all(|(_, name)| pr.unique_id(name) == state.unique_id(name));
-            Maps { state, pr, agree }
+            add_by_unique_id(&mut pr, in_state);
+            Maps { state, pr }
         })
     }
 
     /// Whether every relation of production's is the same node's in the pull request.
     fn agree(&self) -> bool {
-        *self.agree.get_or_init(|| self.surely_agree() || self.maps().agree)
+        *self.agree.get_or_init(|| {
+            self.surely_agree() || {
+                let Maps { state, pr } = self.maps();
+                relations(self.state, self.dialect).all(|(_, name)| pr.unique_id(&name) == state.unique_id(&name))
+            }
+        })
     }
 
     /// The same by a coarser comparison of names, without reading them: true is certain.
@@ -109,7 +118,8 @@ impl<'m> Names<'m> {
         if !self.state.functions.is_empty() || !self.pr.functions.is_empty() {
             return false;
         }
-        let (Some(state), Some(pr)) = (first_of_each(self.state), first_of_each(self.pr)) else { return false };
+        let (state, pr) = both(|| first_of_each(self.state), || first_of_each(self.pr));
+        let (Some(state), Some(pr)) = (state, pr) else { return false };
         state.iter().all(|(name, (id, _))| pr.get(name).is_none_or(|(other, _)| other == id))
     }
 

@@ -12,11 +12,16 @@ use super::tokens::{Kind, SqlError, Tokens};
 #[must_use]
 pub fn by_unique_id<'n>(dialect: Dialect, relations: impl IntoIterator<Item = (&'n str, RelationName)>) -> Relocation {
     let mut map = Relocation::new(dialect);
+    add_by_unique_id(&mut map, relations);
+    map
+}
+
+/// Adds relations to such a map; names that it has already stay what they are.
+pub fn add_by_unique_id<'n>(map: &mut Relocation, relations: impl IntoIterator<Item = (&'n str, RelationName)>) {
     for (unique_id, name) in relations {
         let to = RelationName { database: None, schema: None, identifier: unique_id.to_owned() };
         map.insert(&name, unique_id, &to);
     }
-    map
 }
 
 /// Whether `a` and `b` mean the same to any warehouse of the dialect, for certain: their tokens are equal
