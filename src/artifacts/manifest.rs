@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::exposure::{Exposure, Group};
+use super::members::Members;
 use super::metadata::Metadata;
 use super::node::{Contract, DependsOn, Node};
 use super::resource_type::ResourceType;
@@ -25,40 +25,40 @@ pub struct Manifest<'a> {
     pub metadata: Metadata<'a>,
     /// Models, seeds, snapshots, tests, analyses, operations.
     #[serde(borrow, deserialize_with = "map")]
-    pub nodes: IndexMap<Cow<'a, str>, Node<'a>>,
+    pub nodes: Members<'a, Node<'a>>,
     /// Sources.
     #[serde(borrow, deserialize_with = "map")]
-    pub sources: IndexMap<Cow<'a, str>, Source<'a>>,
+    pub sources: Members<'a, Source<'a>>,
     /// Macros; bodies are not decoded.
     #[serde(borrow, deserialize_with = "map")]
-    pub macros: IndexMap<Cow<'a, str>, Macro<'a>>,
+    pub macros: Members<'a, Macro<'a>>,
     /// Exposures.
     #[serde(borrow, deserialize_with = "map")]
-    pub exposures: IndexMap<Cow<'a, str>, Exposure<'a>>,
+    pub exposures: Members<'a, Exposure<'a>>,
     /// Groups.
     #[serde(borrow, deserialize_with = "map")]
-    pub groups: IndexMap<Cow<'a, str>, Group<'a>>,
+    pub groups: Members<'a, Group<'a>>,
     /// Unit tests (v12).
     #[serde(borrow, deserialize_with = "map")]
-    pub unit_tests: IndexMap<Cow<'a, str>, UnitTest<'a>>,
+    pub unit_tests: Members<'a, UnitTest<'a>>,
     /// User-defined functions (dbt 1.11).
     #[serde(borrow, deserialize_with = "map")]
-    pub functions: IndexMap<Cow<'a, str>, Node<'a>>,
+    pub functions: Members<'a, Node<'a>>,
     /// Metrics.
     #[serde(borrow, deserialize_with = "map")]
-    pub metrics: IndexMap<Cow<'a, str>, Metric<'a>>,
+    pub metrics: Members<'a, Metric<'a>>,
     /// Semantic models.
     #[serde(borrow, deserialize_with = "map")]
-    pub semantic_models: IndexMap<Cow<'a, str>, SemanticModel<'a>>,
+    pub semantic_models: Members<'a, SemanticModel<'a>>,
     /// Saved queries.
     #[serde(borrow, deserialize_with = "map")]
-    pub saved_queries: IndexMap<Cow<'a, str>, SavedQuery<'a>>,
+    pub saved_queries: Members<'a, SavedQuery<'a>>,
     /// Selectors of selectors.yml by name, as they stand in the file.
     #[serde(borrow, deserialize_with = "raw_map")]
-    pub selectors: IndexMap<Cow<'a, str>, &'a RawValue>,
+    pub selectors: Members<'a, &'a RawValue>,
     /// Disabled resources: unique_id → the definitions that share it.
     #[serde(borrow, deserialize_with = "map_of_lists")]
-    pub disabled: IndexMap<Cow<'a, str>, Vec<Disabled<'a>>>,
+    pub disabled: Members<'a, Vec<Disabled<'a>>>,
 }
 
 /// A macro.

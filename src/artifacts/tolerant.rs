@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use indexmap::IndexMap;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::members::Members;
 
 /// The methods of a [`Visitor`] that read null and the named types as one value.
 macro_rules! scalars_are {
@@ -190,21 +191,21 @@ pub(super) fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
 /// one key the last counts, as in Python.
 pub(super) fn map<'de: 'a, 'a, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<IndexMap<Cow<'a, str>, T>, D::Error> {
+) -> Result<Members<'a, T>, D::Error> {
     collect(deserializer, |value: MaybeObject<T>| value.0)
 }
 
 /// Like [`map`], with values as they stand in the file.
 pub(super) fn raw_map<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<IndexMap<Cow<'a, str>, &'a RawValue>, D::Error> {
+) -> Result<Members<'a, &'a RawValue>, D::Error> {
     collect(deserializer, |value: Option<&'de RawValue>| value)
 }
 
 /// Like [`map`], with a list for each key.
 pub(super) fn map_of_lists<'de: 'a, 'a, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<IndexMap<Cow<'a, str>, Vec<T>>, D::Error> {
+) -> Result<Members<'a, Vec<T>>, D::Error> {
     collect(deserializer, |value: Objects<T>| Some(value.0))
 }
 
@@ -222,20 +223,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
 fn collect<'de: 'a, 'a, V: Deserialize<'de>, T, D: Deserializer<'de>>(
     deserializer: D,
     keep: fn(V) -> Option<T>,
-) -> Result<IndexMap<Cow<'a, str>, T>, D::Error> {
+) -> Result<Members<'a, T>, D::Error> {
     struct Reader<V, T>(fn(V) -> Option<T>);
     impl<'de, V: Deserialize<'de>, T> Visitor<'de> for Reader<V, T> {
-        type Value = IndexMap<Cow<'de, str>, T>;
+        type Value = Members<'de, T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
-        scalars_are!(IndexMap::new(), str bool i64 u64 f64);
+        scalars_are!(Members::default(), str bool i64 u64 f64);
         fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-            skip_seq(seq).map(|()| IndexMap::new())
+            skip_seq(seq).map(|()| Members::default())
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = IndexMap::new();
+            let mut members = Members::default();
             while let Some((key, value)) = map.next_entry::<MaybeStr<'de>, V>()? {
                 if let (Some(key), Some(value)) = (key.0, (self.0)(value)) {
                     members.insert(key, value);

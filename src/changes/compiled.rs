@@ -136,7 +136,7 @@ impl<'m> Comparison<'m> {
     fn verdicts(&self) -> CompiledVerdicts {
         let parts = in_parts(self.pr.nodes.len(), |range| {
             let nodes = members(&self.pr.nodes, range);
-            nodes.filter_map(|(id, node)| Some((id.as_ref(), self.finding(id, node)?))).collect::<Vec<_>>()
+            nodes.filter_map(|(id, node)| Some((id, self.finding(id, node)?))).collect::<Vec<_>>()
         });
         let sql = in_parts(self.pr.nodes.len(), |range| {
             let nodes = members(&self.pr.nodes, range);

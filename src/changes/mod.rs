@@ -25,6 +25,7 @@ mod reason;
 mod removed;
 mod rendered;
 mod state;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 

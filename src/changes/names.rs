@@ -1,21 +1,34 @@
 //! The relation names of two manifests, and what they say of texts that name them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use foldhash::fast::RandomState;
+
+use super::written::{Written, written};
 use crate::artifacts::{Manifest, Node, ResourceType, both};
 use crate::sql::{
     Dialect, Normalized, OneSided, RelationName, Relocation, Spelling, add_by_unique_id, by_unique_id, equal_but_names,
-    normalize, normalize_for,
+    identifiers, normalize, normalize_for,
 };
 
-/// Both manifests' relation names. The maps are made only when a text cannot be settled without them: reading
-/// every name of a large project takes longer than all that is left to do.
+/// So many texts are read with maps of the names that they hold; from then on, all names are read once. Taking the names
+/// of a text apart takes a thousandth of the time that those of a large project take.
+const FEW_TEXTS: usize = 1_000;
+
+/// With more names than this that any text may hold, a map for each text is no gain.
+const FEW_NAMES: usize = 100;
+
+/// Both manifests' relation names. They are taken apart only when a text cannot be settled without: for every name of
+/// a large project this takes longer than all that is left to do.
 pub(super) struct Names<'m> {
     state: &'m Manifest<'m>,
     pr: &'m Manifest<'m>,
     dialect: Dialect,
     maps: OnceLock<Maps>,
+    written: OnceLock<[Written<'m>; 2]>,
+    texts: AtomicUsize,
     agree: OnceLock<bool>,
     targets: OnceLock<[Vec<&'m str>; 2]>,
     one_sided: OnceLock<Option<OneSided>>,
@@ -26,19 +39,13 @@ struct Maps {
     pr: Relocation,
 }
 
-/// Which manifest a text is from.
-#[derive(Clone, Copy)]
-enum Side {
-    State,
-    PullRequest,
-}
-
-/// unique_id and name, as it stands in the manifest, of models, seeds, snapshots and sources.
-fn written<'m>(manifest: &'m Manifest<'m>) -> impl Iterator<Item = (&'m str, &'m str)> {
-    let nodes = manifest.nodes.iter().filter(|(_, node)| node.resource_type.is_relation());
-    let nodes = nodes.map(|(id, node)| (id.as_ref(), node.relation_name.as_deref()));
-    let sources = manifest.sources.iter().map(|(id, source)| (id.as_ref(), source.relation_name.as_deref()));
-    nodes.chain(sources).filter_map(|(id, name)| Some((id, name?)))
+impl Maps {
+    fn new(dialect: Dialect, state: Vec<(&str, RelationName)>, pr: Vec<(&str, RelationName)>) -> Self {
+        let mut maps = Self { state: by_unique_id(dialect, state.iter().cloned()), pr: by_unique_id(dialect, pr) };
+        // With `--defer`, production's names stand in the pull request's text.
+        add_by_unique_id(&mut maps.pr, state);
+        maps
+    }
 }
 
 /// unique_id and name of models, seeds, snapshots, functions and sources.
@@ -69,8 +76,8 @@ fn target<'m>(manifest: &'m Manifest<'m>) -> Vec<&'m str> {
 
 /// For each name, without quotes and case, the first that has it and how it stands there; `None` when two that
 /// are written in different ways might be one or two.
-fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m str, &'m str)>> {
-    let mut found: HashMap<String, (&str, &str)> = HashMap::with_capacity(manifest.nodes.len());
+fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m str, &'m str), RandomState>> {
+    let mut found: HashMap<String, (&str, &str), RandomState> = HashMap::default();
     for (id, name) in written(manifest) {
         let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
         coarse.make_ascii_lowercase();
@@ -83,24 +90,59 @@ fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m 
 
 impl<'m> Names<'m> {
     pub(super) fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, dialect: Dialect) -> Self {
-        let (maps, agree, targets, one_sided) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { state, pr, dialect, maps, agree, targets, one_sided }
+        Self {
+            state,
+            pr,
+            dialect,
+            maps: OnceLock::new(),
+            written: OnceLock::new(),
+            texts: AtomicUsize::new(0),
+            agree: OnceLock::new(),
+            targets: OnceLock::new(),
+            one_sided: OnceLock::new(),
+        }
     }
 
+    /// The maps of all names.
     fn maps(&self) -> &Maps {
         self.maps.get_or_init(|| {
             let names = |manifest: &'m Manifest<'m>| relations(manifest, self.dialect).collect::<Vec<_>>();
-            let ((state, in_state), mut pr) = both(
-                || {
-                    let names = names(self.state);
-                    (by_unique_id(self.dialect, names.iter().cloned()), names)
-                },
-                || by_unique_id(self.dialect, names(self.pr)),
-            );
-            // With `--defer`, production's names stand in the pull request's text.
-            add_by_unique_id(&mut pr, in_state);
-            Maps { state, pr }
+            let (state, pr) = both(|| names(self.state), || names(self.pr));
+            Maps::new(self.dialect, state, pr)
         })
+    }
+
+    /// What `read` makes of two texts, production's and the pull request's, with maps that hold the names in them.
+    fn with_maps<T>(&self, texts: [&str; 2], read: impl FnOnce(&Maps) -> T) -> T {
+        match self.maps_of(texts) {
+            Some(maps) => read(&maps),
+            None => read(self.maps()),
+        }
+    }
+
+    /// Maps of the names in two texts; `None` when those of all names serve better.
+    fn maps_of(&self, texts: [&str; 2]) -> Option<Maps> {
+        if self.maps.get().is_some() || self.texts.fetch_add(1, Ordering::Relaxed) >= FEW_TEXTS {
+            return None;
+        }
+        let [state, pr] = self.written.get_or_init(|| {
+            let (state, pr) = both(|| Written::new(self.state), || Written::new(self.pr));
+            [state, pr]
+        });
+        let everywhere = [state.odd(), pr.odd(), self.state.functions.len(), self.pr.functions.len()];
+        if everywhere.into_iter().sum::<usize>() > FEW_NAMES {
+            return None;
+        }
+        let mut words = HashSet::new();
+        for text in texts {
+            words.extend(identifiers(text, self.dialect).ok()?);
+        }
+        let names = |written: &Written<'m>, manifest: &'m Manifest<'m>| {
+            let called = written.called(&words);
+            let parsed = called.filter_map(|(id, name)| Some((id, RelationName::parse(name, self.dialect)?)));
+            parsed.chain(functions(manifest, self.dialect)).collect::<Vec<_>>()
+        };
+        Some(Maps::new(self.dialect, names(state, self.state), names(pr, self.pr)))
     }
 
     /// Whether every relation of production's is the same node's in the pull request.
@@ -149,11 +191,16 @@ impl<'m> Names<'m> {
         let (Some(a), Some(b)) = (old.compiled_code, new.compiled_code) else { return false };
         let (a, b) = (a.get(), b.get());
         let proved = |one_sided| equal_but_names(&a, &b, &self.spellings(new), one_sided, self.dialect);
+        if self.one_sided.get().is_none() || self.agree.get().is_none() {
+            both(|| self.agree(), || self.one_sided().is_some());
+        }
         if self.agree() && self.one_sided().is_some_and(proved) {
             return true;
         }
-        let text = |code: &str, side| self.text(code, side);
-        text(&a, Side::State).is_some_and(|a| text(&b, Side::PullRequest) == Some(a))
+        self.with_maps(
+            [&a, &b],
+            |maps| matches!((normalize(&a, &maps.state), normalize(&b, &maps.pr)), (Ok(a), Ok(b)) if a == b),
+        )
     }
 
     /// Whether they say the same but for the names of their targets' schemas and databases; `None` when either
@@ -164,20 +211,11 @@ impl<'m> Names<'m> {
 
     /// Both compiled texts but for the names of their targets' schemas and databases.
     pub(super) fn but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<(Normalized, Normalized)> {
-        let maps = self.maps();
+        let (old, new) = (old.compiled_code?.get(), new.compiled_code?.get());
         let [state, pr] = self.targets();
-        let old = normalize_for(&old.compiled_code?.get(), &maps.state, state).ok()?;
-        let new = normalize_for(&new.compiled_code?.get(), &maps.pr, pr).ok()?;
-        Some((old, new))
-    }
-
-    fn text(&self, code: &str, side: Side) -> Option<Normalized> {
-        let maps = self.maps();
-        let map = match side {
-            Side::State => &maps.state,
-            Side::PullRequest => &maps.pr,
-        };
-        normalize(code, map).ok()
+        self.with_maps([&old, &new], |maps| {
+            Some((normalize_for(&old, &maps.state, state).ok()?, normalize_for(&new, &maps.pr, pr).ok()?))
+        })
     }
 
     /// How both manifests spell the relations that a node's text may name: its parents, the parents of those
@@ -204,5 +242,37 @@ impl<'m> Names<'m> {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::artifacts::ManifestFile;
+
+    /// Of every text as it is, and with names that are nobody's, in another case and without quotes.
+    #[test]
+    fn the_names_of_a_text_say_of_it_what_all_names_say() {
+        let file = |name: &str| ManifestFile::read(&Path::new("fixtures/ferry").join(name)).unwrap();
+        let (state, pr) = (file("production.manifest.json.gz"), file("prs/changed_filter/pr.manifest.json.gz"));
+        let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
+        let names = Names::new(&state, &pr, Dialect::DuckDb);
+        let mut moved = 0;
+        for node in pr.nodes.values() {
+            let code = node.compiled_code.map(|code| code.get().into_owned()).unwrap_or_default();
+            let loose = code.replace('"', "").to_ascii_uppercase();
+            for text in [&code, &loose, &code.replace("main", "other")] {
+                let read = |maps: &Maps| (normalize(text, &maps.state).ok(), normalize(text, &maps.pr).ok());
+                let own = names.maps_of([text, text]).expect("all plain names");
+                assert_eq!(read(&own), read(names.maps()), "{text}");
+                moved += usize::from(
+                    normalize(text, &own.pr)
+                        .is_ok_and(|text| text.tokens().iter().any(|token| token.contains("model."))),
+                );
+            }
+        }
+        assert!(moved > 20, "{moved}");
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Facts<'a> {
 #[derive(Default)]
 struct Fact<'a> {
     node: Option<&'a Node<'a>>,
+    change: Option<&'a Change>,
     ephemeral: OnceCell<bool>,
     production: OnceCell<Option<&'a str>>,
 }
@@ -29,8 +30,14 @@ impl<'a> Facts<'a> {
         graph: &'a Graph<'a>,
         changes: &'a Changes,
     ) -> Self {
-        let table =
+        let mut table: Vec<Fact<'_>> =
             graph.nodes().map(|id| Fact { node: pr.nodes.get(graph.unique_id(id)), ..Fact::default() }).collect();
+        for (unique_id, change) in &changes.nodes {
+            let fact = graph.id(unique_id).and_then(|id| table.get_mut(id.index()));
+            if let Some(fact) = fact {
+                fact.change = Some(change);
+            }
+        }
         Self { state, pr, graph, changes, table }
     }
 
@@ -75,7 +82,7 @@ impl<'a> Facts<'a> {
     /// The change of a node, if dbt's `state:modified` means it: new sources, exposures and the like are
     /// no change to dbt.
     pub(super) fn change(&self, id: NodeId) -> Option<&'a Change> {
-        let change = self.changes.nodes.get(self.name(id))?;
+        let change = self.fact(id)?.change?;
         self.counts(id, change).then_some(change)
     }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::artifacts::{Manifest, ResourceType};
 
 /// A node's place in its [`Graph`]; meaningless in any other.
@@ -24,7 +26,7 @@ impl NodeId {
 pub struct Graph<'m> {
     ids: Vec<&'m str>,
     types: Vec<ResourceType>,
-    index: HashMap<&'m str, NodeId>,
+    index: HashMap<&'m str, NodeId, RandomState>,
     parents: Vec<Vec<NodeId>>,
     children: Vec<Vec<NodeId>>,
     /// Nodes with a parent that the manifest does not hold.
@@ -50,7 +52,7 @@ impl<'m> Graph<'m> {
 
         let ids: Vec<&'m str> = members.iter().map(|member| member.0).collect();
         let types = members.iter().map(|member| member.1).collect();
-        let index: HashMap<&'m str, NodeId> = ids.iter().zip(0_u32..).map(|(id, place)| (*id, NodeId(place))).collect();
+        let index: HashMap<_, _, _> = ids.iter().zip(0_u32..).map(|(id, place)| (*id, NodeId(place))).collect();
         let mut parents = vec![Vec::new(); ids.len()];
         let mut children = vec![Vec::new(); ids.len()];
         let mut orphans = HashSet::new();

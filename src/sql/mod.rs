@@ -18,6 +18,7 @@ pub use but_names::{Spelling, equal_but_names};
 pub use dialect::{Dialect, IdentifierCase};
 pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};
+pub use names::identifiers;
 pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, normalize_for, same_meaning};
 pub use one_sided::OneSided;
 pub use relation::RelationName;

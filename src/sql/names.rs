@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::tokens::{Kind, Token, Tokens};
+use super::dialect::Dialect;
+use super::tokens::{Kind, SqlError, Token, Tokens};
 
 /// One part of a dotted name.
 #[derive(Debug, Clone)]
@@ -59,6 +60,17 @@ pub(crate) struct Names<'s> {
     /// Aliases and names of common table expressions, and tables without qualifier, as the dialect
     /// compares them. Too many rather than too few.
     pub(crate) local: HashSet<String>,
+}
+
+/// Every part of every name in `sql`, in small letters: a relation that none of them is the identifier of is not
+/// named there.
+///
+/// # Errors
+/// When the text cannot be read.
+pub fn identifiers(sql: &str, dialect: Dialect) -> Result<HashSet<String>, SqlError> {
+    let tokens = Tokens::of(sql, dialect)?;
+    let parts = Names::of(&tokens).list.into_iter().flat_map(|name| name.key);
+    Ok(parts.map(|part| part.to_ascii_lowercase()).collect())
 }
 
 struct Frame {

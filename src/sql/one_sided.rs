@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use foldhash::fast::RandomState;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// More words than this are not looked for; the texts then take the way over tokens.
@@ -24,14 +25,15 @@ impl OneSided {
         first: impl IntoIterator<Item = &'n str>,
         second: impl IntoIterator<Item = &'n str>,
     ) -> Option<Self> {
-        let (first, second): (HashSet<&str>, HashSet<&str>) =
+        let (first, second): (HashSet<&str, RandomState>, HashSet<&str, RandomState>) =
             (first.into_iter().collect(), second.into_iter().collect());
         let mut schemas = HashSet::new();
         for name in first.intersection(&second) {
             if let Some((Some(schema), _)) = last_two(name)? {
-                schemas.insert(schema.to_ascii_lowercase());
+                schemas.insert(schema);
             }
         }
+        let schemas: HashSet<String> = schemas.into_iter().map(str::to_ascii_lowercase).collect();
         let mut words: BTreeSet<String> = BTreeSet::new();
         for name in first.symmetric_difference(&second) {
             let Some((schema, identifier)) = last_two(name)? else { continue };
@@ -75,7 +77,7 @@ fn last_two(name: &str) -> Option<Option<(Option<&str>, &str)>> {
     if !name.contains(quotes) && name.contains(['\'', '(']) {
         return Some(None);
     }
-    let mut parts = Vec::new();
+    let mut parts = Vec::with_capacity(3);
     for part in name.split('.') {
         let part = part.trim();
         let bare = match part.chars().next().filter(|first| quotes.contains(first)) {
