@@ -7,6 +7,7 @@ mod but_names;
 mod dialect;
 mod enclosure;
 mod foreign;
+mod misread;
 mod names;
 mod one_sided;
 mod normalize;

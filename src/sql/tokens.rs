@@ -12,6 +12,7 @@ use sqlparser::dialect as grammar;
 use sqlparser::tokenizer::{Token as Parsed, Tokenizer, Whitespace};
 
 use super::dialect::Dialect;
+use super::misread::refuse_what_could_be_misread;
 
 /// Why SQL text cannot be worked on. The node that it belongs to is then not built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,7 +136,7 @@ impl<'s> Tokens<'s> {
             list.push(Token { kind: kind(&token.token), start, end: cursor.offset });
         }
         let tokens = Self { sql, dialect, list };
-        tokens.refuse_what_could_be_misread()?;
+        refuse_what_could_be_misread(&tokens)?;
         Ok(tokens)
     }
 
@@ -174,56 +175,6 @@ impl<'s> Tokens<'s> {
         } else {
             Cow::Borrowed(inner)
         }
-    }
-
-    /// Where sqlparser's tokenizer and a warehouse's differ, text after the difference could be read
-    /// as a string by one and as names by the other. Each known difference is refused.
-    fn refuse_what_could_be_misread(&self) -> Result<(), SqlError> {
-        let refuse = |what, token: &Token| Err(SqlError::Unsupported { what, line: self.line(token.start) });
-        let mut before: Option<Token> = None;
-        for token in &self.list {
-            let text = self.text(*token);
-            match token.kind {
-                // For some warehouses a comment ends at a lone carriage return; here it does for PostgreSQL and DuckDB only.
-                Kind::LineComment if text.trim_end_matches('\r').contains('\r') => {
-                    return refuse("a lone carriage return in a comment", token);
-                }
-                // sqlparser begins a comment there, Snowflake does not.
-                Kind::LineComment if self.dialect == Dialect::Snowflake && text.starts_with('#') => {
-                    return refuse("a `#`", token);
-                }
-                // Redshift's lexer nests comments, as PostgreSQL's does; sqlparser's Redshift does not.
-                Kind::BlockComment
-                    if self.dialect == Dialect::Redshift && text.get(2..).is_some_and(|t| t.contains("/*")) =>
-                {
-                    return refuse("a comment within a comment", token);
-                }
-                // A comment right behind an operator is taken for a part of the operator.
-                Kind::Other => {
-                    let next = self.sql.get(token.end..).unwrap_or_default();
-                    let glued = text.contains("--")
-                        || text.contains("/*")
-                        || (text.ends_with('/') && next.starts_with('*'))
-                        || (text.ends_with('-') && next.starts_with('-'));
-                    if glued {
-                        return refuse("a comment directly behind an operator", token);
-                    }
-                }
-                // `r'\'`: a raw string for Databricks and, spelled `rb'…'`, for BigQuery.
-                Kind::Text if text.contains('\\') => {
-                    let raw = before.is_some_and(|word| {
-                        word.kind == Kind::Word
-                            && ["r", "rb", "br"].iter().any(|prefix| self.text(word).eq_ignore_ascii_case(prefix))
-                    });
-                    if raw && matches!(self.dialect, Dialect::Databricks | Dialect::BigQuery) {
-                        return refuse("a raw string with a backslash", token);
-                    }
-                }
-                _ => {}
-            }
-            before = Some(*token);
-        }
-        Ok(())
     }
 }
 
@@ -360,21 +311,5 @@ mod tests {
         assert_eq!(trim("select ';' -- x"), Ok("select ';'"));
         assert_eq!(trim("select 1;\n\ndrop table t"), Err(SqlError::SeveralStatements { line: 1 }));
         assert_eq!(trim(" -- nothing\n;"), Err(SqlError::Empty));
-    }
-
-    #[test]
-    fn text_that_could_be_misread_is_refused() {
-        let refused = [
-            (Dialect::Redshift, "select 1 -- a\rfrom t"),
-            (Dialect::Redshift, "select /* a /* b */ c' */ 1"),
-            (Dialect::Postgres, "select a ||-- it's\n b"),
-            (Dialect::Databricks, r"select r'\' , b from t where x = 'y'"),
-        ];
-        for (dialect, sql) in refused {
-            let result = Tokens::of(sql, dialect);
-            assert!(result.is_err(), "{sql}");
-        }
-        assert!(Tokens::of("select /* a /* b */ it's */ 1", Dialect::DuckDb).is_ok());
-        assert!(Tokens::of("select 1 -- a\r\nfrom t", Dialect::Postgres).is_ok());
     }
 }
