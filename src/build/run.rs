@@ -136,9 +136,9 @@ async fn make_proxies(
         if let Err(error) = retry::write(session, &writes).await.result {
             let failure = Failure {
                 message: format!("no proxy view could be made of {}", proxy.production),
-                remedy: Some(
-                    "production's manifest names it; does the relation exist, and may the role read it?".into(),
-                ),
+                remedy: error.remedy.clone().or_else(|| {
+                    Some("production's manifest names it; does the relation exist, and may the role read it?".into())
+                }),
                 ..error.into()
             };
             failed.push((proxy.unique_id.clone(), failure));

@@ -75,7 +75,9 @@ async fn ask(warehouse: &dyn Warehouse, schemas: &[String]) -> Result<Option<Pri
 }
 
 fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_state: bool, page: &mut Page) {
-    page.good(format!("connected as `{}` ({})", found.role, found.version));
+    let other_user = (!found.user.is_empty() && found.user != found.role).then_some(found.user.as_str());
+    let behind = other_user.map(|user| format!(", in the session of `{user}`")).unwrap_or_default();
+    page.good(format!("connected as `{}`{behind} ({})", found.role, found.version));
     let database = warehouse.temp_database().unwrap_or_default();
     if found.may_create_schemas {
         page.good("may create schemas".to_owned());
@@ -104,7 +106,11 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
                 (true, count) => format!("create relations in it and change {count}"),
                 (false, count) => format!("change {count} of its relations"),
             };
-            page.worth_knowing(format!("the role can write to schema `{}`: {how}", schema.name));
+            let who = match other_user {
+                Some(user) => format!("the role, or `{user}` behind it,"),
+                None => "the role".to_owned(),
+            };
+            page.worth_knowing(format!("{who} can write to schema `{}`: {how}", schema.name));
         }
     }
     for missing in schemas.iter().filter(|name| !found.schemas.iter().any(|schema| schema.name == **name)) {

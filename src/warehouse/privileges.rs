@@ -5,8 +5,10 @@ use crate::sql::Dialect;
 /// The role's rights, as the warehouse tells them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Privileges {
-    /// The role whose rights count, after `set role`.
+    /// The role that statements run as, after `set role`.
     pub role: String,
+    /// Who has logged in: the profile's `user`, whose rights the role can be put down for.
+    pub user: String,
     /// The server's version, for people.
     pub version: String,
     /// Whether it may create schemas in the database.
@@ -24,11 +26,11 @@ pub struct SchemaPrivileges {
     pub name: String,
     /// Whether its relations may be named at all.
     pub usage: bool,
-    /// Whether relations may be created in it.
+    /// Whether relations may be created in it, or by whom the user may become.
     pub create: bool,
     /// Relations that may not be read.
     pub unreadable: u64,
-    /// Relations that may be changed or dropped.
+    /// Relations and sequences that may be changed or dropped, or by whom the user may become.
     pub writable: u64,
 }
 
@@ -87,18 +89,27 @@ pub(super) fn query(dialect: Dialect, schemas: &[String]) -> String {
     let count = |condition: &str| {
         format!(
             "(select count(*) from pg_catalog.pg_class c where c.relnamespace = n.oid \
-             and c.relkind in ('r', 'v', 'm', 'p', 'f') and ({condition}))"
+             and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S') and ({condition}))"
         )
     };
+    let anybody = |right: &str| format!("exists (select 1 from who where {right})");
+    // A role can be put down and another taken on, so the rights count of everybody whom the session's user may
+    // become, whether or not rights are inherited. A superuser may become anybody, and has all their rights.
     format!(
-        "select n.nspname, has_schema_privilege(n.nspname, 'USAGE'), has_schema_privilege(n.nspname, 'CREATE'), {}, {} \
+        "with who as materialized (select r.oid from pg_catalog.pg_roles r \
+         where r.rolname = session_user or r.rolname = current_user \
+         or (not (select u.rolsuper from pg_catalog.pg_roles u where u.rolname = session_user) \
+         and pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))) \
+         select n.nspname, has_schema_privilege(n.nspname, 'USAGE'), {}, {}, {} \
          from pg_catalog.pg_namespace n where n.nspname in ({list}) order by 1",
-        count("not has_table_privilege(c.oid, 'SELECT')"),
-        count(
-            "has_table_privilege(c.oid, 'INSERT') or has_table_privilege(c.oid, 'UPDATE') \
-             or has_table_privilege(c.oid, 'DELETE') or has_table_privilege(c.oid, 'TRUNCATE') \
-             or pg_has_role(c.relowner, 'USAGE')"
-        )
+        anybody("has_schema_privilege(who.oid, n.oid, 'CREATE') or pg_has_role(who.oid, n.nspowner, 'MEMBER')"),
+        count("c.relkind <> 'S' and not has_table_privilege(c.oid, 'SELECT')"),
+        count(&anybody(
+            "pg_has_role(who.oid, c.relowner, 'MEMBER') or case when c.relkind = 'S' \
+             then has_sequence_privilege(who.oid, c.oid, 'USAGE, UPDATE') \
+             else has_table_privilege(who.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') \
+             or has_any_column_privilege(who.oid, c.oid, 'INSERT, UPDATE, REFERENCES') end"
+        ))
     )
 }
 

@@ -104,7 +104,9 @@ impl Checkout {
     }
 
     fn of_adapter(&self, manifest: PathBuf, name: &str) -> PathBuf {
-        let Some(adapter) = self.adapter else { return manifest };
+        if self.adapter.is_none() && self.state_database.is_none() {
+            return manifest;
+        }
         let mut text = String::new();
         let packed = fs_err::File::open(manifest).unwrap();
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
@@ -112,7 +114,9 @@ impl Checkout {
             text = text.replace(&format!("\"{from}\""), &format!("\"{to}\""));
         }
         let mut document: Value = serde_json::from_str(&text).unwrap();
-        document["metadata"]["adapter_type"] = adapter.into();
+        if let Some(adapter) = self.adapter {
+            document["metadata"]["adapter_type"] = adapter.into();
+        }
         if let Some(database) = self.state_database.filter(|_| name == "production.json") {
             for kind in ["nodes", "sources"] {
                 for node in document[kind].as_object_mut().unwrap().values_mut() {

@@ -64,6 +64,50 @@ fn debug_tells_whether_the_role_can_write_to_production() {
     assert_eq!(debug("nobody_there").0, Some(1));
 }
 
+/// Rights that are no table's `insert`, `update` or `delete`, and rights that are one `set role` away.
+#[test]
+fn debug_knows_every_way_to_write_to_production() {
+    let checkout = Checkout::of("new_column", PRODUCTION.port);
+    let state = fixtures().join("postgres/production.manifest.json.gz");
+    let profile = fs_err::read_to_string(checkout.profiles()).unwrap();
+    let debug = |user: &str| {
+        fs_err::write(checkout.profiles(), profile.replace("user: ci", &format!("user: {user}"))).unwrap();
+        let output = checkout.premerge("debug").arg("--state").arg(&state).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    PRODUCTION.sql(
+        "ferry",
+        "create role of_column login; grant update (status) on raw.bookings to of_column; \
+         create role of_trigger login; grant trigger on raw.bookings to of_trigger; \
+         create role of_others; grant insert on raw.bookings to of_others; \
+         create role of_heir login noinherit in role of_others; \
+         create sequence raw.debugged; create role of_sequence login; grant usage on sequence raw.debugged to of_sequence; \
+         create role of_nothing login",
+    );
+    let pages: Vec<_> = ["of_column", "of_trigger", "of_heir", "of_sequence", "test, role: ci", "of_nothing"]
+        .map(|user| (user, debug(user)))
+        .into();
+    PRODUCTION.sql("ferry", "drop sequence raw.debugged");
+    for (user, page) in pages {
+        let can = page.contains("can write to schema `raw`");
+        assert_eq!(
+            (can, page.contains("cannot write to production")),
+            (user != "of_nothing", user == "of_nothing"),
+            "{user}:\n{page}"
+        );
+    }
+}
+
+#[test]
+fn production_in_another_database_is_told_apart_from_relations_that_are_missing() {
+    let mut checkout = Checkout::of("new_column", PRODUCTION.port).numbered(77);
+    checkout.state_database = Some("elsewhere");
+    let output = checkout.check().arg("--drop").output().unwrap();
+    assert_ne!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = fs_err::read_to_string(checkout.report_file()).unwrap();
+    assert!(report.contains("PostgreSQL cannot read across databases: the profile's `dbname`"), "{report}");
+}
+
 /// The number of relations compared.
 fn one(name: &str) -> usize {
     let checkout = Checkout::of(name, PRODUCTION.port);

@@ -123,7 +123,9 @@ impl PgSession {
 
     pub(super) async fn privileges_in(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
         let about = "select current_user, version(), has_database_privilege(current_database(), 'CREATE')";
-        let about = self.read(about).await?.rows.into_iter().next().unwrap_or_default();
+        // Redshift's sessions take no roles on.
+        let user = if self.dialect() == Dialect::Redshift { "" } else { ", session_user" };
+        let about = self.read(&format!("{about}{user}")).await?.rows.into_iter().next().unwrap_or_default();
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let found = self.read(&privileges::query(self.dialect(), schemas)).await?;
         let asked = schemas;
@@ -146,6 +148,7 @@ impl PgSession {
         Ok(Some(Privileges {
             elsewhere: elsewhere.iter().map(|row| (text(row, 0), text(row, 1))).collect(),
             role: text(&about, 0),
+            user: text(&about, 3),
             version: text(&about, 1).split(" on ").next().unwrap_or_default().to_owned(),
             may_create_schemas: text(&about, 2) == "t",
             schemas,
