@@ -11,6 +11,8 @@ pub enum FaultClass {
     Binding,
     /// A relation, schema or database that is not there.
     MissingRelation,
+    /// The server is there, and the profile's database is not.
+    MissingDatabase,
     /// Running the query met a value it could not handle: cast, division, overflow, constraint.
     Data,
     /// The role may not.
@@ -29,7 +31,7 @@ pub enum FaultClass {
     Resources,
     /// The statement ran longer than it may.
     Timeout,
-    /// A newer run of the same pull request has taken over the temporary schema.
+    /// A newer run of the same pull request has taken over the temporary schema, or clean-up has.
     Superseded,
     /// The temporary schema is another project's or repository's.
     SomebodyElses,
@@ -37,6 +39,8 @@ pub enum FaultClass {
     Cancelled,
     /// Two sessions changed the same thing; a repetition may succeed.
     Conflict,
+    /// Somebody's open transaction holds what is to be dropped or replaced.
+    Locked,
     /// Something the engine of this build lacks; the message names it.
     Unsupported,
     /// Anything else.
@@ -51,6 +55,7 @@ impl FaultClass {
             Self::Syntax => "the warehouse could not parse the SQL",
             Self::Binding => "the SQL names a column or function that does not exist, or types do not fit",
             Self::MissingRelation => "the SQL reads a relation that does not exist",
+            Self::MissingDatabase => "the warehouse has no database of the profile's name",
             Self::Data => "a value could not be processed (cast, overflow, division or constraint)",
             Self::Permission => "the role lacks a permission",
             Self::Connection => "the connection to the warehouse failed",
@@ -60,10 +65,11 @@ impl FaultClass {
             Self::Restart => "the warehouse was restarting",
             Self::Resources => "the warehouse ran out of memory, disk or quota",
             Self::Timeout => "the statement ran longer than the time limit",
-            Self::Superseded => "a newer run of this pull request took over",
+            Self::Superseded => "a newer run of this pull request, or clean-up, took the temporary schema",
             Self::SomebodyElses => "the temporary schema belongs to another project or repository",
             Self::Cancelled => "the statement was cancelled",
             Self::Conflict => "another session changed the same object",
+            Self::Locked => "another session's open transaction holds a relation that is to be dropped or replaced",
             Self::Unsupported => "the engine of this build lacks something that the SQL needs",
             Self::Other => "the warehouse reported an error",
         }
@@ -76,6 +82,7 @@ impl FaultClass {
         matches!(
             self,
             Self::Connection
+                | Self::MissingDatabase
                 | Self::Authentication
                 | Self::Encryption
                 | Self::TooManyConnections
@@ -85,6 +92,7 @@ impl FaultClass {
                 | Self::SomebodyElses
                 | Self::Cancelled
                 | Self::Conflict
+                | Self::Locked
                 | Self::Permission
                 | Self::Superseded
                 | Self::Unsupported

@@ -218,11 +218,18 @@ pub struct Limits {
     pub grace: Duration,
     /// Between two signs of life in the register.
     pub heartbeat: Duration,
+    /// For somebody else's transaction to let go of a relation that is to be dropped or replaced.
+    pub lock: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { statement: Duration::from_secs(3600), grace: Duration::from_secs(10), heartbeat: Duration::from_secs(5) }
+        Self {
+            statement: Duration::from_secs(3600),
+            grace: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(5),
+            lock: Duration::from_secs(30),
+        }
     }
 }
 

@@ -172,8 +172,12 @@ async fn role_and_search_path_are_set() {
 #[tokio::test]
 async fn what_is_not_there_is_named_and_nothing_hangs() {
     let missing = log_in(json!({"dbname": "nowhere"})).await.unwrap_err();
-    assert_eq!(missing.class, FaultClass::MissingRelation);
-    assert!(missing.remedy.unwrap().contains("dbname"));
+    assert_eq!(missing.class, FaultClass::MissingDatabase);
+    assert!(missing.class.phrase().contains("database") && missing.remedy.unwrap().contains("dbname"));
+
+    let forbidden = log_in(json!({"role": "test"})).await.unwrap_err();
+    assert_eq!(forbidden.class, FaultClass::Permission);
+    assert!(forbidden.remedy.unwrap().contains("must be a member of its `role`"));
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_eq!(log_in(json!({"port": closed})).await.unwrap_err().class, FaultClass::Connection);

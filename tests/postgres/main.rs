@@ -22,6 +22,7 @@ mod replacing;
 mod rough;
 mod sessions;
 mod shim;
+mod staying_inside;
 mod temp_schema;
 mod warehouse;
 mod whole_job;

@@ -22,7 +22,12 @@ pub fn plain() -> &'static RelationConfigs {
 
 /// Short waits, so that what must not hang shows soon.
 pub fn limits() -> Limits {
-    Limits { statement: Duration::from_secs(20), grace: Duration::from_secs(2), heartbeat: Duration::from_millis(300) }
+    Limits {
+        statement: Duration::from_secs(20),
+        grace: Duration::from_secs(2),
+        heartbeat: Duration::from_millis(300),
+        lock: Duration::from_millis(700),
+    }
 }
 
 /// A target of profiles.yml; `changes` are merged over the defaults, null removes.

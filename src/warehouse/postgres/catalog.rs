@@ -39,15 +39,18 @@ impl PgSession {
             .collect();
         let drops = statement::drops(&existing);
         written.statements += drops.len() as u64;
-        self.batch(&drops, 0).await.map(|_| ()).map_err(|error| {
-            if error.message.contains("2BP01") {
-                return error.with_remedy(
-                    "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
-                     drop that view first",
-                );
-            }
-            error
-        })
+        if drops.is_empty() {
+            return Ok(());
+        }
+        let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
+        match self.batch(&drops, 0).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.message.contains("2BP01") => Err(error.with_remedy(
+                "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
+                 drop that view first",
+            )),
+            Err(error) => Err(self.blame(error, relations).await),
+        }
     }
 
     /// The expression of a relation's name in the catalogue, and what becomes of a quoted name there: Redshift

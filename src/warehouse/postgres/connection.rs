@@ -20,6 +20,10 @@ use crate::warehouse::{FaultClass, Limits, WarehouseError};
 /// Attempts while a server is starting, or has no connection left: about eight seconds in all.
 const PATIENT_ATTEMPTS: u32 = 6;
 
+/// Whether a backslash in an ordinary string is a character like any other. premerge's reading of the project's text
+/// rests on it.
+const CONFORMING: &str = "standard_conforming_strings";
+
 /// Before statements about our own server processes: a role that was taken on may not touch them.
 pub(super) const AS_USER: &str = "set local role none;\n";
 
@@ -197,39 +201,83 @@ impl Server {
         config.ssl_mode(mode);
         let connected = config.connect(tls).await.map_err(|error| fault::of_connecting(&error, &self.place()));
         let (client, connection) = connected?;
+        let misreads = connection.parameter(CONFORMING) != Some("on");
         let task = tokio::spawn(async move {
             // Its end is seen by the statement that is running; between statements by `is_closed`.
             let _ = connection.await;
         });
         let encrypted = mode != Wire::Disable;
+        if misreads && self.dialect == Dialect::Postgres {
+            // A message of its own: the server reads all of a message before it carries out any of it.
+            let on = format!("set {CONFORMING} to on");
+            client.simple_query(&on).await.map_err(|error| fault::of_connecting(&error, &self.place()))?;
+        }
         let backend = self.set_up(&client).await?;
         Ok(Link { client, backend, encrypted, task })
     }
 
-    /// One round trip: limits, role, search path, and which server process this is.
-    async fn set_up(&self, client: &Client) -> Result<Backend, WarehouseError> {
+    /// What a session has for all its statements, but for the role.
+    fn settings(&self) -> Vec<String> {
         let literal = |text: &str| self.dialect.literal(text);
-        let mut sql = format!("set statement_timeout to {};", self.limits.statement.as_millis());
+        let mut settings = vec![format!("set statement_timeout to {}", self.limits.statement.as_millis())];
         if let Some(path) = &self.profile.search_path {
-            sql.push_str(&match self.dialect {
-                Dialect::Redshift => format!("set search_path to {path};"),
-                _ => format!("select set_config('search_path', {}, false);", literal(path)),
+            settings.push(match self.dialect {
+                Dialect::Redshift => format!("set search_path to {path}"),
+                _ => format!("select pg_catalog.set_config('search_path', {}, false)", literal(path)),
             });
         }
         if let Some(group) = &self.profile.query_group {
-            sql.push_str(&format!("set query_group to {};", literal(group)));
+            settings.push(format!("set query_group to {}", literal(group)));
         }
-        sql.push_str(match self.dialect {
-            Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
-            _ => "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()",
-        });
+        settings
+    }
+
+    fn set_role(&self) -> Option<String> {
+        let role = self.profile.role.as_ref()?;
+        // dbt writes the name bare, so it is folded; only what cannot stand bare is quoted.
+        let bare = role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        Some(format!("set role {}", if bare { role.clone() } else { self.dialect.quote(role) }))
+    }
+
+    /// Statements that make a session what it was after connecting, whatever functions that text of the project
+    /// calls have set: sent in the same message behind it, so that either both have happened or neither. Empty
+    /// on Redshift.
+    pub(super) fn restore(&self) -> Vec<String> {
+        if self.dialect == Dialect::Redshift {
+            return Vec::new();
+        }
+        let mut statements = vec!["reset session authorization".to_owned(), "reset all".to_owned()];
+        statements.push(format!("set {CONFORMING} to on"));
+        // A pooler's server connections may have begun with others.
+        statements.push("set client_encoding to 'UTF8'".to_owned());
+        statements.push(format!("set application_name to {}", self.dialect.literal(&self.tag)));
+        statements.extend(self.settings());
+        statements.push(self.set_role().unwrap_or_else(|| "reset role".to_owned()));
+        statements
+    }
+
+    /// One round trip: limits, role, search path, and which server process this is.
+    async fn set_up(&self, client: &Client) -> Result<Backend, WarehouseError> {
+        let mut statements = self.settings();
+        statements.push(
+            match self.dialect {
+                Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
+                _ => "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()",
+            }
+            .to_owned(),
+        );
         // Last, because a role may not see the processes of the user who took it on.
-        if let Some(role) = &self.profile.role {
-            // dbt writes the name bare, so it is folded; only what cannot stand bare is quoted.
-            let bare = role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            sql.push_str(&format!(";set role {}", if bare { role.clone() } else { self.dialect.quote(role) }));
-        }
-        let answer = client.simple_query(&sql).await.map_err(|error| fault::of_connecting(&error, &self.place()))?;
+        statements.extend(self.set_role());
+        let sql = statements.join(";");
+        let answer = client.simple_query(&sql).await.map_err(|error| {
+            let error = fault::of_connecting(&error, &self.place());
+            // What else stands in the message is allowed to everybody.
+            match &self.profile.role {
+                Some(role) if error.class == FaultClass::Permission => error
+                    .with_remedy(format!("`user` of the profile must be a member of its `role`: grant {role} to it")),
+                _ => error,
+            }
+        })?;
         let row = answer.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,

@@ -66,10 +66,10 @@ fn of_state(state: &str, message: &str) -> WarehouseError {
     }
 }
 
-/// What a run is told that has lost its schema to a newer one.
+/// What a run is told that has lost its schema. Its guard does not know to whom.
 pub(super) fn superseded() -> WarehouseError {
-    WarehouseError::new(FaultClass::Superseded, "superseded: a newer run of this pull request took the schema over")
-        .with_remedy("look at the newer run")
+    let message = "the temporary schema was taken from this run: by a newer run of the pull request, or by clean-up";
+    WarehouseError::new(FaultClass::Superseded, message).with_remedy("look at the newer run, if there is one")
 }
 
 fn class_of(state: &str) -> (FaultClass, Repeat) {
@@ -78,7 +78,8 @@ fn class_of(state: &str) -> (FaultClass, Repeat) {
     // Whole codes first, then classes, which are the first two characters.
     match state {
         "42601" | "42P14" | "42P12" => (C::Syntax, Never),
-        "42P01" | "3F000" | "3D000" => (C::MissingRelation, Never),
+        "42P01" | "3F000" => (C::MissingRelation, Never),
+        "3D000" => (C::MissingDatabase, Never),
         "42501" => (C::Permission, Never),
         "40001" | "40P01" | "55P03" | "55006" => (C::Conflict, Safe),
         "42P06" | "42P07" | "42710" => (C::Conflict, Never),
@@ -104,7 +105,7 @@ fn class_of(state: &str) -> (FaultClass, Repeat) {
 
 fn remedy(state: &str, class: FaultClass) -> Option<&'static str> {
     Some(match state {
-        "3D000" => "`dbname` of the profile names a database that does not exist",
+        "3D000" => "correct `dbname` of the profile",
         "53100" => "the warehouse's disk is full: free some, or drop old schemas with `premerge cleanup --expired`",
         "25006" => "the statement writes, and premerge sends it in a read-only transaction; tests must only read",
         "0A000" => {
@@ -134,6 +135,7 @@ mod tests {
             ("42804", FaultClass::Binding, Repeat::Never),
             ("42P01", FaultClass::MissingRelation, Repeat::Never),
             ("3F000", FaultClass::MissingRelation, Repeat::Never),
+            ("3D000", FaultClass::MissingDatabase, Repeat::Never),
             ("22012", FaultClass::Data, Repeat::Never),
             ("23502", FaultClass::Data, Repeat::Never),
             ("42501", FaultClass::Permission, Repeat::Never),

@@ -11,6 +11,7 @@ mod connection;
 mod fault;
 mod iam;
 mod load;
+mod locks;
 mod moves;
 mod pgpass;
 mod profile;

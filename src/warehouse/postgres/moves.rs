@@ -36,10 +36,13 @@ impl PgSession {
             _ => Vec::new(),
         };
         // `alter table` renames views too.
-        let after = vec![
+        let after = [
             format!("alter table if exists {} rename to {}", at.sql(), quoted(&aside)),
             format!("alter table {} rename to {}", incoming.sql(), quoted(at)),
         ];
+        // What follows in the message may wait for production as long as any statement.
+        let patient = "set local lock_timeout to default".to_owned();
+        let after = self.server.impatient().into_iter().chain(after).chain([patient]).collect();
         Ok(Some(Moves { incoming, before, after }))
     }
 }

@@ -127,6 +127,22 @@ impl PgSession {
             .await
     }
 
+    /// The same for text of the project: behind it, and within its transaction, the session is made what it was.
+    /// Without the answers to that.
+    async fn simple_of_project(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, WarehouseError> {
+        let restore = self.server.restore();
+        if restore.is_empty() {
+            return self.simple(sql).await;
+        }
+        // The text may end in a line comment.
+        let mut messages = self.simple(&format!("{sql}\n;\n{}", restore.join(";\n"))).await?;
+        let is_end = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::CommandComplete(_));
+        let ends = messages.iter().enumerate().rev().filter(|(_, message)| is_end(message));
+        let ours = ends.map(|(at, _)| at + 1).nth(restore.len());
+        messages.truncate(ours.unwrap_or_default());
+        Ok(messages)
+    }
+
     pub(super) fn guard_sql(&self) -> String {
         self.guard.as_ref().map(|guard| format!("{};\n", guard.sql())).unwrap_or_default()
     }
@@ -163,7 +179,7 @@ impl PgSession {
         let explicit = self.dialect() == Dialect::Redshift;
         let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
         let counted_from_end = counted_from_end + usize::from(explicit);
-        let answer = self.simple(&sql).await;
+        let answer = self.simple_of_project(&sql).await;
         let messages = if explicit { self.after(answer).await } else { answer }?;
         let mut counts = messages.iter().rev().filter_map(|message| match message {
             SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
@@ -171,6 +187,11 @@ impl PgSession {
         });
         Ok(counts.nth(counted_from_end))
     }
+}
+
+/// How many there are, without those that set the transaction up.
+fn working(statements: &[String]) -> u64 {
+    statements.iter().filter(|statement| !statement.starts_with("set local ")).count() as u64
 }
 
 fn cancelled() -> WarehouseError {
@@ -213,7 +234,8 @@ impl Session for PgSession {
             let answer = self.ask(&format!("begin read only;\n{guard}{sql}\n;\ncommit")).await;
             return self.after(answer).await;
         }
-        self.ask(&format!("set transaction read only;\n{guard}{sql}")).await
+        let answer = self.simple_of_project(&format!("set transaction read only;\n{guard}{sql}")).await;
+        answer.map(|messages| last_rows(&messages))
     }
 
     async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
@@ -232,71 +254,15 @@ impl Session for PgSession {
 
     async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
         writes.iter().try_for_each(|write| write.check(self.dialect())).map_err(refused)?;
-        let mut written = Written::default();
-        let mut batch: Vec<String> = Vec::new();
-        let mut counted = 0;
-        let mut rest = writes;
-        while let Some((write, after)) = rest.split_first() {
-            rest = after;
-            match write {
-                Write::Drop { .. } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
-                    let is_drop = |write: &Write<'_>| matches!(write, Write::Drop { .. });
-                    let more = rest.iter().take_while(|write| is_drop(write)).count();
-                    let drops: Vec<_> = std::iter::once(write)
-                        .chain(rest.iter().take(more))
-                        .filter_map(|write| if let Write::Drop { at } = write { Some(*at) } else { None })
-                        .collect();
-                    self.drop_all(&drops, &mut written).await?;
-                    written.rows = None;
-                    rest = rest.get(more..).unwrap_or_default();
-                }
-                Write::DropSchema { .. } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
-                    written.statements += 1;
-                    match self.batch(&render(write, self.dialect()).statements, 0).await {
-                        // Something that is not ours is left in it.
-                        Err(error) if error.message.contains("2BP01") => {}
-                        result => written.rows = result?,
-                    }
-                }
-                Write::Seed { at, seed } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
-                    let moves = self.moves(write).await?;
-                    let at = moves.as_ref().map_or(*at, |moves| &moves.incoming);
-                    let create = render(&write.made_at(at), self.dialect()).statements.join(";\n");
-                    let after = moves.as_ref().map(|moves| moves.after.join(";\n")).unwrap_or_default();
-                    written.statements += 2 + moves.as_ref().map_or(0, |moves| moves.after.len() as u64);
-                    let rows = match self.dialect() {
-                        Dialect::Redshift => self.insert(at, seed, &create).await?,
-                        _ => self.copy(at, seed, &create, &after).await?,
-                    };
-                    written.rows = Some(rows);
-                }
-                other => {
-                    match self.moves(other).await? {
-                        None => {
-                            let Rendered { statements, counted_from_end } = render(other, self.dialect());
-                            batch.extend(statements);
-                            counted = counted_from_end;
-                        }
-                        Some(Moves { incoming, before, after }) => {
-                            let Rendered { statements, counted_from_end } =
-                                render(&other.made_at(&incoming), self.dialect());
-                            counted = counted_from_end + after.len();
-                            batch.extend(before.into_iter().chain(statements).chain(after));
-                        }
-                    }
-                    // PostgreSQL takes a gigabyte, and what is replaced must be replaced in one transaction.
-                    let long = batch.iter().map(String::len).sum::<usize>() > REDSHIFT_STATEMENT;
-                    if long && self.dialect() == Dialect::Redshift {
-                        self.flush(&mut batch, counted, &mut written).await?;
-                    }
-                }
+        match self.carry_out(writes).await {
+            Err(error) => {
+                // What stands aside for a new relation may be held, too.
+                let made: Vec<_> = writes.iter().filter_map(Write::makes).collect();
+                let replaces = self.replacing.as_ref().is_some_and(|r| made.iter().any(|at| r.found(at)));
+                Err(if replaces { self.blame(error, &made).await } else { error })
             }
+            written => written,
         }
-        self.flush(&mut batch, counted, &mut written).await?;
-        Ok(written)
     }
 
     async fn find_written(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
@@ -335,6 +301,82 @@ impl Session for PgSession {
 }
 
 impl PgSession {
+    async fn carry_out(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
+        let mut written = Written::default();
+        let mut batch: Vec<String> = Vec::new();
+        let mut counted = 0;
+        let mut rest = writes;
+        while let Some((write, after)) = rest.split_first() {
+            rest = after;
+            match write {
+                Write::Drop { .. } => {
+                    self.flush(&mut batch, counted, &mut written).await?;
+                    let is_drop = |write: &Write<'_>| matches!(write, Write::Drop { .. });
+                    let more = rest.iter().take_while(|write| is_drop(write)).count();
+                    let drops: Vec<_> = std::iter::once(write)
+                        .chain(rest.iter().take(more))
+                        .filter_map(|write| if let Write::Drop { at } = write { Some(*at) } else { None })
+                        .collect();
+                    self.drop_all(&drops, &mut written).await?;
+                    written.rows = None;
+                    rest = rest.get(more..).unwrap_or_default();
+                }
+                Write::DropSchema { schema } => {
+                    self.flush(&mut batch, counted, &mut written).await?;
+                    written.statements += 1;
+                    let drops = render(write, self.dialect()).statements;
+                    let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
+                    match self.batch(&drops, 0).await {
+                        // Something that is not ours is left in it.
+                        Err(error) if error.message.contains("2BP01") => {}
+                        Err(error) => {
+                            let registers = schema.register_tables();
+                            return Err(self.blame(error, &registers.each_ref()).await);
+                        }
+                        Ok(rows) => written.rows = rows,
+                    }
+                }
+                Write::Seed { at, seed } => {
+                    self.flush(&mut batch, counted, &mut written).await?;
+                    let moves = self.moves(write).await?;
+                    let at = moves.as_ref().map_or(*at, |moves| &moves.incoming);
+                    let create = render(&write.made_at(at), self.dialect()).statements.join(";\n");
+                    // The types of a seed's columns are text of the project.
+                    let after = moves.iter().flat_map(|moves| moves.after.clone()).chain(self.server.restore());
+                    let after = after.collect::<Vec<_>>().join(";\n");
+                    written.statements += 2 + moves.as_ref().map_or(0, |moves| working(&moves.after));
+                    let rows = match self.dialect() {
+                        Dialect::Redshift => self.insert(at, seed, &create).await?,
+                        _ => self.copy(at, seed, &create, &after).await?,
+                    };
+                    written.rows = Some(rows);
+                }
+                other => {
+                    match self.moves(other).await? {
+                        None => {
+                            let Rendered { statements, counted_from_end } = render(other, self.dialect());
+                            batch.extend(statements);
+                            counted = counted_from_end;
+                        }
+                        Some(Moves { incoming, before, after }) => {
+                            let Rendered { statements, counted_from_end } =
+                                render(&other.made_at(&incoming), self.dialect());
+                            counted = counted_from_end + after.len();
+                            batch.extend(before.into_iter().chain(statements).chain(after));
+                        }
+                    }
+                    // PostgreSQL takes a gigabyte, and what is replaced must be replaced in one transaction.
+                    let long = batch.iter().map(String::len).sum::<usize>() > REDSHIFT_STATEMENT;
+                    if long && self.dialect() == Dialect::Redshift {
+                        self.flush(&mut batch, counted, &mut written).await?;
+                    }
+                }
+            }
+        }
+        self.flush(&mut batch, counted, &mut written).await?;
+        Ok(written)
+    }
+
     async fn flush(
         &mut self,
         batch: &mut Vec<String>,
@@ -343,7 +385,7 @@ impl PgSession {
     ) -> Result<(), WarehouseError> {
         if !batch.is_empty() {
             let statements = std::mem::take(batch);
-            written.statements += statements.len() as u64;
+            written.statements += working(&statements);
             written.rows = self.batch(&statements, counted).await?;
         }
         Ok(())

@@ -1,0 +1,51 @@
+//! Relations of ours that somebody else's transaction holds.
+
+use super::connection::Server;
+use super::session::PgSession;
+use crate::sql::Dialect;
+use crate::warehouse::{FaultClass, Repeat, TempRelation, WarehouseError};
+
+/// PostgreSQL's code of a lock that was not to be had in time.
+const LOCK_TIMEOUT: &str = "(SQLSTATE 55P03)";
+
+impl Server {
+    /// Said before a statement of our own that needs a relation for itself: whoever has looked at it in a
+    /// transaction that is still open would keep it waiting for the whole time limit of a statement. `None` on
+    /// Redshift, which has no such setting.
+    pub(super) fn impatient(&self) -> Option<String> {
+        let limit = self.limits.lock.min(self.limits.statement / 2);
+        (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
+    }
+}
+
+impl PgSession {
+    /// Where `error` is of a lock that was not to be had, says who holds `relations`.
+    pub(super) async fn blame(&mut self, error: WarehouseError, relations: &[&TempRelation]) -> WarehouseError {
+        let Some(first) = relations.first().filter(|_| error.message.contains(LOCK_TIMEOUT)) else { return error };
+        let literal = |text: &str| self.dialect().literal(text);
+        let names: Vec<_> = relations.iter().map(|at| literal(&at.name().identifier)).collect();
+        let sql = format!(
+            "select distinct l.pid, a.usename, a.application_name from pg_catalog.pg_locks l \
+             join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             join pg_catalog.pg_stat_activity a on a.pid = l.pid and a.datname = current_database() \
+             where l.locktype = 'relation' and l.granted and a.application_name <> {} and n.nspname = {} \
+             and c.relname in ({}) order by 1",
+            literal(&self.server.tag),
+            literal(first.name().schema.as_deref().unwrap_or_default()),
+            names.join(", ")
+        );
+        // Beside the point where it cannot be asked: then it is not known who.
+        let found = self.look(&sql).await.unwrap_or_default();
+        let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let holders: Vec<_> = found
+            .rows
+            .iter()
+            .map(|row| format!("process {} (user {}, application {})", text(row, 0), text(row, 1), text(row, 2)))
+            .collect();
+        let who = if holders.is_empty() { "a session that has ended since".to_owned() } else { holders.join(", ") };
+        let message = format!("{}; it is held by {who}", error.message);
+        WarehouseError::new(FaultClass::Locked, message)
+            .with_remedy("let that session end its transaction (the log names it), then try again")
+            .with_repeat(Repeat::Never)
+    }
+}
