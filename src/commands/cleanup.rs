@@ -1,15 +1,20 @@
 //! `premerge cleanup`: temporary schemas dropped by their registers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::check::ProjectArgs;
+use super::signals::signals;
 use super::{CommandError, Io, runtime};
-use crate::config::DbtProject;
+use crate::config::{DbtProject, Env};
 use crate::publish::detect::detect;
-use crate::warehouse::{self, Dropped, KeptSchema, Limits, Place, WarehouseError};
+use crate::warehouse::{
+    self, Dropped, FaultClass, KeptSchema, Limits, Place, Protected, Unreadable, WarehouseError, stoppable,
+};
 
 /// `premerge cleanup`.
 #[derive(Debug, Clone, Args)]
@@ -23,8 +28,9 @@ A schema without premerge's register is never touched, whatever its name.")]
 pub struct CleanupArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
-    /// Drop the schemas of this pull request
-    #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR", required_unless_present = "expired")]
+    /// Drop the schemas of this pull request [env: PREMERGE_PR]
+    // Not clap's `env`: a variable that CI sets for every job would be in conflict with `--expired`.
+    #[arg(long, value_name = "NUMBER")]
     pub(crate) pr: Option<u64>,
     /// Drop every schema whose time has run out, whichever project's it is
     #[arg(long, conflicts_with = "pr")]
@@ -46,11 +52,12 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let ci =
         detect(&|name| io.env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))?;
     let wanted = Wanted {
-        pull_request: args.pr.filter(|_| !args.expired),
+        pull_request: args.pull_request(&io.env)?,
         project: project.name,
         // As `check` records it.
         repository: ci.repository.or_else(|| io.env.get("GITHUB_REPOSITORY").map(str::to_owned)),
         now: Timestamp::now(),
+        protected: Protected::new(file.protected_schemas.iter().chain(&target.schema)),
     };
     let mut limits = Limits::default();
     if let Some(seconds) = file.statement_timeout_seconds.filter(|seconds| *seconds > 0) {
@@ -64,21 +71,53 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         let place =
             Place { project_dir: &project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
         let warehouse = warehouse::open(&target, place)?;
-        let lines = runtime()?.block_on(clean(warehouse.as_ref(), &wanted, args.dry_run)).map_err(|error| {
-            tracing::error!("{}: {}", warehouse.describe(), error.message);
-            let remedy = error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            CommandError::Incomplete(format!("{}{remedy}", error.class.phrase()))
-        })?;
-        for (line, well) in lines {
-            failed += usize::from(!well);
-            writeln!(io.out, "{line}")
-                .map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
+        let (done, stopped) = runtime()?.block_on(async {
+            let (stop, stopped) = watch::channel(false);
+            signals(stop);
+            (clean(warehouse.as_ref(), &wanted, args.dry_run, stopped.clone()).await, *stopped.borrow())
+        });
+        let stopped = stopped
+            .then(|| CommandError::Incomplete("stopped by a signal: what is left, the next clean-up drops".to_owned()));
+        let ended = match (done, stopped) {
+            (Ok(lines), stopped) => {
+                for Line { text, well } in lines {
+                    failed += usize::from(!well);
+                    writeln!(io.out, "{text}")
+                        .map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
+                }
+                stopped
+            }
+            (Err(_), Some(stopped)) => Some(stopped),
+            (Err(error), None) => {
+                tracing::error!("{}: {}", warehouse.describe(), error.message);
+                Some(CommandError::Incomplete(reason(&error)))
+            }
+        };
+        if let Some(error) = ended {
+            return Err(error);
         }
     }
     if failed > 0 {
         return Err(CommandError::Incomplete(format!("{failed} schemas could not be dropped")));
     }
     Ok(0)
+}
+
+impl CleanupArgs {
+    /// The pull request whose schemas are to be dropped; `None` for all that have expired.
+    fn pull_request(&self, env: &Env) -> Result<Option<u64>, CommandError> {
+        if self.expired {
+            return Ok(None);
+        }
+        if let Some(number) = self.pr {
+            return Ok(Some(number));
+        }
+        let Some(text) = env.get("PREMERGE_PR") else {
+            return Err(CommandError::Usage("say what to drop: --pr NUMBER, or --expired".to_owned()));
+        };
+        let number = text.parse();
+        number.map(Some).map_err(|_| CommandError::Usage(format!("PREMERGE_PR is no pull request's number: {text}")))
+    }
 }
 
 /// Which schemas to drop.
@@ -88,6 +127,8 @@ struct Wanted {
     project: Option<String>,
     repository: Option<String>,
     now: Timestamp,
+    /// Schemas that are not premerge's to drop, register or not.
+    protected: Protected,
 }
 
 impl Wanted {
@@ -102,16 +143,34 @@ impl Wanted {
     }
 }
 
-/// What was done, as lines, and whether it went well.
+/// What became of one schema.
+struct Line {
+    text: String,
+    well: bool,
+}
+
+impl Line {
+    fn good(text: String) -> Self {
+        Self { text, well: true }
+    }
+
+    fn bad(text: String) -> Self {
+        Self { text, well: false }
+    }
+}
+
 async fn clean(
     warehouse: &dyn warehouse::Warehouse,
     wanted: &Wanted,
     dry_run: bool,
-) -> Result<Vec<(String, bool)>, WarehouseError> {
+    stopped: watch::Receiver<bool>,
+) -> Result<Vec<Line>, WarehouseError> {
     let mut session = warehouse.connect().await?;
-    let mut lines = Vec::new();
-    let found: Vec<_> =
-        KeptSchema::find(warehouse, session.as_mut()).await?.into_iter().filter(|kept| wanted.takes(kept)).collect();
+    let canceller = session.canceller();
+    let finding = KeptSchema::find(warehouse, session.as_mut());
+    let (found, unreadable) = stoppable(Arc::clone(&canceller), stopped.clone(), finding).await?;
+    let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
+    let mut lines: Vec<_> = unreadable.iter().map(unread).collect();
     let repositories: BTreeSet<&str> = found.iter().map(|kept| kept.owner().repository.as_str()).collect();
     if let Some(number) = wanted.pull_request
         && repositories.len() > 1
@@ -119,7 +178,8 @@ async fn clean(
         let list: Vec<_> = repositories.into_iter().collect();
         let why =
             format!("pull request {number} of which repository? set GITHUB_REPOSITORY to one of {}", list.join(", "));
-        return Ok(vec![(why, false)]);
+        lines.push(Line::bad(why));
+        return Ok(lines);
     }
     for kept in found {
         let owner = kept.owner();
@@ -128,25 +188,48 @@ async fn clean(
             None => format!("{} of {}", owner.who, owner.repository),
         };
         let what = format!("{} ({whose}, {} relations)", kept.name(), kept.relations);
-        if dry_run {
-            lines.push((format!("would drop {what}"), true));
+        if wanted.protected.contains(kept.name()) {
+            let why = "premerge.yml or the profile names it, so it is no temporary schema, though it holds a register";
+            lines.push(Line::bad(format!("not dropped: {what}: {why}")));
             continue;
         }
-        lines.push(match kept.drop(session.as_mut()).await {
-            Ok(Dropped::Gone) => (format!("dropped {what}"), true),
+        if dry_run {
+            lines.push(Line::good(format!("would drop {what}")));
+            continue;
+        }
+        let dropped = stoppable(Arc::clone(&canceller), stopped.clone(), kept.drop(session.as_mut())).await;
+        lines.push(match dropped {
+            Ok(Dropped::Gone) => Line::good(format!("dropped {what}")),
             Ok(Dropped::OthersLeft) => {
-                (format!("emptied {what}; the schema stays, because somebody else made relations in it"), true)
+                Line::good(format!("emptied {what}; the schema stays, because somebody else made relations in it"))
             }
-            Ok(Dropped::InUse) => (format!("left {what}: a run has just begun in it"), true),
+            Ok(Dropped::InUse) => Line::good(format!("left {what}: a run has just begun in it")),
             Err(error) => {
                 tracing::error!("{what}: {}", error.message);
-                let remedy = error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-                (format!("could not drop {what}: {}{remedy}", error.class.phrase()), false)
+                Line::bad(format!("could not drop {what}: {}", reason(&error)))
             }
         });
+        if *stopped.borrow() {
+            break;
+        }
     }
     if lines.is_empty() {
-        lines.push(("nothing to drop".to_owned(), true));
+        lines.push(Line::good("nothing to drop".to_owned()));
     }
     Ok(lines)
+}
+
+/// A register that could not be read may be of a schema that was to be dropped.
+fn unread(found: &Unreadable) -> Line {
+    tracing::error!("{}: {}", found.name, found.error.message);
+    let hint = match found.error.class {
+        FaultClass::Permission => "; another role made it: run clean-up as that one".to_owned(),
+        _ => found.error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default(),
+    };
+    Line::bad(format!("could not read the register of {}: {}{hint}", found.name, found.error.class.phrase()))
+}
+
+fn reason(error: &WarehouseError) -> String {
+    let remedy = error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    format!("{}{remedy}", error.class.phrase())
 }

@@ -5,6 +5,7 @@ mod error;
 mod io;
 mod progress;
 mod recorded;
+mod signals;
 
 pub mod check;
 pub mod cleanup;

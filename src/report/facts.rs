@@ -101,7 +101,7 @@ pub struct Timings {
     /// How much of it at least one statement was waiting for the warehouse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warehouse_ms: Option<u64>,
-    /// Statements sent to the warehouse.
+    /// Statements for proxies, nodes, tests and row counts, without those for the register and the sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statements: Option<u64>,
 }
@@ -129,7 +129,7 @@ impl Interruption {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Superseded => "a newer run of this pull request took over",
+            Self::Superseded => "superseded: a newer run of this pull request took over",
             Self::Cancelled { reason } | Self::Broken { reason } => reason,
         }
     }

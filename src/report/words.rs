@@ -168,7 +168,7 @@ fn is_failed(check: &super::check::Check) -> bool {
 
 fn incomplete(report: &Report) -> Vec<String> {
     match &report.interruption {
-        Some(Interruption::Superseded) => return vec!["a newer run took over".to_owned()],
+        Some(Interruption::Superseded) => return vec!["superseded: a newer run took over".to_owned()],
         Some(Interruption::Cancelled { .. }) => return vec!["the run was stopped".to_owned()],
         Some(Interruption::Broken { .. }) => return vec!["the run could not finish".to_owned()],
         None => {}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::register::{Owner, RUNS, Register};
 use super::write::Write;
-use super::{Session, TempSchema, Warehouse, WarehouseError, retry};
+use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, retry};
 
 /// A schema that premerge made, as its register tells.
 #[derive(Debug, Clone)]
@@ -14,6 +14,15 @@ pub struct KeptSchema {
     pub relations: usize,
     /// When clean-up may drop it; `None` when the register does not say, which means at once.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A schema with a register that could not be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The schema.
+    pub name: String,
+    /// What the warehouse said.
+    pub error: WarehouseError,
 }
 
 /// What became of a schema that was to be dropped.
@@ -28,12 +37,16 @@ pub enum Dropped {
 }
 
 impl KeptSchema {
-    /// Every schema of the warehouse that holds a register.
+    /// Every schema of the warehouse that holds a register; apart from them those whose register could not be
+    /// read, of which it is not known whose they are.
     ///
     /// # Errors
-    /// What the warehouse said. A register that cannot be read is left out: it is not ours to drop.
-    pub async fn find(warehouse: &dyn Warehouse, session: &mut dyn Session) -> Result<Vec<Self>, WarehouseError> {
-        let mut found = Vec::new();
+    /// What the warehouse said.
+    pub async fn find(
+        warehouse: &dyn Warehouse,
+        session: &mut dyn Session,
+    ) -> Result<(Vec<Self>, Vec<Unreadable>), WarehouseError> {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         for name in session.schemas_with(RUNS).await? {
             let unknown = Owner {
                 repository: String::new(),
@@ -46,20 +59,29 @@ impl KeptSchema {
                 expires_at: String::new(),
             };
             let database = warehouse.temp_database().map(str::to_owned);
-            let schema = TempSchema::found(database, name, warehouse.dialect(), unknown);
-            if let Some(kept) = Self::read(schema, session).await {
-                found.push(kept);
+            let schema = TempSchema::found(database, name.clone(), warehouse.dialect(), unknown);
+            match Self::read(schema, session).await {
+                Ok(kept) => found.extend(kept),
+                // It was dropped a moment ago, or its tables are another program's.
+                Err(error)
+                    if matches!(
+                        error.class,
+                        FaultClass::MissingRelation | FaultClass::Superseded | FaultClass::Binding
+                    ) => {}
+                Err(error) if error.class == FaultClass::Cancelled => return Err(error),
+                Err(error) => unreadable.push(Unreadable { name, error }),
             }
         }
-        Ok(found)
+        Ok((found, unreadable))
     }
 
-    async fn read(schema: TempSchema, session: &mut dyn Session) -> Option<Self> {
+    /// `None` when no run is in the register.
+    async fn read(schema: TempSchema, session: &mut dyn Session) -> Result<Option<Self>, WarehouseError> {
         let register = Register::of(&schema);
         let columns =
             ["repository", "project", "pull_request", "commit_sha", "run_id", "who", "started_at", "expires_at"];
-        let runs = retry::read(session, &register.read_runs(&columns)).await.result.ok()?;
-        let relations = retry::read(session, &register.read_objects()).await.result.map_or(0, |rows| rows.rows.len());
+        let runs = retry::read(session, &register.read_runs(&columns)).await.result?;
+        let relations = schema.registered_objects(session).await?.len();
         let mut owners: Vec<Owner> = runs
             .rows
             .into_iter()
@@ -75,8 +97,8 @@ impl KeptSchema {
         owners.sort_by(|a, b| a.started_at.cmp(&b.started_at));
         // The longest any of its runs wanted to keep it.
         let expires_at = owners.iter().filter_map(|owner| owner.expires_at.parse::<Timestamp>().ok()).max();
-        let owner = owners.pop()?;
-        Some(Self { schema: schema.owned_by(owner), relations, expires_at })
+        let Some(owner) = owners.pop() else { return Ok(None) };
+        Ok(Some(Self { schema: schema.owned_by(owner), relations, expires_at }))
     }
 
     /// Its name.
@@ -105,7 +127,7 @@ impl KeptSchema {
         session.hold(None);
         let register = Register::of(&self.schema);
         let runs = self.schema.relation(RUNS);
-        let (lock, close) = (register.lock(), register.close("cleanup"));
+        let (lock, close) = (register.lock(), register.close());
         let writes: Vec<_> = lock.iter().chain([&close]).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
         retry::write(session, &writes).await.result?;
         let losers = retry::read(session, &register.losers()).await.result?;
@@ -118,7 +140,7 @@ impl KeptSchema {
         match dropped {
             Ok(true) => Ok(Dropped::Gone),
             Ok(false) => Ok(Dropped::OthersLeft),
-            Err(error) if error.class == super::FaultClass::Superseded => Ok(Dropped::InUse),
+            Err(error) if error.class == FaultClass::Superseded => Ok(Dropped::InUse),
             Err(error) => Err(error),
         }
     }

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use crate::config::{Env, Target};
 use crate::sql::Dialect;
 
-pub use cleanup::{Dropped, KeptSchema};
+pub use cleanup::{Dropped, KeptSchema, Unreadable};
 pub use configs::{Index, RelationConfigs};
 #[cfg(feature = "duckdb")]
 pub use duckdb::create_database;

@@ -11,6 +11,9 @@ pub(super) const RUNS: &str = "_premerge_runs";
 /// Every relation about to be made, one row each.
 pub(super) const OBJECTS: &str = "_premerge_objects";
 
+/// What stands in the place of the run that took the schema over when clean-up did.
+pub(super) const CLEAN_UP: &str = "cleanup";
+
 /// Columns of [`RUNS`]. All are text: times are RFC 3339 in UTC, which sort as text.
 pub(super) const RUN_COLUMNS: [&str; 12] = [
     "repository",
@@ -161,16 +164,20 @@ impl<'s> Register<'s> {
     }
 
     /// Takes the schema from older runs, or gives it to a newer one: the later start wins, and of two at the
-    /// same instant the greater run.
-    pub(super) fn take(&self, owner: &Owner) -> [RegisterSql; 2] {
+    /// same instant the greater run. A run that ended in the future was on a machine whose clock is ahead of this
+    /// one's: it is over, and counts as older.
+    pub(super) fn take(&self, owner: &Owner, now: &str) -> [RegisterSql; 2] {
         let runs = self.runs();
         let (by, run, started) = (self.name("superseded_by"), self.name("run_id"), self.name("started_at"));
+        let (ended, now) = (self.name("ended_at"), self.dialect.literal(now));
         let (me, at) = (self.dialect.literal(&owner.run), self.dialect.literal(&owner.started_at));
         let older = RegisterSql(format!(
-            "update {runs} set {by} = {me} where {by} is null and ({started} < {at} or ({started} = {at} and {run} < {me}))"
+            "update {runs} set {by} = {me} where {by} is null \
+             and ({ended} > {now} or {started} < {at} or ({started} = {at} and {run} < {me}))"
         ));
         let newer = RegisterSql(format!(
-            "update {runs} set {by} = (select max({run}) from {runs} where {started} > {at} or ({started} = {at} and {run} > {me})) \
+            "update {runs} set {by} = (select max({run}) from {runs} where ({ended} is null or {ended} <= {now}) \
+             and ({started} > {at} or ({started} = {at} and {run} > {me}))) \
              where {run} = {me} and {by} is null"
         ));
         [older, newer]
@@ -199,7 +206,8 @@ impl<'s> Register<'s> {
     }
 
     /// Takes the schema from every run, for clean-up.
-    pub(super) fn close(&self, by: &str) -> RegisterSql {
+    pub(super) fn close(&self) -> RegisterSql {
+        let by = CLEAN_UP;
         RegisterSql(format!(
             "update {} set {} where {} is null",
             self.runs(),
@@ -256,6 +264,12 @@ impl<'s> Register<'s> {
             self.equals("run_id", run),
             self.name("superseded_by")
         )
+    }
+
+    /// Who has taken the schema from the run.
+    pub(super) fn taker(&self, run: &str) -> String {
+        let by = self.name("superseded_by");
+        format!("select {by} from {} where {} and {by} is not null", self.runs(), self.equals("run_id", run))
     }
 
     /// The names of everything that was made.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::register::{Guard, OBJECT_COLUMNS, OBJECTS, Owner, RUN_COLUMNS, RUNS, Register};
+use jiff::Timestamp;
+
+use super::register::{CLEAN_UP, Guard, OBJECT_COLUMNS, OBJECTS, Owner, RUN_COLUMNS, RUNS, Register};
 use super::replace::Replacing;
 use super::retry;
 use super::write::Write;
@@ -49,6 +51,15 @@ pub enum GuardError {
          choose another with --schema"
     )]
     NotOurs {
+        /// The name asked for.
+        schema: String,
+    },
+    /// It is there with a register that may not be read.
+    #[error(
+        "schema `{schema}` has a premerge register that this role may not read, so it is not known whose it is: run as \
+         the role that made it, or choose another with --schema"
+    )]
+    Unreadable {
         /// The name asked for.
         schema: String,
     },
@@ -182,6 +193,25 @@ impl TempSchema {
         session.hold(None);
         let lost = retry::read(session, &Register::of(self).lost(&self.owner.run)).await.result;
         lost.is_ok_and(|rows| !rows.rows.is_empty())
+    }
+
+    /// Whether clean-up has taken the schema that this run has lost, and no newer run.
+    ///
+    /// # Errors
+    /// What the warehouse said.
+    pub async fn is_cleaned_up(&self, warehouse: &dyn Warehouse) -> Result<bool, WarehouseError> {
+        // Without a server the newer run has the file, and clean-up waits for it.
+        if warehouse.session_tag().is_none() {
+            return Ok(false);
+        }
+        let mut session = warehouse.connect().await?;
+        match retry::read(session.as_mut(), &Register::of(self).taker(&self.owner.run)).await.result {
+            // No row: the register that knew this run is gone, and there is a new one.
+            Ok(rows) => Ok(rows.scalar().is_none_or(|taker| taker == CLEAN_UP)),
+            // Without the register the server's answer is that of a superseded run.
+            Err(error) if matches!(error.class, FaultClass::MissingRelation | FaultClass::Superseded) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// A session that writes for this schema: it stops when a newer run has taken the schema over.
@@ -329,10 +359,16 @@ impl TempSchema {
         let sql = Register::of(self).read_runs(&["repository", "project", "pull_request"]);
         let runs = match retry::read(session, &sql).await.result {
             Ok(runs) => runs,
+            Err(error) if error.class == FaultClass::Permission => {
+                let registered = session.schemas_with(RUNS).await.map_err(|error| self.fail(error))?;
+                let schema = self.name.clone();
+                let there = registered.contains(&schema);
+                return Err(if there { GuardError::Unreadable { schema } } else { GuardError::NotOurs { schema } });
+            }
             Err(error)
                 if matches!(
                     error.class,
-                    FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Permission | FaultClass::Superseded
+                    FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Superseded
                 ) =>
             {
                 return Err(GuardError::NotOurs { schema: self.name.clone() });
@@ -361,7 +397,7 @@ impl TempSchema {
         let register = Register::of(self);
         let runs = self.relation(RUNS);
         let lock = register.lock();
-        let takes = register.take(&self.owner);
+        let takes = register.take(&self.owner, &format!("{:.9}", Timestamp::now()));
         let writes: Vec<_> = lock.iter().chain(&takes).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
         let fail = |error| self.fail(error);
         retry::write(session, &writes).await.result.map_err(fail)?;

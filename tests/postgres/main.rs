@@ -5,6 +5,7 @@
 
 mod aws;
 mod broken_connection;
+mod cleaning;
 mod cluster;
 mod connecting;
 mod faults;

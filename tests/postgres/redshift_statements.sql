@@ -60,8 +60,8 @@ rollback;
 
 /* premerge tag */ begin;
 lock table "pr_1"."_premerge_runs";
-update "ferry"."pr_1"."_premerge_runs" set "superseded_by" = 'r1' where "superseded_by" is null and ("started_at" < 'TIME' or ("started_at" = 'TIME' and "run_id" < 'r1'));
-update "ferry"."pr_1"."_premerge_runs" set "superseded_by" = (select max("run_id") from "ferry"."pr_1"."_premerge_runs" where "started_at" > 'TIME' or ("started_at" = 'TIME' and "run_id" > 'r1')) where "run_id" = 'r1' and "superseded_by" is null;
+update "ferry"."pr_1"."_premerge_runs" set "superseded_by" = 'r1' where "superseded_by" is null and ("ended_at" > 'TIME' or "started_at" < 'TIME' or ("started_at" = 'TIME' and "run_id" < 'r1'));
+update "ferry"."pr_1"."_premerge_runs" set "superseded_by" = (select max("run_id") from "ferry"."pr_1"."_premerge_runs" where ("ended_at" is null or "ended_at" <= 'TIME') and ("started_at" > 'TIME' or ("started_at" = 'TIME' and "run_id" > 'r1'))) where "run_id" = 'r1' and "superseded_by" is null;
 commit;
 
 /* premerge tag */ begin;

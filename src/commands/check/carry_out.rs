@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use super::Began;
 use super::identity::{run_id, who};
 use super::settings::Settings;
-use super::signals::signals;
 use super::summary;
 use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
+use crate::commands::signals::signals;
 use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, escape, rules};
@@ -212,14 +212,15 @@ impl Job<'_> {
         }
         let outcome = match outcome {
             Err(error) if lost || error.class == FaultClass::Superseded => {
-                return Err(Ended::Guard(GuardError::Superseded { schema: schema.name().to_owned() }));
+                draft.interruption = Some(taken(&schema, warehouse).await);
+                draft.tally();
+                return Ok(());
             }
             outcome => outcome?,
         };
         summary::happened(draft, &outcome);
         if lost || outcome.is_superseded() {
-            // The newer run has the schema, and drops it or keeps it.
-            draft.interruption = Some(Interruption::Superseded);
+            draft.interruption = Some(taken(&schema, warehouse).await);
             return Ok(());
         }
         if let Some(failure) = &outcome.left_behind {
@@ -276,6 +277,16 @@ fn interrupted(
     });
     draft.tally();
     Ok(())
+}
+
+/// By whom the schema was taken from the run.
+async fn taken(schema: &TempSchema, warehouse: &dyn Warehouse) -> Interruption {
+    match schema.is_cleaned_up(warehouse).await {
+        Ok(true) => Interruption::Cancelled {
+            reason: "`premerge cleanup` dropped the temporary schema while it ran".to_owned(),
+        },
+        _ => Interruption::Superseded,
+    }
 }
 
 /// What a run has come to.
@@ -337,6 +348,8 @@ async fn drop_at_end(draft: &mut Draft, schema: TempSchema, warehouse: &dyn Ware
             return;
         }
         Ok(Ok(false)) => "somebody else has made relations in it".to_owned(),
+        // Clean-up or a newer run was faster.
+        Ok(Err(error)) if error.class == FaultClass::Superseded => return,
         Ok(Err(error)) => {
             said(&error, Some(warehouse));
             error.class.phrase().to_owned()

@@ -8,7 +8,6 @@ mod identity;
 mod job;
 mod lint;
 mod settings;
-mod signals;
 mod state;
 mod summary;
 mod whose;
