@@ -323,7 +323,8 @@ mod property {
             Just((" join WH.core.Orders on ".to_owned(), r#" join "wh"."pr"."orders" on "#.to_owned())),
             same(r#" '"wh"."core"."orders"' "#),
             same(" 'it''s wh.core.orders' "),
-            same(" e'\\' from wh.core.orders' "),
+            // With an operator behind it: a string right behind it would go on with its escapes, and is refused.
+            same(" e'\\' from wh.core.orders' || "),
             same(" $tag$ from wh.core.orders ' $tag$ "),
             same(" -- from wh.core.orders '\n"),
             same(" -- \u{e4}\u{1f600} from wh.core.orders\r\n"),

@@ -80,7 +80,7 @@ fn in_postgres(tokens: &Tokens<'_>, token: Token, solid: Option<Token>) -> Optio
     let prefixed = text.starts_with(|c: char| c.is_ascii_alphabetic());
     match token.kind {
         // A string goes on behind blanks with a line's end, with the escapes of its first part.
-        Kind::Text if solid.is_some_and(|solid| solid.kind == Kind::Text) && before.starts_with(['e', 'E']) => {
+        Kind::Text if text.starts_with('\'') && is_escaped(solid, before) => {
             Some("a string that goes on behind an `E'…'`")
         }
         // `1Le'\'`: a number and a name for PostgreSQL, a long number and a string with escapes for sqlparser.
@@ -101,6 +101,10 @@ fn in_postgres(tokens: &Tokens<'_>, token: Token, solid: Option<Token>) -> Optio
         }
         _ => None,
     }
+}
+
+fn is_escaped(token: Option<Token>, text: &str) -> bool {
+    token.is_some_and(|token| token.kind == Kind::Text) && text.starts_with(['e', 'E'])
 }
 
 /// `[word]` or `["anything but quotes"]`.
