@@ -1,14 +1,14 @@
 //! Seeds: columns typed as dbt types them.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-
-use jiff::civil::{Date, DateTime};
-use regex::Regex;
 
 use crate::artifacts::NodeConfig;
 use crate::sql::Dialect;
+use crate::warehouse::agate::{self, Number, ReadError};
 use crate::warehouse::{ColumnDef, SeedFile, SeedKind as Kind};
+
+/// Digits that Python keeps of a number.
+const PRECISION: i64 = 28;
 
 /// Why a seed's file cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -21,13 +21,13 @@ pub enum SeedError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It is no CSV.
-    #[error("{path} is not a valid CSV file: {source}")]
+    /// dbt does not take it.
+    #[error("the seed's file {path} cannot be loaded: {source}")]
     Csv {
         /// The file.
         path: PathBuf,
-        /// Where it breaks.
-        source: csv::Error,
+        /// Why not.
+        source: ReadError,
     },
     /// The separator is not one character.
     #[error("the seed's delimiter `{delimiter}` is not a single character")]
@@ -87,8 +87,7 @@ pub fn seed_file(
         return Err(SeedError::Delimiter { delimiter: delimiter.to_owned() });
     };
     let bytes = fs_err::read(&real).map_err(read)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let (columns, kinds) = columns(text, separator, config, dialect)
+    let (columns, kinds) = columns(&bytes, separator, config, dialect)
         .map_err(|source| SeedError::Csv { path: path.clone(), source })?
         .into_iter()
         .unzip();
@@ -96,28 +95,32 @@ pub fn seed_file(
 }
 
 /// The columns, and from narrow to wide the first kind that fits every value of each, as dbt takes it.
-fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) -> csv::Result<Vec<(ColumnDef, Kind)>> {
-    let separator = u8::try_from(separator).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text);
-    let headers = reader.headers()?.clone();
-    let mut columns: Vec<ColumnValues> = headers.iter().map(|_| ColumnValues::default()).collect();
-    for record in reader.records() {
-        for (value, column) in record?.iter().zip(&mut columns) {
+fn columns(
+    bytes: &[u8],
+    separator: char,
+    config: &NodeConfig,
+    dialect: Dialect,
+) -> Result<Vec<(ColumnDef, Kind)>, ReadError> {
+    let table = agate::read(bytes, separator)?;
+    let mut columns: Vec<ColumnValues> = table.names.iter().map(|_| ColumnValues::default()).collect();
+    for row in &table.rows {
+        for (value, column) in row.iter().zip(&mut columns) {
             column.see(value);
         }
     }
     // dbt's default is to quote everywhere but on Snowflake.
     let quote = config.quote_columns.unwrap_or(dialect != Dialect::Snowflake);
-    Ok(headers
-        .iter()
+    Ok(table
+        .names
+        .into_iter()
         .zip(columns)
         .map(|(header, column)| {
-            let (definition, kind) = match config.column_types.get(header) {
+            let (definition, kind) = match config.column_types.get(&header) {
                 // The warehouse reads the text as it stands.
                 Some(declared) => (declared.clone(), Kind::Text),
                 None => (sql_type(column.kind(), column.longest, dialect), column.kind()),
             };
-            let name = if quote { dialect.quote(header) } else { header.to_owned() };
+            let name = if quote { dialect.quote(&header) } else { header };
             (ColumnDef { name, definition }, kind)
         })
         .collect())
@@ -127,7 +130,8 @@ fn columns(text: &[u8], separator: char, config: &NodeConfig, dialect: Dialect) 
 #[derive(Debug)]
 struct ColumnValues {
     number: bool,
-    fraction: bool,
+    /// Most places before the point, and after it.
+    places: (i64, i64),
     date: bool,
     timestamp: bool,
     iso: bool,
@@ -138,35 +142,43 @@ struct ColumnValues {
 
 impl Default for ColumnValues {
     fn default() -> Self {
-        Self { number: true, fraction: false, date: true, timestamp: true, iso: true, boolean: true, longest: 0 }
+        Self { number: true, places: (1, 0), date: true, timestamp: true, iso: true, boolean: true, longest: 0 }
     }
 }
 
 impl ColumnValues {
     fn see(&mut self, value: &str) {
-        let whole = value.len();
-        let value = value.trim();
         // dbt's null values, for every type.
-        if value.is_empty() || value.eq_ignore_ascii_case("null") {
+        if agate::is_null(value) {
             return;
         }
-        self.longest = self.longest.max(whole);
+        self.longest = self.longest.max(value.len());
         if self.number {
-            match decimal(value) {
-                Some(fraction) => self.fraction |= fraction,
+            match Number::parse(value) {
+                Some(number) => {
+                    let (before, after) = number.places().unwrap_or_default();
+                    self.places = (self.places.0.max(before), self.places.1.max(after));
+                }
                 None => self.number = false,
             }
         }
-        self.date = self.date && is_date(value);
-        self.timestamp = self.timestamp && is_timestamp(value, ' ');
-        self.iso = self.iso && is_iso(value);
-        self.boolean = self.boolean && (value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false"));
+        self.date = self.date && agate::date(value).is_some();
+        self.timestamp = self.timestamp && agate::timestamp(value).is_some();
+        self.iso = self.iso && agate::iso(value).is_some();
+        self.boolean = self.boolean && agate::boolean(value).is_some();
+    }
+
+    /// agate's greatest precision, which is less than nothing where a column holds more digits than Python
+    /// keeps; dbt takes all but nought for a fraction.
+    fn has_fraction(&self) -> bool {
+        let (before, after) = self.places;
+        if before.saturating_add(after) > PRECISION { before != PRECISION } else { after > 0 }
     }
 
     /// The first type that fits; a column without any value is an integer one.
     fn kind(&self) -> Kind {
         match self {
-            Self { number: true, fraction: false, .. } => Kind::Integer,
+            Self { number: true, .. } if !self.has_fraction() => Kind::Integer,
             Self { number: true, .. } => Kind::Float,
             Self { date: true, .. } => Kind::Date,
             Self { timestamp: true, .. } | Self { iso: true, .. } => Kind::Timestamp,
@@ -174,60 +186,6 @@ impl ColumnValues {
             _ => Kind::Text,
         }
     }
-}
-
-/// Whether a number has digits after the point; `None` when it is no number. As agate, which dbt reads
-/// seeds with: currency signs, percent signs, group separators and blanks do not count.
-fn decimal(value: &str) -> Option<bool> {
-    static NUMBER: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"^[+-]?(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,3}))?$").ok());
-    let bare: String = value.chars().filter(|c| !matches!(c, ',' | '%' | '$' | '€' | '£' | '¥' | ' ')).collect();
-    let parts = NUMBER.as_ref()?.captures(&bare)?;
-    let digits = parts.get(2).or_else(|| parts.get(3)).map_or("", |m| m.as_str()).trim_end_matches('0').len();
-    let exponent: i64 = parts.get(4).map_or(Ok(0), |m| m.as_str().parse()).ok()?;
-    let trailing_zeros = match parts.get(1).map(|m| m.as_str()) {
-        Some(whole) if digits == 0 => whole.len() - whole.trim_end_matches('0').len(),
-        _ => 0,
-    };
-    Some(
-        i64::try_from(digits).ok()? - i64::try_from(trailing_zeros).ok()? - exponent > 0
-            && bare.contains(|c: char| ('1'..='9').contains(&c)),
-    )
-}
-
-/// `%Y-%m-%d`, where month and day may have one digit.
-fn is_date(value: &str) -> bool {
-    let mut parts = value.split('-');
-    let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let number = |text: &str, digits: std::ops::RangeInclusive<usize>| {
-        (digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()))
-            .then(|| text.parse::<i16>().ok())
-            .flatten()
-    };
-    let (Some(year), Some(month), Some(day)) = (number(year, 4..=4), number(month, 1..=2), number(day, 1..=2)) else {
-        return false;
-    };
-    let (Ok(month), Ok(day)) = (i8::try_from(month), i8::try_from(day)) else { return false };
-    Date::new(year, month, day).is_ok()
-}
-
-/// `%Y-%m-%d %H:%M:%S`, without fractions.
-fn is_timestamp(value: &str, between: char) -> bool {
-    let Some((date, time)) = value.split_once(between) else { return false };
-    let parts: Vec<_> = time.split(':').collect();
-    is_date(date)
-        && matches!(parts.as_slice(), [_, _, _])
-        && parts
-            .iter()
-            .zip([23, 59, 61])
-            .all(|(part, most)| (1..=2).contains(&part.len()) && part.parse::<u8>().is_ok_and(|number| number <= most))
-}
-
-/// ISO 8601 with a `T`.
-fn is_iso(value: &str) -> bool {
-    value.contains('T') && (value.parse::<DateTime>().is_ok() || value.parse::<jiff::Timestamp>().is_ok())
 }
 
 #[cfg(test)]
@@ -261,6 +219,18 @@ mod tests {
             (vec!["true", "False", ""], Kind::Boolean),
             (vec!["2020-02-30"], Kind::Text),
             (vec!["N/A"], Kind::Text),
+            (vec!["1 000", "2 000"], Kind::Text),
+            (vec!["1_000"], Kind::Integer),
+            (vec!["5¢"], Kind::Integer),
+            (vec!["NaN"], Kind::Integer),
+            (vec!["1.5", "Infinity"], Kind::Float),
+            (vec!["x", "NaN"], Kind::Text),
+            (vec!["٣"], Kind::Integer),
+            (vec!["2026-W01-1T10:00"], Kind::Timestamp),
+            (vec!["2020-01-01T24:00:00"], Kind::Text),
+            (vec!["2020-01-01 00:00:60"], Kind::Text),
+            (vec!["1e400"], Kind::Float),
+            (vec!["123456789012345678901234567890.5"], Kind::Float),
         ] {
             let mut column = ColumnValues::default();
             values.iter().for_each(|value| column.see(value));

@@ -4,6 +4,7 @@
 //! A write needs a [`TempRelation`], which only an opened [`TempSchema`] can make; there is no conversion
 //! from a name that may be read. To add a warehouse is to add one file here and one arm in [`open`].
 
+pub mod agate;
 mod aws;
 mod cleanup;
 mod configs;

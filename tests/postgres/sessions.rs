@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use premerge::artifacts::NodeConfig;
+use premerge::build::seed::seed_file;
+use premerge::sql::Dialect;
 use premerge::warehouse::{ColumnDef, FaultClass, Index, RelationConfigs, Repeat, SeedFile, SeedKind, Write};
 
 use crate::cluster::SHARED;
@@ -76,6 +79,50 @@ async fn seeds_hold_what_dbt_inserts() {
     let at = schema.relation("bad");
     assert_eq!(session.write(&[Write::Seed { at: &at, seed: &bad }]).await.unwrap_err().class, FaultClass::Data);
     assert_eq!(session.read("select to_regclass('pr_1.bad')").await.unwrap().scalar(), None);
+}
+
+/// What dbt-postgres 1.11 makes of the same files.
+#[tokio::test]
+async fn odd_seeds_are_typed_and_loaded_as_dbt_does() {
+    let db = SHARED.database();
+    let house = warehouse(&SHARED, &db);
+    let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        ("blank", "a,b\n1,2\n\n", "a integer, b integer", "(1,2)/(,)"),
+        ("space", "a\n1 000\n", "a text", "(\"1 000\")"),
+        ("under", "a\n1_000\n", "a integer", "(1000)"),
+        ("cent", "a\n5¢\n", "a integer", "(5)"),
+        ("letters", "x,,b\n1,2,3\n", "x integer, b integer, b_2 integer", "(1,2,3)"),
+        ("twice", "id,id\n1,2\n", "id integer, id_2 integer", "(1,2)"),
+        (
+            "nano",
+            "a\n2020-01-01T10:00:00.123456789\n",
+            "a timestamp without time zone",
+            "(\"2020-01-01 10:00:00.123456\")",
+        ),
+        ("week", "a\n2026-W01-1T10:00\n", "a timestamp without time zone", "(\"2025-12-29 10:00:00\")"),
+        ("arabic", "a\n٣\n", "a integer", "(3)"),
+        ("nan", "a\n1.5\nInfinity\n", "a double precision", "(1.5)/(NaN)"),
+        ("leap", "a\n2020-01-01 00:00:60\n", "a text", "(\"2020-01-01 00:00:60\")"),
+    ];
+    for (name, text, columns, rows) in cases {
+        fs_err::write(dir.path().join(format!("{name}.csv")), text).unwrap();
+        let seed = seed_file(dir.path(), &format!("{name}.csv"), &NodeConfig::default(), Dialect::Postgres).unwrap();
+        let at = schema.relation(name);
+        session.write(&[Write::Seed { at: &at, seed: &seed }]).await.unwrap();
+        let found = format!(
+            "select (select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum) \
+             from pg_attribute where attrelid = 'pr_1.{name}'::regclass and attnum > 0), \
+             (select string_agg(t::text, '/') from pr_1.{name} t)"
+        );
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(SHARED.sql(&db, &found), [[some(columns), some(rows)]], "{name}");
+    }
+    fs_err::write(dir.path().join("bad.csv"), "a\n1\nNaN\n").unwrap();
+    let seed = seed_file(dir.path(), "bad.csv", &NodeConfig::default(), Dialect::Postgres).unwrap();
+    let at = schema.relation("bad");
+    assert_eq!(session.write(&[Write::Seed { at: &at, seed: &seed }]).await.unwrap_err().class, FaultClass::Data);
 }
 
 #[tokio::test]

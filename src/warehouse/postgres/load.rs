@@ -32,7 +32,7 @@ impl PgSession {
                 let sink: CopyInSink<std::io::Cursor<Vec<u8>>> =
                     client.copy_in(copy.as_str()).await.map_err(|error| of(&error))?;
                 let mut sink = pin!(sink);
-                while let Some(chunk) = rows.next_chunk()? {
+                while let Some(chunk) = rows.next_chunk() {
                     if sink.send(std::io::Cursor::new(chunk)).await.is_err() {
                         // Only `finish` gives the server's reason.
                         break;
@@ -60,13 +60,7 @@ impl PgSession {
         let mut result = self.simple(&begin).await.map(|_| 0);
         let mut insert = String::new();
         while let Ok(inserted) = result {
-            let row = match rows.next() {
-                Ok(row) => row,
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            };
+            let row = rows.next();
             let ended = row.is_none();
             if !insert.is_empty() && (ended || insert.len() > REDSHIFT_STATEMENT) {
                 let sent = self.simple(&std::mem::take(&mut insert)).await;
