@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, CommandError, Io};
-use crate::config::Env;
+use crate::config::{Env, Masked, mask};
 use crate::publish::LogWriter;
 
 /// The gate a dbt pull request passes before it is merged.
@@ -86,9 +86,9 @@ pub fn main() -> ExitCode {
     let env = Env::of_process();
     // Not locked: the log and the progress bar write from other threads.
     let (mut out, mut err): (Box<dyn Write>, Box<dyn Write>) = if env.get("GITHUB_ACTIONS").is_some() {
-        (Box::new(LogWriter::new(stdout)), Box::new(LogWriter::new(stderr)))
+        (Box::new(LogWriter::new(stdout)), Box::new(Masked(LogWriter::new(stderr))))
     } else {
-        (Box::new(stdout), Box::new(stderr))
+        (Box::new(stdout), Box::new(Masked(stderr)))
     };
     let mut io = Io {
         out: &mut out,
@@ -148,7 +148,7 @@ fn publish(args: &commands::publish::PublishArgs, io: &mut Io<'_>) -> Result<u8,
 }
 
 fn show(error: &CommandError, io: &mut Io<'_>) {
-    let text = crate::report::escape::terminal(&error.to_string(), true);
+    let text = crate::report::escape::terminal(&mask(&error.to_string()), true);
     let _ = writeln!(io.err, "error: {text}");
     if let Some(remedy) = error.remedy() {
         let _ = writeln!(io.err, "hint: {remedy}");
@@ -163,7 +163,8 @@ fn log(global: &Global, ansi: bool) {
         (false, _) => "premerge=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PREMERGE_LOG").unwrap_or_else(|_| level.into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(|| Masked(std::io::stderr()));
     // A second call in one process (tests) keeps the first subscriber.
     let _ = match global.log_format {
         LogFormat::Text => builder.without_time().with_target(false).try_init(),

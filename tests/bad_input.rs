@@ -182,3 +182,34 @@ fn no_pull_request_and_no_schema() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--pr"), "{said}");
 }
+
+#[test]
+fn profiles_that_do_not_parse_are_told_without_their_text() {
+    let case = Case::new();
+    let profiles = case.checkout.project().join("profiles.yml");
+    for text in [
+        "ferry:\n  outputs:\n    ci:\n      password: S3cr3tPw\n      port: 1\n      host: [127.0.0.1\n",
+        "ferry:\n  outputs:\n    ci:\n      password: \"S3cr3tPw\\q\"\n",
+        "ferry:\n  outputs:\n    ci:\n      password: @S3cr3tPw\n",
+        "ferry:\n  outputs:\n    ci:\n      password: S3cr3tPw\n      password: S3cr3tPw2\n",
+        "ferry:\n  target: ci\n  outputs:\n    ci: S3cr3tPw\n",
+    ] {
+        fs_err::write(&profiles, text).unwrap();
+        let output = case.checkout.check().output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("profiles.yml") && !said.contains("S3cr3t"), "{said}");
+    }
+}
+
+#[test]
+fn dbts_own_variables_choose_profile_and_target() {
+    let case = Case::new();
+    for (variable, says) in [("DBT_TARGET", "has no target `elsewhere`"), ("DBT_PROFILE", "has no profile `elsewhere`")]
+    {
+        let output = case.checkout.check().env(variable, "elsewhere").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}

@@ -8,7 +8,7 @@ use clap::Args;
 use super::check::ProjectArgs;
 use super::{CommandError, Io, runtime};
 use crate::artifacts::ManifestFile;
-use crate::config::DbtProject;
+use crate::config::{DbtProject, mask_variables};
 use crate::warehouse::{self, Limits, Place, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
@@ -51,10 +51,11 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let warehouse = warehouse::open(&target, place)?;
     let mut page = Page::default();
     page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
+    let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
+    // Afterwards, because how the connection came about is one of them.
     for notice in warehouse.notices() {
         page.worth_knowing(notice);
     }
-    let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
     match asked {
         Ok(Some(privileges)) => judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page),
         Ok(None) => page.good("production is opened for reading only, so nothing can write to it".to_owned()),
@@ -64,7 +65,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         }
     }
     io.out
-        .write_all(page.text.as_bytes())
+        .write_all(mask_variables(&page.text).as_bytes())
         .map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
     Ok(u8::from(page.failed))
 }

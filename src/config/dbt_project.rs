@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::env::Env;
-use super::profile::Renderer;
+use super::jinja::Renderer;
 
 /// A dbt project's file.
 #[derive(Debug, Default, Deserialize)]
@@ -38,9 +38,9 @@ impl DbtProject {
         let mut project = Self::unrendered(project_dir)?;
         let path = project_dir.join("dbt_project.yml");
         if let Some(profile) = &project.profile {
-            let rendered = Renderer::new(env).text(profile).map_err(|message| ConfigError::Value {
+            let rendered = Renderer::new(env).text(profile).map_err(|error| ConfigError::Value {
                 place: format!("{}, `profile`", path.display()),
-                why: message,
+                why: error.full,
             })?;
             project.profile = Some(rendered);
         }

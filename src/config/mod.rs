@@ -5,10 +5,12 @@
 mod dbt_project;
 mod env;
 mod file;
+mod jinja;
 mod lint;
 mod profile;
 mod schema;
 mod secret;
+mod yaml;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,7 @@ pub use lint::{
 };
 pub use profile::{ProfileQuery, Target};
 pub use schema::{AtEnd, AtStart};
-pub use secret::Secret;
+pub use secret::{Masked, Secret, mask, mask_variables};
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -1,16 +1,13 @@
 //! dbt's `profiles.yml`: found, chosen and rendered by dbt's rules.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indexmap::IndexMap;
-use minijinja::value::ValueKind;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::ConfigError;
 use super::env::Env;
+use super::jinja::{RenderError, Renderer};
+use super::{ConfigError, secret, yaml};
 
 /// What a run asks of profiles.yml.
 #[derive(Debug, Clone, Default)]
@@ -49,14 +46,6 @@ impl std::fmt::Debug for Target {
     }
 }
 
-#[derive(Deserialize)]
-struct Profile {
-    #[serde(default)]
-    target: Option<String>,
-    #[serde(default)]
-    outputs: IndexMap<String, Map<String, Value>>,
-}
-
 impl Target {
     /// Finds, chooses and renders.
     ///
@@ -68,8 +57,8 @@ impl Target {
     pub fn find(query: &ProfileQuery, env: &Env) -> Result<Self, ConfigError> {
         let path = locate(query, env)?;
         let text = fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-        let yaml = |error: &dyn std::fmt::Display| ConfigError::Yaml { path: path.clone(), message: error.to_string() };
-        let mut file: IndexMap<String, Value> = serde_saphyr::from_str(&text).map_err(|error| yaml(&error))?;
+        let mut file: IndexMap<String, Value> = serde_saphyr::from_str(&text)
+            .map_err(|error| ConfigError::Yaml { path: path.clone(), message: yaml::fault(&error) })?;
         // dbt 1.7 and before kept global flags here.
         file.shift_remove("config");
 
@@ -92,43 +81,58 @@ impl Target {
             let known = file.keys().cloned().collect();
             return Err(ConfigError::NoProfile { path, profile: name, known });
         };
-        let profile: Profile = serde_json::from_value(entry.clone()).map_err(|error| yaml(&error))?;
+        let place = format!("{}, profile `{name}`", path.display());
+        let wrong = |place: &str, why: &str| ConfigError::Value { place: place.to_owned(), why: why.to_owned() };
+        let none = Map::new();
+        let outputs = match entry.get("outputs") {
+            Some(Value::Object(outputs)) => outputs,
+            None if entry.is_object() => &none,
+            _ => return Err(wrong(&place, "a profile is a mapping, and its `outputs` are a mapping of targets")),
+        };
 
         let renderer = Renderer::new(env);
-        let target = match (&query.target, &profile.target) {
-            (Some(target), _) => target.clone(),
-            (None, Some(text)) => renderer.text(text).map_err(|message| ConfigError::Render {
-                path: path.clone(),
-                profile: name.clone(),
-                target: "?".to_owned(),
-                field: "target".to_owned(),
-                message,
-            })?,
-            (None, None) => "default".to_owned(),
+        let failed = |target: &str, field: &str, error: RenderError| ConfigError::Render {
+            path: path.clone(),
+            profile: name.clone(),
+            target: target.to_owned(),
+            field: field.to_owned(),
+            message: if may_be_secret(field) { error.safe } else { error.full },
         };
-        let Some(output) = profile.outputs.get(&target) else {
-            let known = profile.outputs.keys().cloned().collect();
+        let target = match (&query.target, entry.get("target")) {
+            (Some(target), _) => target.clone(),
+            (None, Some(Value::String(text))) => renderer.text(text).map_err(|error| failed("?", "target", error))?,
+            (None, None) => "default".to_owned(),
+            (None, Some(_)) => return Err(wrong(&place, "`target` is not a text")),
+        };
+        let Some(output) = outputs.get(&target) else {
+            let known = outputs.keys().cloned().collect();
             return Err(ConfigError::NoTarget { path, profile: name, target, known });
+        };
+        let place = format!("{place}, target `{target}`");
+        let Value::Object(output) = output else {
+            return Err(wrong(&place, "a target is a mapping of fields; its value here is none"));
         };
         let mut fields = Map::new();
         for (field, value) in output {
-            let value = renderer.value(value).map_err(|message| ConfigError::Render {
-                path: path.clone(),
-                profile: name.clone(),
-                target: target.clone(),
-                field: field.clone(),
-                message,
-            })?;
+            let value = match renderer.value(value) {
+                Ok(value) => value,
+                // As dbt: passwords may look like Jinja without being any.
+                Err(error) if error.is_syntax && field == "password" => value.clone(),
+                Err(error) => return Err(failed(&target, field, error)),
+            };
             fields.insert(field.clone(), value);
         }
+        hide_passwords(&fields);
         let text = |field: &str| fields.get(field).and_then(Value::as_str).map(str::to_owned);
         let Some(adapter) = text("type") else {
-            return Err(ConfigError::Value {
-                place: format!("{}, profile `{name}`, target `{target}`", path.display()),
-                why: "the field `type` is missing".to_owned(),
-            });
+            return Err(wrong(&place, "the field `type` is missing"));
         };
-        let threads = fields.get("threads").and_then(number).filter(|n| *n > 0).unwrap_or(1);
+        let threads = match fields.get("threads") {
+            None | Some(Value::Null) => 1,
+            Some(value) => number(value)
+                .filter(|threads| *threads > 0)
+                .ok_or_else(|| wrong(&place, "`threads` is not a whole number of at least 1"))?,
+        };
         let schema = text("schema").or_else(|| text("dataset"));
         Ok(Self { profile: name, name: target, adapter, schema, threads, fields })
     }
@@ -140,6 +144,23 @@ fn number(value: &Value) -> Option<usize> {
         Value::Number(number) => usize::try_from(number.as_u64()?).ok(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
+    }
+}
+
+/// Whether an error about a field must show nothing of its text.
+fn may_be_secret(field: &str) -> bool {
+    ["pass", "secret", "token", "key"].iter().any(|word| field.contains(word))
+}
+
+/// Nothing prints a password, but servers and libraries write what they like.
+fn hide_passwords(fields: &Map<String, Value>) {
+    for (field, value) in fields {
+        let Some(text) = value.as_str().filter(|_| may_be_secret(field)) else { continue };
+        // Names of files are not secret, nor is what another field says openly.
+        let open = fields.iter().any(|(other, value)| !may_be_secret(other) && value.as_str() == Some(text));
+        if !open && !text.contains(['/', '\\']) {
+            secret::hide_password(text);
+        }
     }
 }
 
@@ -160,90 +181,6 @@ fn locate(query: &ProfileQuery, env: &Env) -> Result<PathBuf, ConfigError> {
         .map(|dir| dir.join("profiles.yml"))
         .find(|file| file.is_file())
         .ok_or(ConfigError::NoProfiles { places })
-}
-
-/// The Jinja of profiles.yml: `env_var`, `var` is not given, filters `as_number`, `as_bool`, `as_native`, `as_text`.
-pub(super) struct Renderer {
-    jinja: Environment<'static>,
-}
-
-impl Renderer {
-    pub(super) fn new(env: &Env) -> Self {
-        let mut jinja = Environment::new();
-        jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-        let env = Arc::new(env.clone());
-        jinja.add_function("env_var", move |name: &str, default: Option<minijinja::Value>| match env.get_raw(name) {
-            Some(value) => Ok(minijinja::Value::from(value)),
-            None => default.ok_or_else(|| {
-                minijinja::Error::new(
-                    ErrorKind::InvalidOperation,
-                    format!("environment variable `{name}` is not set and has no default"),
-                )
-            }),
-        });
-        jinja.add_filter("as_text", |value: String| value);
-        jinja.add_filter("as_number", |value: String| native(&value));
-        jinja.add_filter("as_bool", |value: String| native(&value));
-        jinja.add_filter("as_native", |value: String| native(&value));
-        Self { jinja }
-    }
-
-    /// A value with every string in it rendered.
-    fn value(&self, value: &Value) -> Result<Value, String> {
-        Ok(match value {
-            Value::String(text) => self.scalar(text)?,
-            Value::Array(items) => Value::Array(items.iter().map(|v| self.value(v)).collect::<Result<_, _>>()?),
-            Value::Object(map) => {
-                Value::Object(map.iter().map(|(k, v)| Ok((k.clone(), self.value(v)?))).collect::<Result<_, String>>()?)
-            }
-            other => other.clone(),
-        })
-    }
-
-    /// Rendered text stays text, unless the whole scalar is one expression whose filter made it something else.
-    fn scalar(&self, text: &str) -> Result<Value, String> {
-        if !text.contains("{{") && !text.contains("{%") {
-            return Ok(Value::String(text.to_owned()));
-        }
-        let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-        if let Some(expression) = inner.filter(|inner| !inner.contains("{{") && !inner.contains("}}")) {
-            let value = self
-                .jinja
-                .compile_expression(expression)
-                .and_then(|compiled| compiled.eval(()))
-                .map_err(|error| message(&error))?;
-            return Ok(match value.kind() {
-                ValueKind::Bool => Value::Bool(value.is_true()),
-                ValueKind::Number => value.to_string().parse().map_or(Value::Null, Value::Number),
-                _ => Value::String(value.to_string()),
-            });
-        }
-        self.text(text).map(Value::String)
-    }
-
-    /// Rendered text.
-    pub(super) fn text(&self, text: &str) -> Result<String, String> {
-        self.jinja.render_str(text, ()).map_err(|error| message(&error))
-    }
-}
-
-fn message(error: &minijinja::Error) -> String {
-    error.detail().map_or_else(|| error.to_string(), str::to_owned)
-}
-
-fn native(text: &str) -> minijinja::Value {
-    let trimmed = text.trim();
-    if let Ok(number) = trimmed.parse::<i64>() {
-        return number.into();
-    }
-    if let Ok(number) = trimmed.parse::<f64>() {
-        return number.into();
-    }
-    match trimmed {
-        "true" | "True" => true.into(),
-        "false" | "False" => false.into(),
-        _ => text.into(),
-    }
 }
 
 #[cfg(test)]
@@ -295,5 +232,48 @@ ferry:
     fn nothing_secret_is_printed() {
         let target = find(Some("prod"), &[("MISSING", "hunter2")]).unwrap();
         assert!(!format!("{target:?}").contains("hunter2"));
+    }
+
+    fn find_in(file: &str, vars: &[(&str, &str)]) -> Result<Target, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("profiles.yml"), file).unwrap();
+        let env = Env::new(vars.iter().copied(), dir.path().to_owned());
+        Target::find(&ProfileQuery::default(), &env)
+    }
+
+    #[test]
+    fn what_is_no_profile_is_told_without_its_text() {
+        for file in [
+            "a:\n  outputs:\n    default: S3cr3tPw\n",
+            "a:\n  outputs: S3cr3tPw\n",
+            "a: S3cr3tPw\n",
+            "a:\n  target: [S3cr3tPw]\n  outputs: {default: {}}\n",
+            "a:\n  outputs:\n    default:\n      password: S3cr3tPw\n      password: S3cr3tPw2\n",
+            "a: {outputs: {default: {type: postgres, password: 'S3cr3tPw{{ S3cr3tPw }}'}}}\n",
+            "a: {outputs: {default: {type: postgres, threads: S3cr3tPw}}}\n",
+        ] {
+            let error = find_in(file, &[]).unwrap_err().to_string();
+            assert!(!error.contains("S3cr3t"), "{error}");
+            assert!(error.contains("profiles.yml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_no_jinja_is_taken_as_it_stands() {
+        let target = find_in("a: {outputs: {default: {type: postgres, password: 'a{{b'}}}\n", &[]).unwrap();
+        assert_eq!(target.fields.get("password").and_then(Value::as_str), Some("a{{b"));
+        let error = find_in("a: {outputs: {default: {type: postgres, host: 'a{{b'}}}\n", &[]).unwrap_err();
+        assert!(error.to_string().contains("`host`"), "{error}");
+    }
+
+    #[test]
+    fn what_would_be_taken_for_something_else_is_an_error() {
+        for (fields, part) in
+            [("password: '{{ TYPO }}'", "`password`"), ("threads: zero", "`threads`"), ("threads: 0", "`threads`")]
+        {
+            let error = find_in(&format!("a: {{outputs: {{default: {{type: postgres, {fields}}}}}}}\n"), &[]);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::mask;
+
 /// What kind of fault it was, so that the report can say it without the warehouse's own text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {
@@ -130,7 +132,9 @@ impl WarehouseError {
     /// An error without a remedy, not to be repeated.
     #[must_use]
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), remedy: None, repeat: Repeat::Never }
+        // Servers and drivers quote users, hosts and passwords as they like.
+        let message = mask(&message.into()).into_owned();
+        Self { class, message, remedy: None, repeat: Repeat::Never }
     }
 
     /// The same with a remedy.

@@ -82,10 +82,10 @@ pub struct ProjectArgs {
     /// Folder of profiles.yml [default: as dbt looks for it]
     #[arg(long, value_name = "DIR", env = "PREMERGE_PROFILES_DIR")]
     pub(crate) profiles_dir: Option<PathBuf>,
-    /// Profile [default: that of dbt_project.yml]
+    /// Profile [default: DBT_PROFILE, else that of dbt_project.yml]
     #[arg(long, value_name = "NAME", env = "PREMERGE_PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Target [default: the profile's]
+    /// Target [default: DBT_TARGET, else the profile's]
     #[arg(long, value_name = "NAME", env = "PREMERGE_TARGET")]
     pub(crate) target: Option<String>,
     /// premerge's settings [default: premerge.yml in the project]
@@ -109,10 +109,13 @@ impl ProjectArgs {
 
     /// The target that these flags and the project choose, as dbt chooses.
     pub(crate) fn target(&self, project: &DbtProject, env: &Env) -> Result<Target, CommandError> {
+        // What steers dbt beside us must steer us to the same place.
+        let given =
+            |flag: &Option<String>, variable: &str| flag.clone().or_else(|| env.get(variable).map(str::to_owned));
         let query = ProfileQuery {
             profiles_dir: self.profiles_dir.clone(),
-            profile: self.profile.clone().or_else(|| project.profile.clone()),
-            target: self.target.clone(),
+            profile: given(&self.profile, "DBT_PROFILE").or_else(|| project.profile.clone()),
+            target: given(&self.target, "DBT_TARGET"),
             project_dir: self.folder(env),
         };
         Ok(Target::find(&query, env)?)

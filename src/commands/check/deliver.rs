@@ -2,15 +2,20 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
 use super::args::CheckArgs;
 use crate::commands::publish::{self, token};
 use crate::commands::{CommandError, Io, runtime};
+use crate::config::mask_variables;
 use crate::publish::detect::Ci;
 use crate::publish::write_to_ci;
 use crate::report::{Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
 pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
+    let masked = without_secrets(report);
+    let report = masked.as_ref().unwrap_or(report);
     let unwritten = |what: &str, source| CommandError::Write { what: what.to_owned(), source };
     if let Some(path) = &args.output {
         let path = io.env.cwd.join(path);
@@ -38,6 +43,8 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
     // Outside CI somebody looks at a terminal and sees the progress there.
     if ci.event.is_some() && comments(args, ci, io) {
+        let masked = without_secrets(report);
+        let report = masked.as_ref().unwrap_or(report);
         let token = token(&|name| io.env.get(name).map(str::to_owned));
         // What goes wrong here goes wrong again at the end, and is said then.
         let _ = runtime()?.block_on(publish::comment(report, ci, token, &mut std::io::sink()));
@@ -45,9 +52,53 @@ pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'
     Ok(())
 }
 
+/// The report with secrets masked, `None` when there are none in it. Texts of the warehouse are masked where they
+/// come in; this is for names, as of a database that only a secret variable tells.
+fn without_secrets(report: &Report) -> Option<Report> {
+    let mut document = serde_json::to_value(report).ok()?;
+    if !mask_texts(&mut document) {
+        return None;
+    }
+    json::read(&serde_json::to_vec(&document).ok()?).ok()
+}
+
+/// Whether anything was masked.
+fn mask_texts(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let masked = mask_variables(text).into_owned();
+            let changed = masked != *text;
+            *text = masked;
+            changed
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| mask_texts(item) || changed),
+        Value::Object(map) => map.values_mut().fold(false, |changed, item| mask_texts(item) || changed),
+        _ => false,
+    }
+}
+
 /// A comment is wanted in CI, and elsewhere where repository and token say where it goes.
 fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
     let elsewhere =
         io.env.get("GITHUB_REPOSITORY").is_some() && token(&|name| io.env.get(name).map(str::to_owned)).is_some();
     !args.no_comment && (ci.event.is_some() || elsewhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Env, ProfileQuery, Target};
+
+    #[test]
+    fn texts_of_a_document_are_masked_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let profile = "p: {outputs: {default: {type: duckdb, path: a.duckdb}}}\n";
+        fs_err::write(dir.path().join("profiles.yml"), profile).unwrap();
+        let env = Env::new([("DBT_ENV_SECRET_DB", "hushdb-yx"), ("DBT_ENV_SECRET_PORT", "64873")], dir.path().into());
+        Target::find(&ProfileQuery::default(), &env).unwrap();
+        let mut document = serde_json::json!({"rows": 64873, "names": ["hushdb-yx.s", "64873"], "a": {"b": "c"}});
+        assert!(mask_texts(&mut document));
+        assert_eq!(document, serde_json::json!({"rows": 64873, "names": ["***.s", "***"], "a": {"b": "c"}}));
+        assert!(!mask_texts(&mut document));
+    }
 }
