@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use premerge::config::Env;
+use premerge::config::{Env, ProfileQuery, Target};
 use premerge::warehouse::{FaultClass, Limits, WarehouseError};
 use serde_json::{Value, json};
 
@@ -105,6 +105,156 @@ async fn sslmode_means_what_it_means_to_libpq() {
     let client = json!({"sslmode": "require", "sslcert": file("client.crt"), "sslkey": file("client.key"),
                         "dbname": "template1", "password": null});
     assert_eq!(log_in(client).await.unwrap(), (true, "keeper".to_owned()));
+}
+
+/// Certificates as people make them, by PostgreSQL's manual or in one line.
+static BY_HAND: LazyLock<Cluster> = LazyLock::new(|| {
+    let cluster = Cluster::start(&[]);
+    let openssl = |args: &str| {
+        let out = Command::new("openssl").args(args.split_whitespace()).current_dir(&cluster.dir).output();
+        let out = out.expect("these tests need openssl: run `.ci/setup tests`");
+        assert!(out.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    for name in ["ca", "other"] {
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {name}.key -out {name}.crt -subj /CN={name}"
+        ));
+    }
+    // A root of the same name as ours, with another key.
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout false.key -out false.crt -subj /CN=ca");
+    fs_err::write(cluster.dir.join("common"), "basicConstraints=CA:FALSE").unwrap();
+    fs_err::write(cluster.dir.join("elsewhere"), "subjectAltName=DNS:elsewhere").unwrap();
+    for (name, subject, extensions) in [
+        ("v1", "localhost", ""),
+        ("v1else", "elsewhere", ""),
+        ("common", "LOCALHOST", "-extfile common"),
+        ("named", "localhost", "-extfile elsewhere"),
+        ("client", "test", ""),
+    ] {
+        openssl(&format!("req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={subject}"));
+        let sign = "-CA ca.crt -CAkey ca.key -CAcreateserial -days 2";
+        openssl(&format!("x509 -req -in {name}.csr {sign} -out {name}.crt {extensions}"));
+    }
+    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout self.key -out self.crt -subj /CN=localhost");
+    openssl("ecparam -name secp521r1 -genkey -noout -out large.key");
+    openssl("req -x509 -key large.key -days 2 -out large.crt -subj /CN=localhost");
+    let mut version = Command::new("openssl");
+    let version = version.args(["x509", "-noout", "-text", "-in"]).arg(cluster.dir.join("v1.crt")).output().unwrap();
+    assert!(String::from_utf8_lossy(&version.stdout).contains("Version: 1"), "openssl makes no version 1 any more");
+    cluster
+});
+
+/// Gives the server another certificate.
+fn serve(name: &str) {
+    let data = BY_HAND.dir.join("data");
+    for end in ["crt", "key"] {
+        fs_err::copy(BY_HAND.dir.join(format!("{name}.{end}")), data.join(format!("server.{end}"))).unwrap();
+    }
+    Command::new("chmod").arg("600").arg(data.join("server.key")).status().unwrap();
+    Command::new("chown").arg("--reference").arg(&data).arg("-R").arg(&data).status().unwrap();
+    BY_HAND.sql("postgres", "alter system set ssl = on");
+    BY_HAND.sql("postgres", "select pg_reload_conf()");
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+async fn encrypted(changes: Value) -> (Result<bool, WarehouseError>, Vec<String>) {
+    let target = target("postgres", BY_HAND.port, "postgres", changes);
+    let house = try_open(&target, limits(), &Env::default()).unwrap();
+    let row = async {
+        let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+        Ok(house.connect().await?.read(sql).await?.scalar() == Some("t"))
+    };
+    (row.await, house.notices())
+}
+
+#[tokio::test]
+async fn certificates_made_by_hand_are_judged_as_libpq_judges_them() {
+    let file = |name: &str| BY_HAND.dir.join(name).display().to_string();
+    // Served, mode, root, whether libpq takes it.
+    let cases = [
+        ("v1", "require", "", true),
+        ("v1", "prefer", "", true),
+        ("v1", "verify-ca", "ca.crt", true),
+        ("v1", "verify-full", "ca.crt", true),
+        ("v1", "verify-ca", "other.crt", false),
+        ("v1", "verify-ca", "false.crt", false),
+        ("v1else", "verify-ca", "ca.crt", true),
+        ("v1else", "verify-full", "ca.crt", false),
+        ("common", "verify-full", "ca.crt", true),
+        ("common", "verify-full", "other.crt", false),
+        // Where there are alternative names, the common name does not count.
+        ("named", "verify-full", "ca.crt", false),
+        ("named", "verify-ca", "ca.crt", true),
+        ("self", "verify-full", "self.crt", true),
+        ("self", "verify-ca", "self.crt", true),
+        ("self", "verify-ca", "ca.crt", false),
+    ];
+    let mut served = "";
+    for (name, mode, root, good) in cases {
+        if served != name {
+            serve(name);
+            served = name;
+        }
+        let root = if root.is_empty() { Value::Null } else { file(root).into() };
+        let changes = json!({"host": "localhost", "sslmode": mode, "sslrootcert": root});
+        match encrypted(changes).await.0 {
+            Ok(encrypted) => assert!(good && encrypted, "{name} {mode}"),
+            Err(error) => assert!(!good && error.class == FaultClass::Encryption, "{name} {mode}: {error}"),
+        }
+    }
+    // The client's may be of version 1 as well; a key of another one is told from it.
+    let client = |key: &str| json!({"sslmode": "require", "sslcert": file("client.crt"), "sslkey": file(key)});
+    assert!(encrypted(client("client.key")).await.0.unwrap());
+    let other = target("postgres", BY_HAND.port, "postgres", client("v1.key"));
+    let refused = try_open(&other, limits(), &Env::default()).err().unwrap().to_string();
+    assert!(refused.contains("do not fit each other"), "{refused}");
+
+    // A key that the TLS library does not know: `prefer` goes on without encryption, and says so.
+    serve("large");
+    let (connected, notices) = encrypted(json!({"host": "localhost"})).await;
+    assert!(!connected.unwrap());
+    assert!(notices.iter().any(|notice| notice.contains("NOT encrypted")), "{notices:?}");
+    assert_eq!(encrypted(json!({"sslmode": "require"})).await.0.unwrap_err().class, FaultClass::Encryption);
+}
+
+#[tokio::test]
+async fn a_list_of_hosts_is_tried_in_order() {
+    let dead = json!({"host": "127.0.0.77, 127.0.0.1"});
+    let target = target("postgres", SHARED.port, "postgres", dead);
+    let house = try_open(&target, limits(), &Env::default()).unwrap();
+    assert_eq!(house.connect().await.unwrap().read("select 1").await.unwrap().scalar(), Some("1"));
+}
+
+#[tokio::test]
+async fn values_of_secret_variables_are_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(
+        dir.path().join("profiles.yml"),
+        "p: {outputs: {default: {type: postgres, host: localhost, port: \"{{ env_var('PORT') | int }}\", \
+         user: \"{{ env_var('DBT_ENV_SECRET_USER') }}\", password: Passw0rd-zq, dbname: postgres, schema: s, \
+         application_name: \"{{ env_var('DBT_ENV_SECRET_NAME').upper() }}\", \
+         sslmode: \"{{ env_var('MODE', '') }}{{ env_var('DBT_ENV_SECRET_MODE', '') }}\"}}}\n",
+    )
+    .unwrap();
+    let port = STRICT.port.to_string();
+    let mut vars =
+        vec![("PORT", port.as_str()), ("DBT_ENV_SECRET_USER", "hushuser-zq"), ("DBT_ENV_SECRET_NAME", "hushname-zq")];
+    let open = |vars: &[(&str, &str)]| {
+        let env = Env::new(vars.iter().copied(), dir.path().to_owned());
+        let target = Target::find(&ProfileQuery::default(), &env).unwrap();
+        try_open(&target, limits(), &env)
+    };
+    let house = open(&vars).unwrap();
+    let error = house.connect().await.err().unwrap();
+    assert_eq!(error.class, FaultClass::Authentication);
+    vars.push(("DBT_ENV_SECRET_MODE", "hushmode-zq"));
+    let wrong = open(&vars).err().unwrap().to_string();
+    assert!(wrong.contains("`sslmode: ***`"), "{wrong}");
+    for text in [&error.message, &house.describe(), house.session_tag().unwrap(), &wrong] {
+        let text = text.to_lowercase();
+        assert!(!text.contains("hush") && !text.contains("passw0rd"), "{text}");
+    }
+    assert!(house.describe().contains("as ***"), "{}", house.describe());
 }
 
 #[tokio::test]

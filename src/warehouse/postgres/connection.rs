@@ -10,7 +10,7 @@ use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Soc
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault;
-use super::profile::Profile;
+use super::profile::{Profile, hosts};
 use super::redshift::Method;
 use super::tls::SslMode;
 use crate::sql::Dialect;
@@ -40,6 +40,8 @@ pub(super) struct Server {
     /// What the last attempt came to, once a server that had been there was waited for in vain: hundreds of
     /// statements must not each wait again.
     pub(super) gone: OnceLock<String>,
+    /// Why a connection that could have been encrypted is not.
+    pub(super) unencrypted: OnceLock<String>,
 }
 
 /// A live connection.
@@ -123,11 +125,14 @@ impl Server {
     /// One attempt within the time that the profile gives; asking AWS for a login has limits of its own.
     async fn attempt(&self) -> Result<Link, WarehouseError> {
         let config = self.config().await?;
-        let result = match tokio::time::timeout(self.profile.connect_timeout, self.connect_once(config)).await {
+        // The time is for each host.
+        let hosts = u32::try_from(hosts(&self.profile.host).count()).unwrap_or(1);
+        let limit = self.profile.connect_timeout.saturating_mul(hosts);
+        let result = match tokio::time::timeout(limit, self.connect_once(config)).await {
             Ok(result) => result,
             Err(_) => Err(WarehouseError::new(
                 FaultClass::Connection,
-                format!("{}: no answer within {} s", self.place(), self.profile.connect_timeout.as_secs()),
+                format!("{}: no answer within {} s", self.place(), limit.as_secs()),
             )
             .with_remedy("check `host` and `port` of the profile, and that this machine may reach them")),
         };
@@ -156,7 +161,15 @@ impl Server {
             SslMode::Prefer => match self.link(config.clone(), Wire::Prefer, tls.clone()).await {
                 // As libpq: a handshake that fails, or a pg_hba.conf without `hostssl`, is tried without encryption.
                 Err(error) if matches!(error.class, FaultClass::Encryption | FaultClass::Authentication) => {
-                    self.link(config, Wire::Disable, NoTls).await.map_err(|_| error)
+                    match self.link(config, Wire::Disable, NoTls).await {
+                        Ok(link) => {
+                            if error.class == FaultClass::Encryption {
+                                let _ = self.unencrypted.set(error.message);
+                            }
+                            Ok(link)
+                        }
+                        Err(_) => Err(error),
+                    }
                 }
                 result => result,
             },
@@ -170,7 +183,10 @@ impl Server {
         let profile = &self.profile;
         let mut config = Config::new();
         // A leading slash makes it the folder of a socket.
-        config.host(&profile.host).port(profile.port).dbname(&profile.dbname);
+        hosts(&profile.host).for_each(|host| {
+            config.host(host);
+        });
+        config.port(profile.port).dbname(&profile.dbname);
         match &self.method {
             Method::Password => {
                 config.user(&profile.user);

@@ -6,6 +6,7 @@
 
 mod cancel;
 mod catalog;
+mod certificate;
 mod columns;
 mod connection;
 mod fault;
@@ -29,7 +30,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::{OpenError, Place, Session, Warehouse, WarehouseError};
-use crate::config::Target;
+use crate::config::{Target, mask_variables};
 use crate::sql::Dialect;
 use connection::Server;
 use profile::{Fields, Profile};
@@ -75,14 +76,18 @@ impl Postgres {
             mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
         };
         let tag = tag(&profile.application_name);
-        let server = Server { dialect, profile, method, tls, tag, limits: place.limits, gone: OnceLock::new() };
+        let (gone, unencrypted) = (OnceLock::new(), OnceLock::new());
+        let server = Server { dialect, profile, method, tls, tag, limits: place.limits, gone, unencrypted };
         Ok(Self { server: Arc::new(server) })
     }
 }
 
 /// The profile's name and a random suffix, within the 63 bytes that the server keeps.
 fn tag(name: &str) -> String {
+    // It is shown at the server, in the register and in reports.
+    let name = mask_variables(name);
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || " -_.".contains(*c)).take(40).collect();
+    let name = if name.trim().is_empty() { "premerge" } else { name.as_str() };
     format!("{name} {:016x}", RandomState::new().build_hasher().finish())
 }
 
@@ -98,7 +103,7 @@ impl Warehouse for Postgres {
     }
 
     fn describe(&self) -> String {
-        self.server.describe()
+        mask_variables(&self.server.describe()).into_owned()
     }
 
     fn session_tag(&self) -> Option<&str> {
@@ -111,6 +116,13 @@ impl Warehouse for Postgres {
     }
 
     fn notices(&self) -> Vec<String> {
-        self.server.profile.notices.clone()
+        let mut notices = self.server.profile.notices.clone();
+        notices.extend(self.server.unencrypted.get().map(|why| {
+            format!(
+                "the connection is NOT encrypted: `sslmode: prefer` went on without, because encryption failed \
+                 ({why}); `sslmode: require` refuses instead"
+            )
+        }));
+        notices
     }
 }

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use super::pgpass;
 use super::tls::{Certificates, SslMode};
-use crate::config::{Env, Secret, Target};
+use crate::config::{Env, Secret, Target, mask};
 use crate::warehouse::{OpenError, Place};
 
 /// Where the server is and who we are there.
 #[derive(Debug, Clone)]
 pub(super) struct Profile {
-    /// A name, an address, or the folder of a socket.
+    /// A name, an address, or the folder of a socket; several after commas are tried in order.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) user: String,
@@ -60,7 +60,7 @@ impl<'t> Fields<'t> {
         OpenError::Field {
             profile: self.target.profile.clone(),
             target: self.target.name.clone(),
-            why: why.to_string(),
+            why: mask(&why.to_string()).into_owned(),
         }
     }
 
@@ -112,6 +112,13 @@ impl Profile {
     pub(super) fn read(fields: &Fields<'_>, port: u16, place: Place<'_>, temporary: bool) -> Result<Self, OpenError> {
         let Place { env, project_dir, .. } = place;
         let host = fields.required("host")?;
+        let sockets = hosts(&host).filter(|host| host.starts_with('/')).count();
+        if hosts(&host).any(str::is_empty) || (sockets > 0 && sockets < hosts(&host).count()) {
+            return Err(fields.wrong(format_args!(
+                "`host: {host}`: a list of hosts has a name or address between each two commas, and no socket's \
+                 folder beside them"
+            )));
+        }
         let port = fields.number("port", port)?;
         let user = if temporary { fields.text("user").unwrap_or_default() } else { fields.required("user")? };
         let dbname = fields.required("dbname")?;
@@ -121,11 +128,7 @@ impl Profile {
             Some(password) => Some(Secret::new(password)),
             None => match env.get("PGPASSWORD") {
                 Some(password) => Some(Secret::new(password)),
-                None => {
-                    let (password, notice) = pgpass::look_up(env, &host, port, &dbname, &user);
-                    notices.extend(notice);
-                    password
-                }
+                None => from_file(fields, env, &host, port, &dbname, &user, &mut notices)?,
             },
         };
         let sslmode = match fields.text("sslmode").or_else(|| env.get("PGSSLMODE").map(str::to_owned)) {
@@ -166,6 +169,39 @@ impl Profile {
             notices,
         })
     }
+}
+
+/// The hosts of a list; one host is a list too.
+pub(super) fn hosts(host: &str) -> impl Iterator<Item = &str> {
+    host.split(',').map(str::trim)
+}
+
+/// The password of `.pgpass`. It has one for each host, and a connection takes one for all.
+fn from_file(
+    fields: &Fields<'_>,
+    env: &Env,
+    host: &str,
+    port: u16,
+    dbname: &str,
+    user: &str,
+    notices: &mut Vec<String>,
+) -> Result<Option<Secret>, OpenError> {
+    let mut found: Vec<Option<Secret>> = Vec::new();
+    for host in hosts(host) {
+        let (password, notice) = pgpass::look_up(env, host, port, dbname, user);
+        if let Some(notice) = notice.filter(|notice| !notices.contains(notice)) {
+            notices.push(notice);
+        }
+        if !found.contains(&password) {
+            found.push(password);
+        }
+    }
+    if found.len() > 1 {
+        return Err(fields.wrong(format_args!(
+            "`host: {host}`: .pgpass has not the same password for each of these hosts; name one host"
+        )));
+    }
+    Ok(found.pop().flatten())
 }
 
 /// A path of the profile: `~` is the home folder, relative ones start in the project as dbt changes there.
@@ -220,6 +256,8 @@ mod tests {
             (r#"{"user": "u", "dbname": "d"}"#, "`host` is missing"),
             (r#"{"host": "h", "user": "u", "dbname": "d", "port": "70000"}"#, "`port: 70000`"),
             (r#"{"host": "h", "user": "u", "dbname": "d", "sslmode": "on"}"#, "`sslmode: on`"),
+            (r#"{"host": "a,,b", "user": "u", "dbname": "d"}"#, "`host: a,,b`"),
+            (r#"{"host": "a,/tmp", "user": "u", "dbname": "d"}"#, "a list of hosts"),
         ] {
             let error = read(json).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("`ferry`"), "{error}");

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::certificate::{Trust, Verifier, public_key};
 
 /// How a connection is encrypted, and what of the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,22 +82,18 @@ impl Certificates {
 /// A sentence about the file that is missing or no certificate.
 pub(super) fn connector(mode: SslMode, files: &Certificates) -> Result<MakeRustlsConnect, String> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(mode, files, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
+    let verifier = Verifier::new(trust(mode, files, &provider)?, &provider);
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let client = files.client.clone().or_else(|| files.default_file("postgresql.crt"));
     let key = files.key.clone().or_else(|| files.default_file("postgresql.key"));
     let config = match (client, key) {
         (Some(client), Some(key)) => {
-            let chain = certificates(&client, "sslcert")?;
-            let key = PrivateKeyDer::from_pem_file(&key)
-                .map_err(|error| format!("`sslkey` {} cannot be used: {error}", key.display()))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("`sslcert` and `sslkey` do not fit each other: {error}"))?
+            let key = client_key(certificates(&client, "sslcert")?, &key, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
         }
         (Some(_), None) => return Err("`sslcert` is given without `sslkey`".to_owned()),
         (None, _) => builder.with_no_client_auth(),
@@ -103,11 +101,29 @@ pub(super) fn connector(mode: SslMode, files: &Certificates) -> Result<MakeRustl
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn verifier(
-    mode: SslMode,
-    files: &Certificates,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, String> {
+/// The client's certificate and key. The library's own comparison knows certificates of version 3 only.
+fn client_key(
+    chain: Vec<CertificateDer<'static>>,
+    path: &Path,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("`sslkey` {} cannot be used: {error}", path.display());
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| fail(&error))?;
+    let key = provider.key_provider.load_private_key(key).map_err(|error| fail(&error))?;
+    let own = chain.first().map(public_key).transpose();
+    let own = own.map_err(|error| format!("`sslcert` cannot be used: {error}"))?;
+    let fits = match (key.public_key(), own) {
+        (Some(of_key), Some(of_certificate)) => of_key == of_certificate,
+        // Kinds of keys that cannot be compared are left to the server.
+        _ => true,
+    };
+    if !fits {
+        return Err(format!("`sslcert` and `sslkey` {} do not fit each other", path.display()));
+    }
+    Ok(CertifiedKey::new(chain, key))
+}
+
+fn trust(mode: SslMode, files: &Certificates, provider: &Arc<CryptoProvider>) -> Result<Trust, String> {
     let root = files.root_file();
     let system = root.as_deref().is_some_and(|path| path == Path::new(SYSTEM));
     let mode = match mode {
@@ -121,17 +137,19 @@ fn verifier(
         mode => mode,
     };
     if !matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) {
-        return Ok(Arc::new(Unverified(Arc::clone(provider))));
+        return Ok(Trust::Anyone);
     }
     let mut roots = RootCertStore::empty();
+    let mut own = Vec::new();
     match root {
         _ if system => {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
         }
         Some(path) => {
-            for certificate in certificates(&path, "sslrootcert")? {
-                roots.add(certificate).map_err(|error| format!("`sslrootcert` {}: {error}", path.display()))?;
+            own = certificates(&path, "sslrootcert")?;
+            for certificate in &own {
+                roots.add(certificate.clone()).map_err(|error| format!("`sslrootcert` {}: {error}", path.display()))?;
             }
         }
         None => {
@@ -140,10 +158,10 @@ fn verifier(
                 .to_owned());
         }
     }
-    let full = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
         .map_err(|error| format!("the root certificates cannot be used: {error}"))?;
-    Ok(if mode == SslMode::VerifyFull { full } else { Arc::new(AnyHost(full)) })
+    Ok(Trust::Roots { chains, roots: own, host: mode == SslMode::VerifyFull })
 }
 
 fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -151,88 +169,4 @@ fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>
     let list: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|error| fail(&error))?.collect();
     let list = list.map_err(|error| fail(&error))?;
     if list.is_empty() { Err(fail(&"it holds no certificate")) } else { Ok(list) }
-}
-
-/// `prefer` and `require`: encrypted, but by whom is not asked.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// `verify-ca`: the chain must lead to a root, but the name does not matter.
-#[derive(Debug)]
-struct AnyHost(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyHost {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // The verifier looks at the name last, so this error means that all else is well.
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
 }
