@@ -32,7 +32,7 @@ pub enum ReadError {
     #[error("it is not UTF-8")]
     Encoding,
     /// A separator that CSV has another use for.
-    #[error("`{0:?}` cannot be the delimiter")]
+    #[error("`{}` cannot be the delimiter", .0.escape_default())]
     Delimiter(char),
     /// No line at all.
     #[error("it is empty; the first line names the columns")]
