@@ -3,40 +3,61 @@
 
 /// Every setting of the sections that sqlfluff looks at, as (path of keys, value).
 ///
-/// Other sections are skipped unread: `setup.cfg` and `tox.ini` hold those of other tools.
+/// Other sections are skipped unread: `setup.cfg` and `tox.ini` hold those of other tools. What `[DEFAULT]` has, every
+/// section has that does not say otherwise.
 pub(super) fn settings(text: &str) -> Vec<(Vec<String>, String)> {
-    let mut found: Vec<(Vec<String>, String)> = Vec::new();
-    let mut section: Option<Vec<String>> = None;
-    let mut open = false;
+    let sections = sections(text);
+    let defaults = || sections.iter().filter(|section| section.name == "DEFAULT");
+    let mut found = Vec::new();
+    for section in &sections {
+        let Some(path) = keys_of(&section.name) else { continue };
+        for (key, lines) in defaults().chain([section]).flat_map(|section| &section.items) {
+            let path = path.iter().chain([key]).cloned().collect();
+            found.push((path, lines.join("\n").trim().to_owned()));
+        }
+    }
+    found
+}
+
+/// A section, and its keys with the lines of their values.
+#[derive(Debug, Default)]
+struct Section {
+    name: String,
+    items: Vec<(String, Vec<String>)>,
+}
+
+/// Reads lines as `configparser` does: a value goes on in lines that are indented deeper than its key, over blank
+/// lines too; the keys themselves may be indented.
+fn sections(text: &str) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    // Whether a value may go on, and how deep its key stands.
+    let (mut open, mut indent) = (false, 0);
     for line in text.trim_start_matches('\u{feff}').lines() {
         let trimmed = line.trim();
         if trimmed.starts_with(['#', ';']) {
             continue;
         }
-        if trimmed.is_empty() {
-            open = false;
-            continue;
-        }
-        if line.starts_with([' ', '\t']) && open {
-            if let Some((_, value)) = found.last_mut() {
-                value.push('\n');
-                value.push_str(trimmed);
+        let depth = line.chars().take_while(|c| c.is_whitespace()).count();
+        if open && (trimmed.is_empty() || depth > indent) {
+            if let Some((_, lines)) = sections.last_mut().and_then(|section| section.items.last_mut()) {
+                lines.push(trimmed.to_owned());
             }
             continue;
         }
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = keys_of(name);
-            open = false;
+        if trimmed.is_empty() {
             continue;
         }
-        let Some(section) = &section else { continue };
-        let (key, value) = trimmed.split_once('=').unwrap_or((trimmed, ""));
-        let mut path = section.clone();
-        path.push(key.trim().to_owned());
-        found.push((path, value.trim().to_owned()));
-        open = true;
+        indent = depth;
+        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            sections.push(Section { name: name.to_owned(), items: Vec::new() });
+            open = false;
+        } else if let Some(section) = sections.last_mut() {
+            let (key, value) = trimmed.split_once('=').unwrap_or((trimmed, ""));
+            section.items.push((key.trim().to_owned(), vec![value.trim().to_owned()]));
+            open = true;
+        }
     }
-    found
+    sections
 }
 
 /// `sqlfluff:rules:capitalisation.keywords` as keys; `None` for another tool's section.
@@ -64,5 +85,28 @@ mod tests {
                 ("rules/convention.blocked_words/blocked_regex".to_owned(), "(?i)a:b#c"),
             ]
         );
+    }
+    #[test]
+    fn keys_may_be_indented_and_values_may_hold_blank_lines() {
+        let text = "[sqlfluff]\n  dialect = duckdb\n  rules = LT01,\n\n    LT02\n\n  max_line_length = 40\n";
+        let found = settings(text);
+        let shown: Vec<_> = found.iter().map(|(path, value)| (path.join("/"), value.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("core/dialect".to_owned(), "duckdb"),
+                ("core/rules".to_owned(), "LT01,\n\nLT02"),
+                ("core/max_line_length".to_owned(), "40"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_section_has_what_the_default_section_has() {
+        let text = "[DEFAULT]\ndialect=duckdb\nrules=LT02\n[sqlfluff]\nrules=LT01\n[other]\na=b\n";
+        let found = settings(text);
+        let shown: Vec<_> = found.iter().map(|(path, value)| (path.join("/"), value.as_str())).collect();
+        let core = |key: &str| format!("core/{key}");
+        assert_eq!(shown, [(core("dialect"), "duckdb"), (core("rules"), "LT02"), (core("rules"), "LT01")]);
     }
 }
