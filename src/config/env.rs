@@ -1,7 +1,7 @@
 //! The environment, taken once, so that tests can give another.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 /// Environment variables and the working directory of this run.
 #[derive(Clone, Default)]
@@ -24,6 +24,24 @@ impl Env {
     /// A given one.
     pub fn new<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>, cwd: PathBuf) -> Self {
         Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), cwd }
+    }
+
+    /// The full path of what the user named, without `.` and `..`, as Python's `os.path.abspath` makes it.
+    ///
+    /// Paths are compared by their parts, and patterns are matched with what is below a folder.
+    #[must_use]
+    pub fn path(&self, named: &Path) -> PathBuf {
+        let mut path = PathBuf::new();
+        for part in self.cwd.join(named).components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    path.pop();
+                }
+                part => path.push(part),
+            }
+        }
+        path
     }
 
     /// The value of a variable; empty counts as unset, as in CI systems it mostly means that.
@@ -49,5 +67,19 @@ impl std::fmt::Debug for Env {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Env").field("vars", &self.vars.keys()).field("cwd", &self.cwd).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_full_and_plain() {
+        let env = Env::new([("", "")], PathBuf::from("/work/dbt"));
+        for (named, path) in [(".", "/work/dbt"), ("./models/../a", "/work/dbt/a"), ("../b/.", "/work/b"), ("/c", "/c")]
+        {
+            assert_eq!(env.path(Path::new(named)).as_os_str(), path, "{named}");
+        }
     }
 }

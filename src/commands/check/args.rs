@@ -96,7 +96,7 @@ pub struct ProjectArgs {
 impl ProjectArgs {
     /// The project's folder.
     pub(crate) fn folder(&self, env: &Env) -> PathBuf {
-        env.cwd.join(&self.project_dir)
+        env.path(&self.project_dir)
     }
 
     /// premerge.yml, which must be there only where it is named.
