@@ -104,6 +104,8 @@ fn fix_keeps_line_ends_and_names_a_file_that_mixes_them() {
     assert_eq!(read(&dir, "w.sql"), "SELECT\r\n    a,\r\n    b\r\nFROM t AS x\r\n");
     assert_eq!(read(&dir, "m.sql"), mixed);
     assert!(out.contains("m.sql: not fixed, for its line ends are mixed"), "{out}");
+    let (code, out, _) = lint(&dir, &["--fix", "m.sql"]);
+    assert!(code == 1 && out.contains("m.sql:2:1: error CP01"), "the findings are those of what is on the disk: {out}");
 }
 
 #[cfg(unix)]
@@ -120,7 +122,192 @@ fn fix_keeps_the_mode_and_a_link() {
     assert_ne!(read(&dir, "real.sql"), BAD);
 }
 
+#[test]
+fn fix_writes_only_what_it_read_from_the_disk() {
+    let newer = "SELECT\n    a,\n    2 AS b\nfrom t\n";
+    let dir = project(&[("target/manifest.json", &manifest("SELECT a\nfrom t")), ("models/m.sql", newer)]);
+    lint(&dir, &["--fix"]);
+    assert_eq!(read(&dir, "models/m.sql"), newer.replace("from", "FROM"));
+    fs_err::remove_file(dir.path().join("models/m.sql")).unwrap();
+    let (code, out, log) = lint(&dir, &["--fix"]);
+    assert!(code == 1 && out.contains("CP01"), "the manifest's text where there are no files: {out}{log}");
+    assert!(!dir.path().join("models/m.sql").exists());
+}
+
+#[test]
+fn a_model_that_is_gone_since_the_compile_is_said() {
+    let mut both: Value = serde_json::from_str(&manifest("SELECT a\nfrom t")).unwrap();
+    let mut gone = both["nodes"]["model.shop.m"].clone();
+    gone["unique_id"] = json!("model.shop.gone");
+    gone["original_file_path"] = json!("models/gone.sql");
+    both["nodes"]["model.shop.gone"] = gone;
+    let dir = project(&[("target/manifest.json", &both.to_string()), ("models/m.sql", "SELECT a\nFROM t\n")]);
+    let document = document(&dir, &["--fix"]);
+    assert!(style(&document).is_empty() && !dir.path().join("models/gone.sql").exists(), "{document}");
+    assert!(document["notes"].to_string().contains("1 files of the manifest are no longer there"), "{document}");
+}
+
+// ---- which files ----
+
+#[test]
+fn files_of_macros_and_disabled_models_are_left_out() {
+    let mut known: Value = serde_json::from_str(&manifest("SELECT a\nFROM t")).unwrap();
+    known["macros"] =
+        json!({"macro.shop.x": {"name": "x", "package_name": "shop", "original_file_path": "macros/x.sql"}});
+    known["disabled"] = json!({"model.shop.off": [
+        {"name": "off", "resource_type": "model", "original_file_path": "models/off.sql"}]});
+    let dir = project(&[
+        ("macros/x.sql", "{% macro x() %}SELECT a ,b{% endmacro %}\nSELECT a ,b\n"),
+        ("macros/y.sql", "{# y #}\n{% test y(model) %}\nSELECT a ,b\n{% endtest %}\n"),
+        ("models/off.sql", BAD),
+        ("notes.txt", BAD),
+    ]);
+    let (code, out, _) = lint(&dir, &["macros/y.sql"]);
+    assert!(code == 0 && out.contains("note: 1 files of macros"), "{out}");
+    put(dir.path(), "target/manifest.json", &known.to_string());
+    let (code, out, _) = lint(&dir, &["macros", "models/off.sql", "notes.txt"]);
+    assert!(
+        code == 0 && out.contains("note: 3 files of macros") && out.contains("note: 1 files were left out"),
+        "{out}"
+    );
+    assert_eq!(lint(&dir, &["nowhere.sql"]).0, 2);
+}
+
+#[test]
+fn patterns_with_folders_count_in_every_invocation() {
+    for args in [&[][..], &["models/m.sql"], &["./models/../models/m.sql"], &["--project-dir", "./."]] {
+        let dir = project(&[("models/m.sql", BAD), ("target/manifest.json", &manifest(BAD))]);
+        assert!(!style(&document(&dir, args)).is_empty());
+        put(dir.path(), ".sqlfluffignore", "models/m.sql\n");
+        let (_, out, _) = lint(&dir, args);
+        assert!(out.contains("models/m.sql: not linted: `.sqlfluffignore` names it"), "{args:?}: {out}");
+        put(dir.path(), ".sqlfluffignore", "");
+        put(dir.path(), ".sqlfluff", &format!("{CONFIG}ignore_paths = models/m.sql\n"));
+        let (_, out, _) = lint(&dir, args);
+        assert!(out.contains("models/m.sql: not linted: `.sqlfluff` names it"), "{args:?}: {out}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_not_linted_and_the_others_are() {
+    let dir = project(&[("a.sql", BAD), ("mark.sql", &format!("\u{feff}{BAD}"))]);
+    fs_err::write(dir.path().join("latin.sql"), b"SELECT 'caf\xe9'\n").unwrap();
+    let (code, out, _) = lint(&dir, &["a.sql", "latin.sql", "mark.sql"]);
+    assert!(code == 1 && out.contains("latin.sql: not linted: it is not UTF-8"), "{out}");
+    assert!(
+        out.contains("a.sql:2:1") && out.contains("mark.sql:2:1") && !out.contains("mark.sql: not linted"),
+        "{out}"
+    );
+    let (code, out, _) = lint(&dir, &["--fix", "mark.sql"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(read(&dir, "mark.sql").starts_with("\u{feff}SELECT\n"));
+}
+
+#[test]
+fn a_snapshot_block_is_linted_in_either_way() {
+    let block = "{% snapshot s %}\n{{ config(strategy='check') }}\nSELECT a  FROM t\n{% endsnapshot %}\n";
+    let inside = "{{ config(strategy='check') }}\nSELECT a  FROM t";
+    let mut known: Value = serde_json::from_str(&manifest(inside)).unwrap();
+    known["nodes"]["model.shop.m"]["resource_type"] = json!("snapshot");
+    let dir = project(&[("models/m.sql", block), ("target/manifest.json", &known.to_string())]);
+    for args in [&[][..], &["models/m.sql"]] {
+        let document = document(&dir, args);
+        assert!(style(&document).contains(&"3:LT01".to_owned()), "{document}");
+        assert_eq!(document["not_linted"], json!([]));
+    }
+}
+
+#[test]
+fn project_rules_look_at_named_files_that_are_what_dbt_compiled() {
+    let text = "SELECT a\nFROM t\n";
+    let dir = project(&[("models/m.sql", text), ("target/manifest.json", &manifest(text)), ("models/n.sql", text)]);
+    let found = document(&dir, &["models/m.sql"]);
+    assert!(found["violations"].to_string().contains("PM005"), "{found}");
+    let found = document(&dir, &["models/n.sql"]);
+    assert!(!found["violations"].to_string().contains("PM005"), "{found}");
+    assert!(found["notes"].to_string().contains("project rules did not look at 1 files"), "{found}");
+    fs_err::remove_file(dir.path().join("target/manifest.json")).unwrap();
+    let found = document(&dir, &["models/m.sql"]);
+    assert!(found["notes"].to_string().contains("project rules did not run"), "{found}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let dir = project(&[("a.sql", &"SELECT a ,b\nfrom t as x;\n".repeat(50))]);
+    let mut command = std::process::Command::new(premerge().get_program());
+    command.current_dir(&dir).env("HOME", "/nonexistent").args(["lint", "a.sql"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(!dir.path().join("target").exists(), "nothing is written where there is no dbt project");
+}
+
 // ---- configuration ----
+
+#[test]
+fn settings_in_a_file_count() {
+    let case = |settings: &str, text: &str| {
+        let dir = project(&[("a.sql", text)]);
+        put(dir.path(), ".sqlfluff", "[sqlfluff]\ndialect = duckdb\nrules = LT01,CP01\n");
+        let before = lint(&dir, &["a.sql"]).0;
+        put(dir.path(), "a.sql", &format!("{settings}\n{text}"));
+        (before, lint(&dir, &["a.sql"]).0, codes(&document(&dir, &["a.sql"])))
+    };
+    let noqa = "SELECT a  FROM t -- noqa\n";
+    assert_eq!(case("-- sqlfluff:disable_noqa:True", noqa), (0, 1, vec!["2:LT01".to_owned()]));
+    assert_eq!(case("-- sqlfluff:warnings:LT01", "SELECT a  FROM t\n"), (1, 0, vec!["2:LT01".to_owned()]));
+    assert_eq!(case("-- sqlfluff:ignore:parsing", "SELECT a FROM FROM t u v\n"), (3, 0, vec![]));
+    assert_eq!(
+        case("-- sqlfluff:warn_unused_ignores:True", "SELECT a -- noqa\nFROM t\n"),
+        (0, 0, vec!["2:NOQA".to_owned()])
+    );
+    assert_eq!(case("-- sqlfluff:rules:CP01", "SELECT a  FROM t\n"), (1, 0, vec![]));
+}
+
+#[test]
+fn ignored_categories_are_heeded_beside_what_is_none() {
+    let dir = project(&[("l.sql", "SELECT 'abc AS a FROM b\n"), ("p.sql", "SELECT a FROM FROM b c d\n")]);
+    put(dir.path(), ".sqlfluff", "[sqlfluff]\ndialect = duckdb\nrules = CP01\nignore = lexing,parsing\n");
+    assert_eq!(lint(&dir, &["l.sql"]).0, 0);
+    put(dir.path(), ".sqlfluff", "[sqlfluff]\ndialect = duckdb\nrules = CP01\nignore = parsing,foo\n");
+    let (code, out, _) = lint(&dir, &["p.sql"]);
+    assert!(code == 0 && out.contains("`core:ignore` cannot be `foo`"), "{out}");
+    put(dir.path(), ".sqlfluff", "[sqlfluff]\ndialect = duckdb\nrules = CP01\nwarnings = PRS\n");
+    assert_eq!(lint(&dir, &["p.sql"]).0, 0, "what only warns");
+}
+
+#[test]
+fn an_unknown_dialect_is_said_with_those_that_are_known() {
+    let dir = project(&[("a.sql", BAD)]);
+    for name in ["foo", "spark", "Snowflake"] {
+        let (code, _, log) = lint(&dir, &["--dialect", name, "a.sql"]);
+        assert!(code == 2 && log.contains(&format!("`{name}` is no dialect")) && log.contains("duckdb"), "{log}");
+    }
+    put(dir.path(), ".sqlfluff", "[sqlfluff]\ndialect = foo\n");
+    let (code, out, _) = lint(&dir, &["a.sql"]);
+    assert!(code == 3 && out.contains("`foo` is no dialect"), "{out}");
+}
+
+#[test]
+fn layout_of_an_unknown_kind_is_said_and_the_rest_counts() {
+    let dir = project(&[("a.sql", BAD)]);
+    put(dir.path(), ".sqlfluff", &format!("{CONFIG}[sqlfluff:layout:type:commma]\nline_position = leading\n"));
+    let (code, out, _) = lint(&dir, &["a.sql"]);
+    assert!(code == 1 && out.contains("`layout:type:commma` is not supported"), "{out}");
+}
+
+#[test]
+fn a_nested_configuration_that_cannot_be_read_is_said() {
+    let dir = project(&[("a.sql", BAD), ("m/a.sql", BAD), ("n/a.sql", BAD)]);
+    put(dir.path(), "m/.sqlfluff", "[sqlfluff]\nmax_line_length = abc\n");
+    put(dir.path(), "n/pyproject.toml", "[tool.sqlfluff\n");
+    let (_, out, _) = lint(&dir, &["a.sql", "m", "n"]);
+    assert!(out.contains("`core:max_line_length` cannot be `abc`"), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("note: ") && line.contains("pyproject.toml")), "{out}");
+}
 
 #[test]
 fn a_bad_value_is_said_once_with_its_file_its_key_and_what_is_allowed() {
@@ -185,7 +372,7 @@ fn a_file_over_its_time_is_not_linted_by_name_and_never_green() {
 
 #[test]
 fn results_are_kept_by_content_and_a_broken_cache_does_no_harm() {
-    let dir = project(&[("a.sql", BAD)]);
+    let dir = project(&[("a.sql", BAD), ("dbt_project.yml", "name: shop\n")]);
     let first = document(&dir, &["a.sql"]);
     let cache = dir.path().join("target/premerge/lint");
     let entries = || fs_err::read_dir(&cache).unwrap().map(|file| file.unwrap().path()).collect::<Vec<PathBuf>>();
@@ -260,7 +447,37 @@ fn annotations_name_file_line_and_rule_and_cannot_be_broken_out_of() {
     assert!(log.lines().all(|line| line.starts_with("::")), "{log}");
 }
 
+#[test]
+fn forges_get_paths_from_the_root_of_the_repository() {
+    let dir = project(&[("dbt/models/m.sql", BAD), (".git/HEAD", "")]);
+    let (_, out, log) = lint(&dir, &["--project-dir", "dbt", "--format", "annotations", "dbt/models/m.sql"]);
+    assert!((out + &log).contains("::error file=dbt/models/m.sql,line=2"), "{log}");
+    let (_, out, _) = lint(&dir, &["--project-dir", "dbt", "--format", "sarif", "dbt/models/m.sql"]);
+    assert!(out.contains("\"uri\": \"dbt/models/m.sql\""), "{out}");
+    assert_eq!(document(&dir, &["--project-dir", "dbt", "dbt/models/m.sql"])["violations"][0]["path"], "models/m.sql");
+}
+
 // ---- only what is new ----
+
+/// The findings of style rules.
+fn style(document: &Value) -> Vec<String> {
+    codes(document).into_iter().filter(|code| !code.contains("PM")).collect()
+}
+
+#[test]
+fn edits_that_were_not_compiled_are_not_production_s() {
+    let old = "SELECT a\nFROM t\n";
+    let dir = project(&[("models/m.sql", "SELECT a\nfrom t\n")]);
+    put(dir.path(), "target/manifest.json", &manifest(old));
+    put(dir.path(), "state.json", &manifest(old));
+    let found = document(&dir, &["--state", "state.json"]);
+    assert_eq!(style(&found), ["2:CP01"]);
+    assert!(found["notes"].to_string().contains("1 files are not what dbt compiled"), "{found}");
+    put(dir.path(), "models/m.sql", old);
+    let found = document(&dir, &["--state", "state.json"]);
+    assert!(style(&found).is_empty() && !found["notes"].to_string().contains("not what dbt compiled"), "{found}");
+    assert_eq!(found["style_off"], Value::Null, "no file changed, which says nothing about the configuration");
+}
 
 /// A manifest of one model `m`, by its text.
 fn manifest(text: &str) -> String {

@@ -49,6 +49,17 @@ pub struct NotLinted {
     pub on_purpose: bool,
 }
 
+/// A file that `--fix` changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// Path below the project, with `/`.
+    pub path: String,
+    /// Its text as it was linted: only a file that still has it may be written.
+    pub source: String,
+    /// Its text with the fixes, with `\n` line ends.
+    pub text: String,
+}
+
 /// What lint came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
@@ -82,6 +93,15 @@ impl Outcome {
         self.not_linted.extend(other.not_linted);
         self.notes.extend(other.notes);
         self.style_off = self.style_off.take().or(other.style_off);
+    }
+
+    /// Takes back what was said about a file, which is not linted after all.
+    pub fn withdraw(&mut self, path: &str, reason: String) {
+        let unique_id = self.violations.iter().find(|violation| violation.path == path);
+        let unique_id = unique_id.and_then(|violation| violation.unique_id.clone());
+        self.violations.retain(|violation| violation.path != path);
+        self.files = self.files.saturating_sub(1);
+        self.not_linted.push(NotLinted { path: path.to_owned(), unique_id, reason, on_purpose: false });
     }
 
     /// How many findings weigh this much.

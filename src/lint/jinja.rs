@@ -80,6 +80,34 @@ pub(crate) fn cut(source: &str) -> Result<Vec<Piece>, JinjaError> {
     Cutter { source, pieces: Vec::new(), block: 0 }.run()
 }
 
+/// Whether all that a file holds is macros, generic tests or materializations, with comments between them: nothing
+/// that dbt compiles by itself.
+#[must_use]
+pub fn defines_only_macros(source: &str) -> bool {
+    let Ok(pieces) = cut(source) else { return false };
+    let (mut depth, mut any) = (0_usize, false);
+    for piece in pieces {
+        let tag = piece.tag.as_deref().unwrap_or_default();
+        match piece.kind {
+            Kind::BlockStart if depth == 0 && !MACROS.contains(&tag) => return false,
+            Kind::BlockStart => (depth, any) = (depth + 1, true),
+            Kind::BlockEnd => depth = depth.saturating_sub(1),
+            Kind::Literal if depth == 0 => {
+                let text = source.get(piece.range).unwrap_or_default();
+                if text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with("--")) {
+                    return false;
+                }
+            }
+            Kind::Templated if depth == 0 && piece.role == Role::Output => return false,
+            _ => {}
+        }
+    }
+    any
+}
+
+/// The blocks that dbt keeps as macros, and `docs`, which it keeps as text.
+const MACROS: [&str; 5] = ["macro", "test", "data_test", "materialization", "docs"];
+
 /// The line of a byte, counted from 1.
 pub(crate) fn line_of(source: &str, at: usize) -> usize {
     source.get(..at).unwrap_or(source).matches('\n').count() + 1
@@ -194,9 +222,12 @@ impl<'s> Cutter<'s> {
             // `{% set x = 1 %}` is no block; `{% set x %}…{% endset %}` is.
             "set" if assigns(tag.text) => (Kind::Templated, Role::Silent),
             "do" | "include" | "import" | "from" => (Kind::Templated, Role::Silent),
+            // dbt keeps only the inside; sqlfluff lints the file with the tags as an ordinary block.
+            "snapshot" => (Kind::BlockStart, Role::Silent),
+            "endsnapshot" => (Kind::BlockEnd, Role::Silent),
             "call" | "filter" | "block" => (Kind::BlockStart, Role::Opaque),
             word if word.starts_with("end") => (Kind::BlockEnd, Role::EndBlock),
-            // `macro`, `set`, and the blocks that dbt adds: `test`, `materialization`, `snapshot`, `docs`.
+            // `macro`, `set`, and the blocks that dbt adds: `test`, `materialization`, `docs`.
             _ => (Kind::BlockStart, Role::Hidden),
         };
         if kind == Kind::BlockStart {
@@ -296,6 +327,19 @@ mod tests {
                 (Role::Silent, "{# c #}"),
             ]
         );
+    }
+
+    #[test]
+    fn a_file_of_macros_is_told_from_a_model_with_one() {
+        let block = "-- about it\n{% macro m() %}select {% if a %}1{% endif %}{% endmacro %}\n{# end #}\n";
+        assert!(defines_only_macros(block));
+        assert!(defines_only_macros("{% test t(model) %}\nselect 1\n{% endtest %}"));
+        for model in
+            ["select 1", "", "{% if a %}select 1{% endif %}", "{{ m() }}", "{% snapshot s %}a{% endsnapshot %}"]
+        {
+            assert!(!defines_only_macros(model), "{model}");
+            assert!(!defines_only_macros(&format!("{block}{model}x")), "{model}");
+        }
     }
 
     #[test]

@@ -13,9 +13,9 @@ mod ephemeral;
 mod finding;
 mod gather;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
-mod ignored;
-#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
 mod jinja;
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules mend texts"))]
+mod on_disk;
 mod options;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
 mod pool;
@@ -27,22 +27,37 @@ mod text;
 #[cfg(not(feature = "lint"))]
 mod without;
 
-pub use finding::{LintDocument, NotLinted, Outcome, Severity, Violation};
-pub use gather::{Gathered, gather, is_stripped};
+pub use finding::{LintDocument, Mended, NotLinted, Outcome, Severity, Violation};
+pub use gather::{Freshness, Gathered, gather};
+pub use jinja::defines_only_macros;
+pub use on_disk::{OnDisk, without_mark};
 pub use options::{LintFile, Scope, StyleOptions};
 pub use text::Basis;
 
-/// Runs sqlfluff's style rules over files. Returns the outcome, and path and text of each file that
-/// `options.fix` changes.
+/// Runs sqlfluff's style rules over files. Returns the outcome, and each file that `options.fix` changes.
 #[cfg(feature = "lint")]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<(String, String)>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
     style::run(files, options)
 }
 
 /// This build has no style rules: where they would have run, each file is named as not linted.
 #[cfg(not(feature = "lint"))]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<(String, String)>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
     (without::run(files, options), Vec::new())
+}
+
+/// What is wrong with the name of a dialect, which is sqlfluff's.
+#[cfg(feature = "lint")]
+#[must_use]
+pub fn unknown_dialect(name: &str) -> Option<String> {
+    style::unknown_dialect(name)
+}
+
+/// Without style rules no dialect is looked at.
+#[cfg(not(feature = "lint"))]
+#[must_use]
+pub fn unknown_dialect(_: &str) -> Option<String> {
+    None
 }

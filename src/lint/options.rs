@@ -13,6 +13,8 @@ pub struct LintFile {
     pub path: String,
     /// The author's text.
     pub source: String,
+    /// That text was read from the disk. No other may be written there.
+    pub on_disk: bool,
     /// What dbt made of it.
     pub compiled: Option<String>,
     /// dbt stripped the file before it compiled it, as most versions do.

@@ -8,6 +8,7 @@ use super::options::{LintFile, StyleOptions};
 /// Names every file as not linted; none where nobody configured sqlfluff, for there style rules do not run anyway.
 pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> Outcome {
     let mut outcome = Outcome::default();
+    let asked = !files.is_empty();
     for file in files {
         let path = options.project_dir.join(&file.path);
         let configured = path.ancestors().skip(1).any(configures)
@@ -26,7 +27,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> Outcome {
             on_purpose: false,
         });
     }
-    if outcome.total == 0 {
+    if asked && outcome.total == 0 {
         outcome.style_off = Some("there is no sqlfluff configuration".to_owned());
     }
     outcome

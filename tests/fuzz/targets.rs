@@ -98,6 +98,7 @@ pub(crate) fn lint(bytes: &[u8]) {
     let half: String = source.chars().take(source.chars().count() / 2).collect();
     let file = LintFile {
         path: "models/m.sql".to_owned(),
+        on_disk: true,
         compiled,
         stripped: choice % 2 == 0,
         before: Some((half, None)),

@@ -34,7 +34,7 @@ pub(super) fn lint(
         };
         outcome.add(style(gathered.files, &options).0);
     }
-    outcome.add(project_rules(pr, Some(state), config, scope, &settings.project_dir)?);
+    outcome.add(project_rules(pr, Some(state), config, scope, &settings.project_dir, None)?);
     fill(draft, outcome);
     Ok(())
 }

@@ -10,14 +10,14 @@ use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation, rules};
 use crate::report::escape;
 
 impl LintFormat {
-    /// Writes the outcome.
-    pub(super) fn write(self, outcome: &Outcome, io: &mut Io<'_>) -> io::Result<()> {
+    /// Writes the outcome; what a forge reads has paths from the repository's root, where the project is in `folder`.
+    pub(super) fn write(self, outcome: &Outcome, folder: &str, io: &mut Io<'_>) -> io::Result<()> {
         match self {
             Self::Text => text(outcome, io.out),
             Self::Json => document(&LintDocument::new(outcome.clone()), io.out),
-            Self::Sarif => document(&sarif(outcome), io.out),
+            Self::Sarif => document(&sarif(outcome, folder), io.out),
             // Workflow commands go to the runner itself.
-            Self::Annotations => annotations(outcome, io.log),
+            Self::Annotations => annotations(outcome, folder, io.log),
         }
     }
 }
@@ -63,7 +63,7 @@ fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// SARIF 2.1.0 with the members that GitHub's code scanning reads.
-fn sarif(outcome: &Outcome) -> serde_json::Value {
+fn sarif(outcome: &Outcome, folder: &str) -> serde_json::Value {
     let level = |severity| match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -87,7 +87,7 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
                 "ruleId": violation.code,
                 "level": level(violation.severity),
                 "message": {"text": violation.message},
-                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&violation.path)}, "region": region}}],
+                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&below(folder, &violation.path))}, "region": region}}],
             })
         })
         .collect();
@@ -99,7 +99,7 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
             json!({
                 "level": "warning",
                 "message": {"text": format!("not linted: {}", file.reason)},
-                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&file.path)}}}],
+                "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&below(folder, &file.path))}}}],
             })
         })
         .collect();
@@ -115,6 +115,11 @@ fn sarif(outcome: &Outcome) -> serde_json::Value {
     })
 }
 
+/// A path below the project as one below the repository.
+fn below(folder: &str, path: &str) -> String {
+    if folder.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("{folder}/{path}") }
+}
+
 /// A path as a relative URI reference (RFC 3986): what is not allowed in a path is escaped.
 fn uri(path: &str) -> String {
     let mut uri = String::new();
@@ -128,13 +133,13 @@ fn uri(path: &str) -> String {
     uri
 }
 
-fn annotations(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn annotations(outcome: &Outcome, folder: &str, out: &mut dyn Write) -> io::Result<()> {
     for violation in &outcome.violations {
         // https://docs.github.com/en/actions/reference/workflow-commands: what would end a property is escaped.
         let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
         let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
         let line = violation.line.map(|line| format!(",line={line}")).unwrap_or_default();
-        let (path, code) = (property(&violation.path), property(&violation.code));
+        let (path, code) = (property(&below(folder, &violation.path)), property(&violation.code));
         let message = data(&violation.message);
         writeln!(out, "::{} file={path}{line},title={code}::{message}", word(violation.severity))?;
     }

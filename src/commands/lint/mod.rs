@@ -4,6 +4,9 @@ mod args;
 mod files;
 mod fix;
 mod formats;
+mod repository;
+
+use std::collections::BTreeSet;
 
 use super::{CommandError, Io};
 pub use args::{LintArgs, LintFormat};
@@ -12,7 +15,7 @@ use fix::write_fixed;
 
 use crate::artifacts::{Manifest, ManifestFile};
 use crate::config::{ConfigFile, LintConfig, LintSeverity, StyleSwitch};
-use crate::lint::{Outcome, Scope, Severity, StyleOptions, gather, rules, style};
+use crate::lint::{Outcome, Scope, Severity, StyleOptions, gather, rules, style, unknown_dialect};
 
 /// Seconds for one file, unless configured. 20 KB of SQL take about a third of a second.
 const TIME_LIMIT: u64 = 30;
@@ -22,7 +25,7 @@ const TIME_LIMIT: u64 = 30;
 /// # Errors
 /// Bad usage, configuration or input; or a result or a fixed file that could not be written.
 pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let project_dir = io.env.cwd.join(&args.project_dir);
+    let project_dir = io.env.path(&args.project_dir);
     if !project_dir.is_dir() {
         return Err(CommandError::Usage(format!("--project-dir {} is no folder", project_dir.display())));
     }
@@ -31,6 +34,9 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
     };
     let config = file.lint;
+    if let Some(reason) = args.dialect.as_deref().or(config.dialect.as_deref()).and_then(unknown_dialect) {
+        return Err(CommandError::Usage(reason));
+    }
     let manifest = match &args.manifest {
         Some(path) => Some(ManifestFile::read(&io.env.cwd.join(path))?),
         None => {
@@ -44,20 +50,24 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let scope = args.scope.or(config.scope).unwrap_or_default();
 
     let mut outcome = Outcome::default();
-    let files = if args.files.is_empty() {
+    // Paths that project rules are asked about; `None`: every one.
+    let mut only = None;
+    let gathered = if args.files.is_empty() {
         let Some(pr) = &manifest else {
             return Err(CommandError::Input {
                 message: "there is nothing to lint: no file is named and target/manifest.json is not there".to_owned(),
                 remedy: "name files, or run `dbt compile`, or pass --manifest".to_owned(),
             });
         };
-        let gathered = gather(pr, state.as_ref(), &project_dir, scope);
-        outcome.not_linted.extend(gathered.not_linted);
-        outcome.notes.extend(gathered.notes);
-        gathered.files
+        gather(pr, state.as_ref(), &project_dir, scope)
     } else {
-        files::named(args, &io.env.cwd, &project_dir, manifest.as_ref(), state.as_ref())?
+        let named = files::named(args, &io.env, &project_dir, manifest.as_ref(), state.as_ref())?;
+        outcome.notes.extend(named.without_project_rules(manifest.is_some()));
+        only = Some(named.fresh);
+        named.gathered
     };
+    outcome.not_linted.extend(gathered.not_linted);
+    outcome.notes.extend(gathered.notes);
     let options = StyleOptions {
         fix: args.fix,
         dialect: args.dialect.clone().or(config.dialect.clone()),
@@ -70,32 +80,41 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     if config.style == StyleSwitch::Never {
         outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
     } else {
-        let (found, fixed) = style(files, &options);
-        for (path, text) in fixed {
-            outcome.notes.push(write_fixed(&project_dir, &path, text)?);
+        let (mut found, mended) = style(gathered.files, &options);
+        for file in mended {
+            match write_fixed(&project_dir, &file) {
+                Ok(()) => found.notes.push(format!("fixed {}", file.path)),
+                Err(reason) => found.withdraw(&file.path, reason),
+            }
         }
         outcome.add(found);
     }
-    if args.files.is_empty()
-        && let Some(pr) = &manifest
-    {
+    if let Some(pr) = &manifest {
         let scope = if state.is_none() { Scope::All } else { scope };
-        outcome.add(project_rules(pr, state.as_ref(), &config, scope, &project_dir)?);
+        outcome.add(project_rules(pr, state.as_ref(), &config, scope, &project_dir, only.as_ref())?);
     }
-    args.format.write(&outcome, io).map_err(|source| CommandError::Write { what: "the result".to_owned(), source })?;
+    let folder = repository::folder_below(&project_dir, &io.env);
+    match args.format.write(&outcome, &folder, io) {
+        // A reader that has gone away, as `head` does, is no failure of ours.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(source) => return Err(CommandError::Write { what: "the result".to_owned(), source }),
+        Ok(()) => {}
+    }
     Ok(exit_code(&outcome))
 }
 
-/// Our own rules; a rule code in premerge.yml that is none is bad configuration.
+/// Our own rules, on the models of `only` these files; a rule code in premerge.yml that is none is bad configuration.
 pub(super) fn project_rules(
     pr: &Manifest<'_>,
     state: Option<&Manifest<'_>>,
     config: &LintConfig,
     scope: Scope,
     project_dir: &std::path::Path,
+    only: Option<&BTreeSet<String>>,
 ) -> Result<Outcome, CommandError> {
     let remedy = "write one of the codes of docs/rules.md, such as PM001".to_owned();
-    rules::project(pr, state, config, scope, project_dir).map_err(|message| CommandError::Input { message, remedy })
+    rules::of_files(pr, state, config, scope, project_dir, only)
+        .map_err(|message| CommandError::Input { message, remedy })
 }
 
 /// What style rules depend on, from `premerge.yml` and the environment.
@@ -112,9 +131,15 @@ pub(super) fn options(config: &LintConfig, project_dir: &std::path::Path, io: &I
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         time_limit: std::time::Duration::from_secs(config.time_limit.unwrap_or(TIME_LIMIT).max(1)),
         without_configuration: config.style == StyleSwitch::Always,
-        cache: Some(project_dir.join("target/premerge/lint")),
+        cache: cache(project_dir),
         fix: false,
     }
+}
+
+/// Where results are kept. Only dbt's own `target` folder is ours to write to.
+fn cache(project_dir: &std::path::Path) -> Option<std::path::PathBuf> {
+    let is_project = project_dir.join("dbt_project.yml").is_file() || project_dir.join("target").is_dir();
+    is_project.then(|| project_dir.join("target/premerge/lint"))
 }
 
 fn severity(configured: LintSeverity) -> Severity {

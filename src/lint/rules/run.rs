@@ -1,6 +1,6 @@
 //! Every rule on every model, with the team's severities and exceptions, against production.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::model::{Model, Project};
@@ -23,6 +23,21 @@ pub fn project(
     scope: LintScope,
     project_dir: &Path,
 ) -> Result<Outcome, String> {
+    of_files(pr, state, config, scope, project_dir, None)
+}
+
+/// The same, on the models of `only` these files (paths below the project).
+///
+/// # Errors
+/// When the configuration names a rule that does not exist.
+pub fn of_files(
+    pr: &Manifest<'_>,
+    state: Option<&Manifest<'_>>,
+    config: &LintConfig,
+    scope: LintScope,
+    project_dir: &Path,
+    only: Option<&BTreeSet<String>>,
+) -> Result<Outcome, String> {
     for code in config.rules.keys() {
         if !ALL.iter().any(|rule| rule.code == code) {
             return Err(format!("`lint.rules` names `{code}`, which is no rule; docs/rules.md lists them"));
@@ -31,7 +46,7 @@ pub fn project(
     let mut outcome = Outcome::default();
     let state = state.filter(|_| scope != LintScope::All);
     let mut unread = Unread::default();
-    let mut found = findings(pr, config, Some(project_dir), |model| {
+    let mut found = findings(pr, config, only, Some(project_dir), |model| {
         let before = state.and_then(|state| state.nodes.get(model.node.unique_id.as_ref()));
         if before.is_none_or(|before| before.raw_code != model.node.raw_code) {
             unread.look_at(model);
@@ -40,7 +55,7 @@ pub fn project(
     outcome.notes = unread.notes();
     if let Some(state) = state {
         let mut known: HashMap<(String, Option<String>, String), u64> = HashMap::new();
-        for finding in findings(state, config, None, |_| {}) {
+        for finding in findings(state, config, only, None, |_| {}) {
             *known.entry(key(&finding)).or_default() += 1;
         }
         found.retain(|finding| match known.get_mut(&key(finding)) {
@@ -68,12 +83,14 @@ fn key(finding: &Violation) -> (String, Option<String>, String) {
 fn findings(
     manifest: &Manifest<'_>,
     config: &LintConfig,
+    only: Option<&BTreeSet<String>>,
     project_dir: Option<&Path>,
     mut seen: impl FnMut(&Model<'_>),
 ) -> Vec<Violation> {
     let project = Project::new(manifest, config.layers.as_deref());
     let mut found = Vec::new();
-    for node in project.models() {
+    let asked = |node: &&Node<'_>| only.is_none_or(|only| only.contains(&node.original_file_path.replace('\\', "/")));
+    for node in project.models().filter(asked) {
         let rules: Vec<(&Rule, Severity)> =
             ALL.iter().filter_map(|rule| Some((rule, severity(rule, node, config)?))).collect();
         if rules.is_empty() {

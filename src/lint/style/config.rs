@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqruff_lib::core::config::{ConfigLoader, FluffConfig, Value};
+use sqruff_lib_core::dialects::init::{DialectKind, dialect_readout};
+use sqruff_lib_core::dialects::syntax::SyntaxKind;
 
 use super::codes;
 use super::guard::guarded;
 use super::ini;
 use super::references::References;
-use super::values::refused;
+use super::values::{refused, taken};
 
 /// Later files win (sqlfluff's `load_config_at_path`).
 const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
@@ -50,9 +52,37 @@ pub(crate) struct Resolved {
     /// `None`: every `-- noqa` counts; otherwise only those for these codes.
     pub(crate) noqa_only: Option<BTreeSet<String>>,
     /// Files larger than this are skipped; sqlfluff's default is 20,000 bytes.
-    pub(crate) byte_limit: Option<u64>,
+    byte_limit: Option<u64>,
+    /// The same in characters, which sqlfluff still takes.
+    char_limit: Option<u64>,
+    /// What the rest is made of, for a file that changes some of it.
+    settings: Value,
+    dialect: Option<String>,
     /// Identifies the settings, for the cache.
     pub(crate) fingerprint: String,
+}
+
+impl Resolved {
+    /// Why a text is too large to be linted, if it is.
+    pub(crate) fn too_large(&self, text: &str) -> Option<String> {
+        let of_bytes = self.byte_limit.filter(|limit| text.len() as u64 > *limit);
+        let of_characters = self.char_limit.filter(|limit| text.chars().count() as u64 > *limit);
+        let bytes = of_bytes.map(|limit| format!("it is larger than {limit} bytes, the `large_file_skip_byte_limit`"));
+        bytes.or(of_characters
+            .map(|limit| format!("it is larger than {limit} characters, the `large_file_skip_char_limit`")))
+    }
+
+    /// This configuration with other values of some settings, each with its keys.
+    pub(super) fn with(
+        &self,
+        own: Value,
+        references: &References,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<Self>, String> {
+        let mut settings = self.settings.clone();
+        merge(&mut settings, own);
+        resolved(settings, self.dialect.as_deref(), references, notes)
+    }
 }
 
 /// What a folder's files come to: settings, the files they are from, and what is worth saying about them.
@@ -110,31 +140,39 @@ fn read(path: &Path, loaded: &mut Loaded) {
     if !path.is_file() {
         return;
     }
-    let text = match fs_err::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => return loaded.notes.push(error.to_string()),
+    let mut own = match settings_of(path) {
+        Ok(own) => own,
+        Err(reason) => return loaded.notes.push(reason),
     };
     let before = loaded.settings.clone();
+    drop_refused(&mut own, &path.display().to_string(), &mut Vec::new(), &mut loaded.notes);
+    merge(&mut loaded.settings, own);
+    if loaded.settings != before {
+        loaded.files.push(path.to_owned());
+    }
+}
+
+/// The settings of one file; `Err` names the file.
+fn settings_of(path: &Path) -> Result<Value, String> {
+    let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
     let mut own = empty();
     if path.extension().is_some_and(|extension| extension == "toml") {
-        if !text.contains("sqlfluff") {
-            return;
-        }
-        match guarded(|| ConfigLoader::try_from_source(&text, Some(path))) {
-            Ok(Ok(map)) => own = Value::Map(map),
-            Ok(Err(error)) => loaded.notes.push(error.to_string()),
-            Err(panic) => loaded.notes.push(format!("{}: {panic}", path.display())),
+        if text.contains("sqlfluff") {
+            let read = guarded(|| ConfigLoader::try_from_source(&text, Some(path)));
+            let named = |error: String| format!("{}: {error}", path.display());
+            own = Value::Map(read.map_err(named)?.map_err(|error| error.to_string())?);
         }
     } else {
         for (keys, value) in ini::settings(&text) {
             set(&mut own, &keys, value.parse().unwrap_or(Value::None));
         }
     }
-    drop_refused(&mut own, &path.display().to_string(), &mut Vec::new(), &mut loaded.notes);
-    merge(&mut loaded.settings, own);
-    if loaded.settings != before {
-        loaded.files.push(path.to_owned());
-    }
+    Ok(own)
+}
+
+/// The patterns of `ignore_paths` in one file. A file that cannot be read is said where its other settings are.
+pub(super) fn ignore_paths(path: &Path) -> Vec<String> {
+    settings_of(path).map(|own| list(get(&own, &["core", "ignore_paths"]))).unwrap_or_default()
 }
 
 /// Takes out what sqlfluff would refuse, and says so with where it stands and what is allowed.
@@ -147,7 +185,14 @@ pub(super) fn drop_refused(value: &mut Value, place: &str, path: &mut Vec<String
         let allowed = map.get(&name).and_then(|value| refused(path, value));
         match allowed {
             Some(allowed) => {
-                let shown = map.remove(&name).map(|value| plain_or_list(&value)).unwrap_or_default();
+                let value = map.remove(&name).unwrap_or(Value::None);
+                let (taken, shown) = taken(path, &value);
+                if !taken.is_empty() {
+                    map.insert(
+                        name.clone(),
+                        Value::Array(taken.into_iter().map(|it| Value::String(it.into())).collect()),
+                    );
+                }
                 let key = path.join(":");
                 notes.push(format!("{place}: `{key}` cannot be `{shown}`, which has no effect; allowed: {allowed}"));
             }
@@ -234,27 +279,57 @@ pub(crate) fn resolve(
     references: &References,
     notes: &mut Vec<String>,
 ) -> Result<Arc<Resolved>, String> {
-    let mut settings = loaded.settings.clone();
     notes.extend(loaded.notes.iter().cloned());
+    resolved(loaded.settings.clone(), dialect, references, notes)
+}
+
+fn resolved(
+    mut settings: Value,
+    dialect: Option<&str>,
+    references: &References,
+    notes: &mut Vec<String>,
+) -> Result<Arc<Resolved>, String> {
     renamed(&mut settings);
     unsupported(&settings, notes);
+    drop_unknown_layout(&mut settings, notes);
     let fluff = resolve_settings(settings.clone(), dialect, references, notes)?;
-    let warnings = references.expand(&list(get(&settings, &["core", "warnings"])), "warnings", notes);
+    let flag = |name: &str| get(&settings, &["core", name]).is_some_and(Value::to_bool);
+    let warnings = references.exactly(&list(get(&settings, &["core", "warnings"])), "warnings", notes);
     let ignore = list(get(&settings, &["core", "ignore"])).into_iter().collect();
-    let disable_noqa = get(&settings, &["core", "disable_noqa"]).is_some_and(Value::to_bool);
     let except = list(get(&settings, &["core", "disable_noqa_except"]));
-    let noqa_only = match (disable_noqa, except.is_empty()) {
+    let noqa_only = match (flag("disable_noqa"), except.is_empty()) {
         (false, true) => None,
         (true, true) => Some(BTreeSet::new()),
         (_, false) => Some(references.expand(&except, "disable_noqa_except", notes)),
     };
-    let warn_unused_ignores = get(&settings, &["core", "warn_unused_ignores"]).is_some_and(Value::to_bool);
-    let byte_limit = match get(&settings, &["core", "large_file_skip_byte_limit"]) {
-        None => Some(20_000),
+    let limit = |name: &str, usual: Option<u64>| match get(&settings, &["core", name]) {
+        None => usual,
         Some(value) => u64::try_from(value.as_int().unwrap_or(0)).ok().filter(|limit| *limit > 0),
     };
-    let fingerprint = format!("{:?}", sorted(&settings)) + dialect.unwrap_or_default();
-    Ok(Arc::new(Resolved { fluff, warnings, ignore, warn_unused_ignores, noqa_only, byte_limit, fingerprint }))
+    Ok(Arc::new(Resolved {
+        fluff,
+        warnings,
+        ignore,
+        warn_unused_ignores: flag("warn_unused_ignores"),
+        noqa_only,
+        byte_limit: limit("large_file_skip_byte_limit", Some(20_000)),
+        char_limit: limit("large_file_skip_char_limit", None),
+        fingerprint: format!("{:?}", sorted(&settings)) + dialect.unwrap_or_default(),
+        settings,
+        dialect: dialect.map(str::to_owned),
+    }))
+}
+
+/// Takes out the layout of kinds of SQL that the library does not have: it panics on some, and sqlfluff heeds none.
+fn drop_unknown_layout(settings: &mut Value, notes: &mut Vec<String>) {
+    let kinds = settings.as_map_mut().and_then(|map| map.get_mut("layout")?.as_map_mut()?.get_mut("type"));
+    let Some(kinds) = kinds.and_then(Value::as_map_mut) else { return };
+    let mut unknown: Vec<String> = kinds.keys().filter(|kind| kind.parse::<SyntaxKind>().is_err()).cloned().collect();
+    unknown.sort();
+    for kind in unknown {
+        kinds.remove(&kind);
+        notes.push(format!("the setting `layout:type:{kind}` is not supported and has no effect"));
+    }
 }
 
 /// Makes the library's configuration of settings that are sqlfluff's.
@@ -294,11 +369,21 @@ pub(super) fn resolve_settings(
         let dialect = dialect.ok_or("no dialect is configured, and the adapter's is not known to the lint library")?;
         set(&mut settings, &key("dialect"), Value::String(dialect.into()));
     }
+    let dialect = get(&settings, &["core", "dialect"]).map(plain).unwrap_or_default();
+    if let Some(reason) = unknown_dialect(&dialect) {
+        return Err(reason);
+    }
     let Value::Map(mut map) = settings else { return Err("the configuration is empty".to_owned()) };
     // Folders of macros and of the dbt project: nothing is rendered here, and the library panics on some.
     map.remove("templater");
     guarded(move || FluffConfig::new(map, None, None))
         .map_err(|panic| format!("its configuration cannot be used: {panic}"))
+}
+
+/// What is wrong with the name of a dialect (sqlfluff's), if the library has none of that name.
+pub(crate) fn unknown_dialect(name: &str) -> Option<String> {
+    let has = name.parse::<DialectKind>().is_ok();
+    (!has).then(|| format!("`{name}` is no dialect; there are {}", dialect_readout().join(", ")))
 }
 
 /// Settings that sqlfluff moved and still takes (its `core/config/removed.py`).

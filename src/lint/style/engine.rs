@@ -24,7 +24,7 @@ use super::padding;
 use super::references::References;
 use super::silenced::{Comments, Silenced};
 use crate::lint::jinja::Kind;
-use crate::lint::text::LintText;
+use crate::lint::text::{Basis, LintText};
 
 /// One finding of a style rule, on a line of the author's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -47,6 +47,8 @@ pub(crate) struct Linted {
     /// The line of the first part that the library's grammar does not know. Rules still ran on the rest, as
     /// sqlfluff's do.
     pub(crate) unparsable: Option<usize>,
+    /// The team configured that such parts only warn (`warnings = PRS`).
+    pub(crate) unparsable_warns: bool,
     /// How many rules crashed. sqlfluff's do too, on the same SQL mostly.
     pub(crate) crashed: usize,
     /// What is worth saying about the file's own `-- sqlfluff:` lines.
@@ -76,8 +78,8 @@ impl Engine {
     /// Lints a text; `Err` says why it could not be.
     pub(crate) fn lint(&self, text: &LintText, name: &str, config: &Resolved) -> Result<Linted, String> {
         let mut notes = Vec::new();
-        let fluff = self.configuration(text, name, config, &mut notes)?;
-        let (mut linted, _) = self.guarded_run(text, name, fluff, config, Aim::Findings)?;
+        let own = self.of_file(&text.source, name, config, &mut notes)?;
+        let (mut linted, _) = self.guarded_run(text, name, own.as_deref().unwrap_or(config), Aim::Findings)?;
         linted.notes = notes;
         Ok(linted)
     }
@@ -85,44 +87,33 @@ impl Engine {
     /// The text with the library's fixes, but for what a `-- noqa` silences; `None` when nothing changes. As in
     /// sqlfluff, a text with a part that does not parse stays as it is.
     pub(crate) fn fix(&self, text: &LintText, name: &str, config: &Resolved) -> Result<Option<String>, String> {
-        let fluff = self.configuration(text, name, config, &mut Vec::new())?;
-        let (linted, fixed) = self.guarded_run(text, name, fluff, config, Aim::Fix)?;
+        let own = self.of_file(&text.source, name, config, &mut Vec::new())?;
+        let (linted, fixed) = self.guarded_run(text, name, own.as_deref().unwrap_or(config), Aim::Fix)?;
         Ok(fixed.filter(|fixed| linted.unparsable.is_none() && *fixed != text.source))
-    }
-
-    fn configuration(
-        &self,
-        text: &LintText,
-        name: &str,
-        config: &Resolved,
-        notes: &mut Vec<String>,
-    ) -> Result<FluffConfig, String> {
-        Ok(self.inline(text, name, &config.fluff, notes)?.unwrap_or_else(|| config.fluff.clone()))
     }
 
     fn guarded_run(
         &self,
         text: &LintText,
         name: &str,
-        fluff: FluffConfig,
         config: &Resolved,
         aim: Aim,
     ) -> Result<(Linted, Option<String>), String> {
-        guarded(|| self.run(text, name, fluff, config, aim))
+        guarded(|| self.run(text, name, config.fluff.clone(), config, aim))
             .map_err(|panic| format!("the lint library failed on it: {panic}"))?
             .map_err(|error| error.to_string())
     }
 
-    /// `-- sqlfluff:key:value` lines: a configuration of the file's own.
-    fn inline(
+    /// `-- sqlfluff:key:value` lines: a configuration of the file's own. `None` where there is none.
+    pub(super) fn of_file(
         &self,
-        text: &LintText,
+        source: &str,
         name: &str,
-        base: &FluffConfig,
+        config: &Resolved,
         notes: &mut Vec<String>,
-    ) -> Result<Option<FluffConfig>, String> {
-        let mut settings: Option<Value> = None;
-        for line in text.source.lines() {
+    ) -> Result<Option<Arc<Resolved>>, String> {
+        let mut own: Option<Value> = None;
+        for line in source.lines() {
             let Some(directive) = line.strip_prefix("-- sqlfluff:").or_else(|| line.strip_prefix("--sqlfluff:")) else {
                 continue;
             };
@@ -132,13 +123,13 @@ impl Engine {
                 keys.insert(0, "core".to_owned());
             }
             if !keys.is_empty() {
-                let settings = settings.get_or_insert_with(|| Value::Map(base.raw.clone()));
-                set(settings, &keys, value.parse().unwrap_or(Value::None));
+                let own = own.get_or_insert_with(|| Value::Map(Default::default()));
+                set(own, &keys, value.parse().unwrap_or(Value::None));
             }
         }
-        let Some(mut settings) = settings else { return Ok(None) };
-        drop_refused(&mut settings, name, &mut Vec::new(), notes);
-        resolve_settings(settings, None, &self.references, notes).map(Some)
+        let Some(mut own) = own else { return Ok(None) };
+        drop_refused(&mut own, name, &mut Vec::new(), notes);
+        config.with(own, &self.references, notes).map(Some)
     }
 
     fn run(
@@ -188,12 +179,19 @@ impl Engine {
         if let Some(settings) = indents.filter(|_| aim == Aim::Findings && result.unparsable.is_none()) {
             self.behind_breaks(&mut result, text, name, Value::Map(settings), config, noqa);
         }
+        let long_tags = edges::lines_of_long_tags(text);
+        result
+            .findings
+            .retain(|found| found.code != "LT02" || asks_for_break(found) || !long_tags.contains(&found.line));
         if edges::ends_with_one_newline(text) {
             result.findings.retain(|finding| finding.code != "LT12");
         }
         let head = chosen.iter().any(|code| code == "LT13") && !config.ignore.contains("linting");
-        if head && edges::begins_with_space(text) && !noqa.silences(1, "LT13") {
+        if text.basis != Basis::Plain {
+            // The library takes what a tag leaves behind for the head of the file.
             result.findings.retain(|finding| finding.code != "LT13");
+        }
+        if head && edges::begins_with_space(text) && !noqa.silences(1, "LT13") {
             let message = "Files must not begin with newlines or whitespace.".to_owned();
             result.say(1, 1, "LT13", message, config.warnings.contains("LT13"));
         }
@@ -262,11 +260,15 @@ impl Linted {
             let (code, category) =
                 if violation.description.starts_with("Unable to lex") { ("LXR", "lexing") } else { ("PRS", "parsing") };
             if !noqa.silences(violation.line_no, code) && !config.ignore.contains(category) {
+                let warns = config.warnings.contains(code);
+                self.unparsable_warns = warns && (self.unparsable.is_none() || self.unparsable_warns);
                 self.unparsable = Some(self.unparsable.map_or(violation.line_no, |line| line.min(violation.line_no)));
             }
             return;
         };
-        if noqa.silences(violation.line_no, rule.code) || config.ignore.contains("linting") {
+        // What the lexer does not know comes with a rule of its name.
+        let category = if rule.code == "LXR" { "lexing" } else { "linting" };
+        if noqa.silences(violation.line_no, rule.code) || config.ignore.contains(category) {
             return;
         }
         self.findings.push(StyleFinding {

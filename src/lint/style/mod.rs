@@ -11,6 +11,7 @@ mod edges;
 mod engine;
 mod forced;
 mod guard;
+mod ignored;
 mod ini;
 mod keywords;
 mod noqa;
@@ -19,6 +20,8 @@ mod references;
 mod run;
 mod silenced;
 mod values;
+
+pub(crate) use config::unknown_dialect;
 
 use config::Resolved;
 use engine::{Engine, Linted, StyleFinding, dialect_of};

@@ -48,14 +48,30 @@ impl References {
         named.chain(old).collect()
     }
 
+    /// The codes of a list that sqlfluff compares with each finding: today's codes, and names of rules; no group, glob
+    /// or old code.
+    pub(crate) fn exactly(&self, list: &[String], setting: &str, notes: &mut Vec<String>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for item in list {
+            match self.codes.get(item).filter(|codes| codes.len() == 1 && (self.knows(item) || item.contains('.'))) {
+                Some(codes) => found.extend(codes.iter().cloned()),
+                None if ERRORS.contains(&item.as_str()) => {
+                    found.insert(item.clone());
+                }
+                None if item.eq_ignore_ascii_case("none") => {}
+                None => notes.push(format!("`{setting}` takes codes and names of rules; `{item}` has no effect")),
+            }
+        }
+        found
+    }
+
     /// The codes that a list means; what means nothing is said.
     pub(crate) fn expand(&self, list: &[String], setting: &str, notes: &mut Vec<String>) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for reference in list {
             let codes = self.one(reference);
             if codes.is_empty() {
-                // Not rules: sqlfluff's codes for errors.
-                if ["PRS", "LXR", "TMP"].contains(&reference.as_str()) {
+                if ERRORS.contains(&reference.as_str()) {
                     found.insert(reference.clone());
                 } else if !reference.eq_ignore_ascii_case("none") {
                     notes.push(format!("`{setting}` names a rule that is not supported: `{reference}`"));
@@ -66,6 +82,9 @@ impl References {
         found
     }
 }
+
+/// Not rules: sqlfluff's codes for errors.
+const ERRORS: [&str; 3] = ["PRS", "LXR", "TMP"];
 
 #[cfg(test)]
 mod tests {
@@ -82,5 +101,13 @@ mod tests {
         assert_eq!(one("CP0[12]"), "CP01 CP02");
         assert_eq!(one("nothing"), "");
         assert!(references.all().len() >= 78);
+    }
+    #[test]
+    fn what_is_compared_with_findings_is_a_code_or_a_name() {
+        let (references, mut notes) = (References::new(), Vec::new());
+        let list: Vec<String> = ["LT01", "layout.indent", "L010", "CP*", "layout", "PRS"].map(str::to_owned).into();
+        let found = references.exactly(&list, "warnings", &mut notes);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["LT01", "LT02", "PRS"]);
+        assert_eq!(notes.len(), 3, "{notes:?}");
     }
 }

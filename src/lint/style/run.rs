@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::Cache;
+use super::ignored::Ignored;
 use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
 use crate::lint::baseline::{Placed, compare};
-use crate::lint::finding::{NotLinted, Outcome, Severity, Violation};
+use crate::lint::finding::{Mended, NotLinted, Outcome, Severity, Violation};
 use crate::lint::gather::is_stripped;
-use crate::lint::ignored::is_ignored;
+use crate::lint::on_disk::mixes_line_ends;
 use crate::lint::options::{LintFile, Scope, StyleOptions};
 use crate::lint::pool;
 use crate::lint::text::{Basis, LintText, TextError};
@@ -55,15 +56,14 @@ struct Both {
     now: Linted,
     /// The author's text with fixes, which `text` and `now` are already about.
     fixed: Option<String>,
+    /// Why a text that could be fixed stays as it is.
+    kept: Option<&'static str>,
     before: Option<(LintText, Linted)>,
     fell_back: Option<String>,
 }
 
-/// A file that `--fix` changes, and its new text.
-pub(crate) type Fixed = (String, String);
-
 /// Lints files. Returns what was found, and the texts that `--fix` makes.
-pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Fixed>) {
+pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
     let engine = Arc::new(Engine::new());
     let mut outcome = Outcome::default();
     let jobs = prepare(files, options, &engine, &mut outcome);
@@ -72,7 +72,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
     let fix = options.fix;
     let results =
         pool::run(jobs, options.threads.max(1), options.time_limit, move |job| work(job, &engine, &cache, fix));
-    let mut fixed = Vec::new();
+    let mut mended = Vec::new();
     let mut unrendered = (0, 0);
     for ((path, unique_id), result) in names.into_iter().zip(results) {
         let mut skip = |Skipped { reason, on_purpose }: Skipped| {
@@ -86,7 +86,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
                 if parts > 0 {
                     unrendered = (unrendered.0 + parts, unrendered.1 + 1);
                 }
-                settle(file, both, options, &mut outcome, &mut fixed);
+                settle(file, both, options, &mut outcome, &mut mended);
             }
         }
     }
@@ -99,7 +99,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
     outcome.violations.sort();
     let mut seen = BTreeSet::new();
     outcome.notes.retain(|note| seen.insert(note.clone()));
-    (outcome, fixed)
+    (outcome, mended)
 }
 
 /// Finds each file's configuration and leaves out what the team leaves out.
@@ -108,13 +108,14 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
     let mut same: BTreeMap<Vec<PathBuf>, Result<Arc<Resolved>, String>> = BTreeMap::new();
     let dialect = options.adapter.as_deref().and_then(dialect_of);
     let mut jobs = Vec::new();
-    let mut configured = false;
+    let (mut configured, asked) = (false, !files.is_empty());
+    let mut ignored = Ignored::default();
     for file in files {
         let path = options.project_dir.join(&file.path);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let root = if path.starts_with(&options.cwd) { &options.cwd } else { &options.project_dir };
-        if is_ignored(&path, root) {
-            skipped(&file, "`.sqlfluffignore` names it", true, outcome);
+        if let Some(list) = ignored.names(&path, root, &mut outcome.notes) {
+            skipped(&file, &format!("`{list}` names it"), true, outcome);
             continue;
         }
         let found = folders.entry(folder.clone()).or_insert_with(|| {
@@ -128,6 +129,8 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
                 );
             }
             let is_configured = loaded.is_configured();
+            // Said for each folder: a file that cannot be read gives no settings by which folders could differ.
+            outcome.notes.extend(loaded.notes.iter().cloned());
             let resolved = same
                 .entry(loaded.files.clone())
                 .or_insert_with(|| config::resolve(&loaded, dialect, &engine.references, &mut outcome.notes));
@@ -142,9 +145,8 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
             Err(reason) => {
                 skipped(&file, reason, false, outcome);
             }
-            Ok(config) => match config.byte_limit.filter(|limit| file.source.len() as u64 > *limit) {
-                Some(limit) => {
-                    let reason = format!("it is larger than {limit} bytes, the `large_file_skip_byte_limit`");
+            Ok(config) => match config.too_large(&file.source) {
+                Some(reason) => {
                     outcome.total -= 1;
                     skipped(&file, &reason, true, outcome);
                 }
@@ -152,7 +154,8 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
             },
         }
     }
-    if !configured && outcome.not_linted.is_empty() {
+    // Where no file changed, nobody knows which configuration would have counted.
+    if asked && !configured && outcome.not_linted.is_empty() {
         outcome.style_off = Some("there is no sqlfluff configuration".to_owned());
     }
     jobs
@@ -188,13 +191,20 @@ fn work(job: Job, engine: &Engine, cache: &Cache, fix: bool) -> Done {
 }
 
 fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix: bool) -> Result<Both, Skipped> {
-    let templating = |reason: String| Skipped { reason, on_purpose: config.ignore.contains("templating") };
+    let templating = |reason: String| {
+        let own = engine.of_file(&file.source, &file.path, config, &mut Vec::new()).ok().flatten();
+        let ignore = own.as_ref().map_or(&config.ignore, |own| &own.ignore);
+        Skipped { reason, on_purpose: ignore.contains("templating") }
+    };
     let text_of_file = |source: &str| text_of(source, file.compiled.as_deref(), file.stripped);
     let (mut text, fell_back) = text_of_file(&file.source).map_err(|error| templating(error.to_string()))?;
     let lint = |text: &LintText| cache.get(text, config, || engine.lint(text, &file.path, config));
-    let mut fixed = None;
-    if fix && text.basis == Basis::Plain {
+    let (mut fixed, mut kept) = (None, None);
+    if fix && file.on_disk && text.basis == Basis::Plain {
         fixed = engine.fix(&text, &file.path, config)?;
+        if mixes_line_ends(&file.source) && fixed.take().is_some() {
+            kept = Some("not fixed, for its line ends are mixed");
+        }
         if let Some(Ok((mended, _))) = fixed.as_deref().map(text_of_file) {
             text = mended;
         }
@@ -216,7 +226,7 @@ fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix:
                 .map(|(linted, text)| (text, linted))
         }
     };
-    Ok(Both { text, now, fixed, before, fell_back })
+    Ok(Both { text, now, fixed, kept, before, fell_back })
 }
 
 /// Production's text with the white space at its ends that the file has: a manifest holds it stripped, and
@@ -231,12 +241,12 @@ fn edges_of(file: &str, production: &str) -> String {
 }
 
 /// Sorts a file's findings into new, known and fixed.
-fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outcome, fixed: &mut Vec<Fixed>) {
+fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outcome, mended: &mut Vec<Mended>) {
     outcome.files += 1;
     if let Some(reason) = both.fell_back {
         outcome.notes.push(format!("{}: {reason}; it was linted as rendered without dbt", file.path));
     }
-    let Linted { findings, unparsable, notes, .. } = both.now;
+    let Linted { findings, unparsable, unparsable_warns, notes, .. } = both.now;
     outcome.notes.extend(notes);
     if let Some(line) = unparsable {
         let reason = format!("the lint library cannot parse line {line}; the rules ran on the rest");
@@ -244,12 +254,15 @@ fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outc
             path: file.path.clone(),
             unique_id: file.unique_id.clone(),
             reason,
-            // As in production: nothing that this pull request brought.
-            on_purpose: both.before.as_ref().is_some_and(|(_, before)| before.unparsable.is_some()),
+            // As in production: nothing that this pull request brought. Or the team wants it to warn only.
+            on_purpose: unparsable_warns || both.before.as_ref().is_some_and(|(_, before)| before.unparsable.is_some()),
         });
     }
+    if let Some(reason) = both.kept {
+        outcome.notes.push(format!("{}: {reason}", file.path));
+    }
     if let Some(text) = both.fixed {
-        fixed.push((file.path.clone(), text));
+        mended.push(Mended { path: file.path.clone(), source: file.source.clone(), text });
     }
     let shown: Vec<StyleFinding> = match (&both.before, options.scope) {
         (_, Scope::All) | (None, _) => findings,

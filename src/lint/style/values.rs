@@ -108,8 +108,17 @@ const RULES: &[(&str, Allowed)] = &[
     ("wildcard_policy", OneOf(&["single", "multiple"])),
 ];
 
-/// What the setting `keys` may be, if `value` is not that.
-pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
+/// Of a value that is refused: the items of a list that are taken all the same, as sqlfluff takes them, and what is not.
+pub(super) fn taken(keys: &[String], value: &Value) -> (Vec<String>, String) {
+    let items = super::config::list(Some(value));
+    let (taken, refused) = match allowed(keys) {
+        Some(AnyOf(words)) => items.into_iter().partition(|item| words.contains(&item.as_str())),
+        _ => (Vec::new(), items),
+    };
+    (taken, refused.join(","))
+}
+
+fn allowed(keys: &[String]) -> Option<Allowed> {
     let name = keys.last()?.as_str();
     let table = match (keys.first()?.as_str(), keys.len()) {
         ("core", 2) => CORE,
@@ -118,7 +127,12 @@ pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
         ("layout", 4) => LAYOUT,
         _ => return None,
     };
-    let (_, allowed) = table.iter().find(|(known, _)| *known == name)?;
+    table.iter().find(|(known, _)| *known == name).map(|(_, allowed)| *allowed)
+}
+
+/// What the setting `keys` may be, if `value` is not that.
+pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
+    let allowed = allowed(keys)?;
     let text = super::config::plain(value);
     let text = text.trim();
     // `None` unsets a setting.
@@ -166,6 +180,9 @@ mod tests {
             assert!(refused_text(path, bad).is_some(), "{path}={bad}");
             assert_eq!(refused_text(path, "None"), None, "{path}=None");
         }
+        let keys = ["core".to_owned(), "ignore".to_owned()];
+        let (good, bad) = taken(&keys, &"parsing,everything".parse().unwrap());
+        assert_eq!((good, bad.as_str()), (vec!["parsing".to_owned()], "everything"), "the rest of a list counts");
         assert_eq!(refused_text("templater/jinja/apply_dbt_builtins", "what"), None);
     }
 }
