@@ -177,7 +177,7 @@ impl Engine {
             result.add(violation, noqa, config);
         }
         if let Some(settings) = indents.filter(|_| aim == Aim::Findings && result.unparsable.is_none()) {
-            self.behind_breaks(&mut result, text, name, Value::Map(settings), config, noqa);
+            self.judge_again(&mut result, text, name, Value::Map(settings), config, noqa);
         }
         let long_tags = edges::lines_of_long_tags(text);
         result
@@ -218,9 +218,10 @@ impl Engine {
 }
 
 impl Engine {
-    /// Replaces what LT02 said about lines behind a break that it asks for. Where that cannot be done, what the
-    /// library said stays.
-    fn behind_breaks(
+    /// LT02 once more, where the library judges otherwise than sqlfluff: replaces what it said about lines behind a
+    /// break that it asks for, and adds what it does not say about lines of block tags alone. Where that cannot be
+    /// done, what the library said stays.
+    fn judge_again(
         &self,
         result: &mut Linted,
         text: &LintText,
@@ -229,14 +230,30 @@ impl Engine {
         config: &Resolved,
         noqa: &Noqa,
     ) {
-        let Some(broken) = Broken::new(text, &result.findings) else { return };
+        let broken = Broken::new(text, &result.findings);
+        let base = broken.as_ref().map_or(text, |broken| &broken.text);
+        let lone = edges::lines_of_lone_tags(base);
+        if broken.is_none() && lone.is_empty() {
+            return;
+        }
         let key = ["core".to_owned(), "rules".to_owned()];
         set(&mut settings, &key, Value::Array(vec![Value::String("LT02".into())]));
         let Ok(fluff) = resolve_settings(settings, None, &self.references, &mut Vec::new()) else { return };
-        let Ok((second, _)) = self.run(&broken.text, name, fluff, config, Aim::Indents) else { return };
-        result.findings.retain(|finding| finding.code != "LT02" || asks_for_break(finding));
+        let again = edges::with_judged_tags(base);
+        let Ok((second, _)) = self.run(&again, name, fluff, config, Aim::Indents) else { return };
+        if broken.is_some() {
+            result.findings.retain(|finding| finding.code != "LT02" || asks_for_break(finding));
+        }
         for finding in second.findings.into_iter().filter(|finding| !asks_for_break(finding)) {
-            if let Some((line, column)) = broken.place(finding.line, finding.column, &text.source)
+            if lone.contains(&finding.line) && finding.column > 1 {
+                // About white space that a tag takes away.
+                continue;
+            }
+            let place = match &broken {
+                Some(broken) => broken.place(finding.line, finding.column, &text.source),
+                None => lone.contains(&finding.line).then_some((finding.line, finding.column)),
+            };
+            if let Some((line, column)) = place
                 && !noqa.silences(line, "LT02")
             {
                 result.findings.push(StyleFinding { line, column, ..finding });

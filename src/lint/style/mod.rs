@@ -2,7 +2,8 @@
 //!
 //! In: a text and a team's sqlfluff configuration. Out: findings on the lines of the author's file. What
 //! the library does otherwise than sqlfluff and is put right here: the default of `rules`, old codes,
-//! `setup.cfg` and `tox.ini`, `-- noqa`, RF04, JJ01, LT02 behind missing line breaks, and its panics.
+//! `setup.cfg` and `tox.ini`, `-- noqa`, RF04, JJ01, LT02 behind missing line breaks and of block tags alone, and its
+//! panics.
 
 mod cache;
 mod codes;
