@@ -147,3 +147,28 @@ fn a_check_is_narrowed_by_path_and_by_config() {
     assert_eq!(less, ["int_sailing_load", "fct_sailings"]);
     assert_eq!(built(&["--select", "config.materialized:view"]), Vec::<String>::new());
 }
+
+#[test]
+fn ls_warns_of_a_contract_only_where_state_is_asked_for_it() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus/own");
+    let folder = corpus.join("cases/contract_column_removed");
+    let case: Value = serde_json::from_slice(&fs_err::read(folder.join("case.json")).unwrap()).unwrap();
+    let project = Project::new(&corpus.join(case["base"].as_str().unwrap()), &folder.join("pr.manifest.json.gz"));
+    let warns = |select: &str| {
+        let output = project.command("ls", &["--select", select]);
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).contains("breaking change to the contract")
+    };
+    let asked = ["fqn:*", "state:modified.configs", "state:modified", "state:modified.contract"].map(warns);
+    assert_eq!(asked, [false, false, true, true]);
+}
+
+#[test]
+fn all_types_cannot_be_excluded() {
+    let project = Project::ferry();
+    for all in ["all", "default"] {
+        project.refused(&["--exclude-resource-type", all], "expected types of resources");
+    }
+    let models = project.json("ls", &["--resource-type", "all", "--exclude-resource-type", "test"]);
+    assert!(!models.as_array().unwrap().is_empty());
+}

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use premerge::artifacts::{ManifestFile, ResourceType};
 use premerge::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// What Python says where dbt does not look at what it was given; a refusal in other words is as good.
+const CRASHES: [&str; 2] = ["tuple index out of range", "intern() argument must be str, not list"];
 
 #[derive(Deserialize)]
 struct Asked {
@@ -100,7 +103,7 @@ fn every_selection_means_what_it_means_to_dbt() {
             (Err(error), Some(dbt)) => {
                 // dbt puts the kind of error before the message, and may add hints after it.
                 let said = error.to_string();
-                if !dbt.contains(&said) {
+                if !dbt.contains(&said) && !dbt.iter().any(|words| CRASHES.contains(&words.as_str())) {
                     differences.push(format!("{asking:?}: says {said:?}, dbt {dbt:?}"));
                 }
             }
@@ -111,4 +114,30 @@ fn every_selection_means_what_it_means_to_dbt() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn versions_compare_as_in_python() {
+    let model = |version: Value| {
+        json!({"resource_type": "model", "name": "a", "package_name": "p", "fqn": ["p", "a"], "version": version,
+            "latest_version": 2.0, "config": {}})
+    };
+    let document = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
+        "nodes": {
+            "model.p.a.v0": model(json!(0)), "model.p.a.v1": model(json!(1)), "model.p.a.v2": model(json!(2)),
+            "model.p.a.v3": model(json!(3))
+        }
+    });
+    let file = ManifestFile::from_bytes(Path::new("manifest.json"), serde_json::to_vec(&document).unwrap());
+    let manifest = file.parse().unwrap();
+    let graph = Graph::new(&manifest);
+    let ids = |term: &str| -> Vec<&str> {
+        let selection = Selection { select: vec![term.to_owned()], ..Selection::default() };
+        let selected = select(SelectionContext::new(&manifest, &graph), &selection).unwrap();
+        selected.nodes.into_iter().map(|node| graph.unique_id(node)).collect()
+    };
+    assert_eq!(ids("version:latest"), ["model.p.a.v2"]);
+    assert_eq!(ids("version:old"), ["model.p.a.v1"], "to dbt, version 0 is older than nothing");
+    assert_eq!(ids("version:prerelease"), ["model.p.a.v3"]);
 }

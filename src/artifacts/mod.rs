@@ -6,6 +6,7 @@
 
 mod checks;
 mod config;
+mod equality;
 mod exposure;
 mod load;
 mod manifest;
@@ -23,6 +24,7 @@ mod unit_test;
 
 pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair};
 pub use config::{Column, Hook, NodeConfig, TestConfig};
+pub use equality::equal;
 pub use exposure::{Exposure, Group};
 pub(crate) use load::both;
 pub use load::{ArtifactError, ManifestFile, ManifestPair, read_pair};

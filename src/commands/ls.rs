@@ -1,16 +1,18 @@
 //! `premerge ls`: unique_ids by dbt selector.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::comparison::{more_unrendered_values, refuse};
 use super::recorded::{Recorded, RecordedFiles};
 use super::{CommandError, Io};
 use crate::artifacts::{Manifest, ManifestFile, ResourceType, check_pair, read_pair};
-use crate::changes::{Changes, CompareOptions, compare};
-use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
+use crate::changes::{Changes, CompareOptions, Notice, compare};
+use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, StateAnswers, StateCheck, select};
 
 /// What `premerge ls` is asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -25,10 +27,10 @@ pub struct LsArgs {
     #[arg(long, value_name = "NAME", env = "PREMERGE_SELECTOR", conflicts_with_all = ["select", "exclude"])]
     pub selector: Option<String>,
     /// Production's manifest, or the folder that holds it; `state:` needs it
-    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
+    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub state: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
-    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub manifest: Option<PathBuf>,
     /// The dbt project's folder
     #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR")]
@@ -40,7 +42,7 @@ pub struct LsArgs {
     #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_RESOURCE_TYPE")]
     pub resource_type: Vec<ResourceTypes>,
     /// List no resources of this type
-    #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = resource_types, env = "PREMERGE_EXCLUDE_RESOURCE_TYPE")]
+    #[arg(long, num_args = 1.., value_name = "TYPE", value_parser = excluded_types, env = "PREMERGE_EXCLUDE_RESOURCE_TYPE")]
     pub exclude_resource_type: Vec<ResourceTypes>,
     /// The project's flag state_modified_compare_more_unrendered_values [default: as dbt_project.yml says, else
     /// guessed from the manifest]
@@ -82,17 +84,27 @@ fn resource_types(name: &str) -> Result<ResourceTypes, String> {
     }
 }
 
+/// As dbt has it: `all` and `default` cannot be excluded.
+fn excluded_types(name: &str) -> Result<ResourceTypes, String> {
+    if matches!(name, "all" | "default") {
+        return Err("expected types of resources, such as model or test".to_owned());
+    }
+    resource_types(name)
+}
+
 /// Lists what the selection means, in the order of unique_ids. Warnings go to the log.
 ///
 /// # Errors
 /// When a manifest cannot be read, the selection is invalid, or the list cannot be written.
 pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let cwd = io.env.cwd.clone();
-    let path = match &args.manifest {
+    // CI sets what it does not know to nothing.
+    let is_given = |path: &&PathBuf| !path.as_os_str().is_empty();
+    let path = match args.manifest.as_ref().filter(is_given) {
         Some(path) => cwd.join(path),
         None => cwd.join(&args.project_dir).join("target/manifest.json"),
     };
-    let state_path = args.state.as_ref().map(|state| cwd.join(state));
+    let state_path = args.state.as_ref().filter(is_given).map(|state| cwd.join(state));
     let files = RecordedFiles::beside(state_path.as_deref(), &path)?;
     let recorded = files.parse()?;
     let ids = match &state_path {
@@ -115,14 +127,41 @@ pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
                 ..CompareOptions::default()
             };
             let changes = compare(&state, &pr, &options);
-            for notice in changes.notices.iter().filter(|notice| !notice.kind.is_error()) {
-                tracing::warn!("{}", notice.message);
-            }
-            list(args, &pr, Some(&changes), &recorded)?
+            let asked = Asked { changes: &changes, checks: RefCell::default() };
+            let ids = list(args, &pr, Some(&asked), &recorded)?;
+            asked.warn();
+            ids
         }
     };
     print(args.format, &ids, io.out).map_err(|source| CommandError::Write { what: "the list".to_owned(), source })?;
     Ok(0)
+}
+
+/// Remembers what was asked, since dbt warns only of what it comes across.
+struct Asked<'c> {
+    changes: &'c Changes,
+    checks: RefCell<Vec<StateCheck>>,
+}
+
+impl StateAnswers for Asked<'_> {
+    fn answer(&self, check: StateCheck, unique_id: &str) -> bool {
+        self.changes.answer(check, unique_id)
+    }
+
+    fn refusal(&self, check: StateCheck) -> Option<String> {
+        self.checks.borrow_mut().push(check);
+        self.changes.refusal(check)
+    }
+}
+
+impl Asked<'_> {
+    fn warn(&self) {
+        let checks = self.checks.borrow();
+        let arose = |notice: &&Notice| checks.iter().any(|check| notice.kind.arises_in(*check));
+        for notice in self.changes.notices.iter().filter(|notice| !notice.kind.is_error()).filter(arose) {
+            tracing::warn!("{}", notice.message);
+        }
+    }
 }
 
 fn print(format: LsFormat, ids: &[String], out: &mut dyn Write) -> std::io::Result<()> {
@@ -138,7 +177,7 @@ fn print(format: LsFormat, ids: &[String], out: &mut dyn Write) -> std::io::Resu
 fn list(
     args: &LsArgs,
     pr: &Manifest<'_>,
-    changes: Option<&Changes>,
+    state: Option<&dyn StateAnswers>,
     recorded: &Recorded<'_>,
 ) -> Result<Vec<String>, CommandError> {
     let graph = Graph::new(pr);
@@ -152,7 +191,7 @@ fn list(
         exclude_resource_types: types(&args.exclude_resource_type),
     };
     let mut context = SelectionContext::new(pr, &graph);
-    context.state = changes.map(|changes| changes as _);
+    context.state = state;
     recorded.inform(&mut context);
     let selected = select(context, &selection)?;
     for warning in &selected.warnings {

@@ -147,13 +147,18 @@ impl Criterion {
             Some(method) => split_method(method)?,
             None => (Method::guess(value.as_str().unwrap_or_default()), Vec::new()),
         };
+        if !matches!(method, Method::Config) && matches!(value, Value::Array(_) | Value::Object(_)) {
+            let message =
+                format!("Invalid node spec {} - the value is not one text; list the criteria as a union", raw());
+            return Err(SelectError::Invalid(message));
+        }
         let flag = |key: &str| object.get(key).is_some_and(is_true);
-        let relatives = |key: &str, depth: &str| {
-            flag(key).then(|| match object.get(depth) {
-                Some(Value::String(digits)) => reach(digits),
-                Some(Value::Number(number)) => reach(&number.to_string()),
-                _ => Reach::All,
-            })
+        let relatives = |key: &str, depth: &str| -> Result<Option<Reach>, SelectError> {
+            let reach = depth_of(object.get(depth)).ok_or_else(|| {
+                let side = key.trim_end_matches('s');
+                SelectError::Invalid(format!("Invalid node spec - could not handle {side} depth {}", raw()))
+            })?;
+            Ok(flag(key).then_some(reach))
         };
         let indirect = match object.get("indirect_selection").and_then(Value::as_str) {
             Some(name) => IndirectSelection::parse(name)?,
@@ -164,8 +169,8 @@ impl Criterion {
             arguments,
             value,
             childrens_parents: flag("childrens_parents"),
-            parents: relatives("parents", "parents_depth"),
-            children: relatives("children", "children_depth"),
+            parents: relatives("parents", "parents_depth")?,
+            children: relatives("children", "children_depth")?,
             indirect,
         }
         .checked(&raw())
@@ -203,8 +208,27 @@ fn reach(digits: &str) -> Reach {
     if digits.is_empty() { Reach::All } else { Reach::Depth(digits.parse().unwrap_or(usize::MAX)) }
 }
 
+/// A depth of selectors.yml. dbt takes what is false to Python, and so the number 0 but not the text "0", for no limit.
+fn depth_of(depth: Option<&Value>) -> Option<Reach> {
+    let Some(depth) = depth.filter(|depth| is_true(depth)) else { return Some(Reach::All) };
+    match depth {
+        Value::String(digits) => digits.trim().parse::<i64>().ok().map(steps),
+        Value::Number(number) => {
+            // Python's `int` cuts off what is behind the point.
+            let whole = number.to_string();
+            whole.split('.').next().unwrap_or_default().parse::<i64>().ok().map(steps)
+        }
+        Value::Bool(_) => Some(Reach::Depth(1)),
+        _ => None,
+    }
+}
+
+fn steps(depth: i64) -> Reach {
+    Reach::Depth(usize::try_from(depth).unwrap_or(0))
+}
+
 /// Python's `bool(value)`, for the flags of selectors.yml.
-fn is_true(value: &Value) -> bool {
+pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(flag) => *flag,
         Value::Null => false,

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::artifacts::{Node, Resource, ResourceType, RunResults};
+use crate::artifacts::{Node, Resource, ResourceType, RunResults, equal};
 
-use super::criterion::{Criterion, Method};
+use super::criterion::{Criterion, Method, is_true};
 use super::fnmatch::Pattern;
 use super::fqn::FqnPattern;
 use super::path::{KnownPaths, PathPattern, file_matches};
@@ -279,9 +279,9 @@ fn is_later(new: &str, old: &str) -> bool {
 
 fn by_version(context: SelectionContext<'_>, value: &str) -> Result<BTreeSet<NodeId>, SelectError> {
     let selects: fn(Option<&Value>, Option<&Value>) -> bool = match value {
-        "latest" => |own, latest| own.is_some() && own == latest,
-        "prerelease" => |own, latest| own.zip(latest).is_some_and(|(own, latest)| is_older(latest, own)),
-        "old" => |own, latest| own.zip(latest).is_some_and(|(own, latest)| is_older(own, latest)),
+        "latest" => |own, latest| own.zip(latest).is_some_and(|(own, latest)| equal(own, latest)),
+        "prerelease" => |own, latest| ordered(own, latest).is_some_and(|(own, latest)| is_older(latest, own)),
+        "old" => |own, latest| ordered(own, latest).is_some_and(|(own, latest)| is_older(own, latest)),
         "none" => |own, _| own.is_none(),
         _ => {
             return Err(SelectError::Invalid(format!(
@@ -303,6 +303,11 @@ fn version(raw: Option<&RawValue>) -> Option<Value> {
     serde_json::from_str::<Value>(raw?.get()).ok().filter(|value| !value.is_null())
 }
 
+/// Two versions that have an order: to dbt, the version 0 is none here.
+fn ordered<'v>(own: Option<&'v Value>, latest: Option<&'v Value>) -> Option<(&'v Value, &'v Value)> {
+    own.zip(latest).filter(|(own, latest)| is_true(own) && is_true(latest))
+}
+
 /// Versions compare as numbers when both are, else as texts.
 fn is_older(a: &Value, b: &Value) -> bool {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -315,29 +320,37 @@ fn is_older(a: &Value, b: &Value) -> bool {
 
 /// What `config.a.b` holds.
 fn config_value(raw: Option<&RawValue>, path: &[String]) -> Option<Value> {
+    // dbt finds the attributes of an object before its members, and Python's dictionaries have these.
+    const SHADOWED: [&str; 11] =
+        ["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
     let (first, rest) = path.split_first()?;
     let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(raw?.get()).ok()?;
     // dbt's classes call the hooks by an underscore, the manifest by a hyphen.
     let found = members.get(first.as_str()).or_else(|| members.get(first.replace('_', "-").as_str()))?;
     let mut value: Value = serde_json::from_str(found.get()).ok()?;
     for key in rest {
-        value = value.as_object_mut()?.remove(key)?;
+        value = value.as_object_mut().filter(|_| !SHADOWED.contains(&key.as_str()))?.remove(key)?;
     }
     Some(value)
 }
 
-/// Whether `config.a.b:wanted` selects this configuration. `true` and `false` in any case mean booleans; in a
-/// list one equal member is enough; severity compares without regard to case.
+/// Whether `config.a.b:wanted` selects this configuration, by Python's `==`. `true` and `false` in any case mean
+/// booleans; in a list one equal member is enough; severity compares without regard to case.
 fn config_matches(raw: Option<&RawValue>, path: &[String], wanted: &Value) -> bool {
     let Some(value) = config_value(raw, path) else { return false };
     let ignore_case = path.len() == 1 && path.first().is_some_and(|key| key == "severity");
-    let equals = |value: &Value| match (value, wanted) {
+    let same = |value: &Value| match (value, wanted) {
         (Value::String(value), Value::String(wanted)) if ignore_case => value.eq_ignore_ascii_case(wanted),
-        (Value::Bool(flag), Value::String(wanted)) => wanted.eq_ignore_ascii_case(if *flag { "true" } else { "false" }),
-        (value, wanted) => value == wanted,
+        (value, wanted) => equal(value, wanted),
     };
-    match &value {
-        Value::Array(list) => list.iter().any(equals),
-        value => equals(value),
+    let named = match wanted {
+        Value::String(wanted) if wanted.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(wanted) if wanted.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    };
+    match (&value, named.map(Value::Bool)) {
+        (Value::Array(list), Some(flag)) => list.iter().any(|value| same(value) || equal(value, &flag)),
+        (Value::Array(list), None) => list.iter().any(same),
+        (value, named) => same(value) || named.as_ref() == Some(value),
     }
 }

@@ -36,6 +36,9 @@ impl PathPattern {
                 part => parts.push(Part::Literal(part.to_owned())),
             }
         }
+        if parts.is_empty() {
+            return Err(SelectError::Invalid(format!("Unacceptable pattern: '{pattern}'")));
+        }
         Ok(Self { parts })
     }
 

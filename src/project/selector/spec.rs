@@ -167,6 +167,11 @@ impl<'r> Reader<'r> {
     fn single(&self, object: &Map<String, Value>, depth: usize) -> Result<Spec, SelectError> {
         let mut entries = object.iter();
         if let (Some((method, value)), None) = (entries.next(), entries.next()) {
+            if method == "exclude" {
+                let message = "'exclude' is not a valid method name: an exclusion stands beside a method and its \
+                               value, or in a union or an intersection beside what it is taken from";
+                return Err(SelectError::Invalid(message.to_owned()));
+            }
             let mut whole = Map::new();
             whole.insert("method".to_owned(), Value::String(method.clone()));
             whole.insert("value".to_owned(), value.clone());
