@@ -70,6 +70,38 @@ fn a_missing_manifest() {
 }
 
 #[test]
+fn a_missing_production_manifest() {
+    let mut case = Case::new();
+    case.state = case.checkout.dir.path().join("nowhere.json");
+    case.refused(&["nowhere.json does not exist", "production's last dbt run wrote"]);
+}
+
+#[test]
+fn a_production_manifest_that_ci_left_empty() {
+    let case = Case::new();
+    for name in ["plan", "check"] {
+        let mut command = common::premerge();
+        command.current_dir(case.checkout.project()).args([name, "--pr", "117", "--manifest"]).arg(&case.manifest);
+        if name == "check" {
+            command.args(["--profiles-dir", "."]);
+        }
+        let output = command.env("PREMERGE_STATE", "").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("PREMERGE_STATE, is set to nothing"), "{said}");
+    }
+}
+
+#[test]
+fn a_manifest_that_is_no_object() {
+    for text in ["null", "[]", "\"manifest\"", "7"] {
+        let mut case = Case::new();
+        case.manifest = case.file("other.json", text.as_bytes());
+        case.refused(&["other.json is not a dbt manifest: it holds no JSON object"]);
+    }
+}
+
+#[test]
 fn a_truncated_manifest() {
     let mut case = Case::new();
     let whole = serde_json::to_vec(&read_manifest(&case.manifest)).unwrap();

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use premerge::artifacts::ManifestFile;
-use premerge::changes::{CompareOptions, compare};
-use premerge::plan::{NotCheckedReason, Plan, PlanOptions, SkipReason, Why, plan, render_text};
+use premerge::changes::{CompareOptions, Reason, compare};
+use premerge::plan::{NotCheckedReason, NoticeLevel, Plan, PlanOptions, SkipReason, Why, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
 use premerge::sql::{Dialect, relocate};
 use serde_json::{Value, json};
@@ -387,6 +387,143 @@ fn removed_nodes_name_who_still_refers_to_them() {
 }
 
 #[test]
+fn removed_tests_exposures_and_functions_are_named_too() {
+    let reads = |parents: &[&str]| json!({"parents": parents});
+    let exposure = |parent: &str| json!({"name": "board", "package_name": "p", "depends_on": {"nodes": [parent]}});
+    let state = manifest_with(
+        &[
+            ("model.p.kept", json!({})),
+            ("model.p.gone", json!({})),
+            ("test.p.deleted", reads(&["model.p.kept"])),
+            ("test.p.disabled", reads(&["model.p.kept"])),
+            ("test.p.with_its_model", reads(&["model.p.gone"])),
+        ],
+        json!({
+            "exposures": {"exposure.p.board": exposure("model.p.kept")},
+            "functions": {"function.p.f": {"name": "f", "package_name": "p", "resource_type": "function"}}
+        }),
+    );
+    let mut off = reads(&["model.p.kept"]);
+    off["config"] = json!({"enabled": false});
+    let pr = manifest(&[("model.p.kept", json!({})), ("test.p.disabled", off)]);
+    let plan = plan_files(&state, &pr, &options());
+    let removed: Vec<(&str, bool)> = plan.removed.iter().map(|node| (node.unique_id.as_str(), node.disabled)).collect();
+    let expected = [
+        ("exposure.p.board", false),
+        ("function.p.f", false),
+        ("model.p.gone", false),
+        ("test.p.deleted", false),
+        ("test.p.disabled", true),
+        ("test.p.with_its_model", false),
+    ];
+    assert_eq!(removed, expected);
+    let text = text(&plan);
+    for line in [
+        "  exposure  board     removed   it depended on kept",
+        "  test      deleted   removed   it tested kept",
+        "  test      disabled  disabled  it tested kept",
+        "  and 1 test of what is gone",
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn whatever_still_refers_to_a_removed_model_is_named() {
+    let other = |parents: Value| json!({"name": "n", "package_name": "p", "depends_on": {"nodes": parents}});
+    let rest = json!({
+        "semantic_models": {"semantic_model.p.s": other(json!(["model.p.gone"]))},
+        "metrics": {"metric.p.m": other(json!(["semantic_model.p.s"]))},
+        "unit_tests": {"unit_test.p.gone.u": other(json!(["model.p.gone"]))},
+        "exposures": {"exposure.p.e": other(json!(["model.p.gone"]))}
+    });
+    let test = ("test.p.t", json!({"parents": ["model.p.gone"]}));
+    let state = manifest_with(&[("model.p.gone", json!({})), test.clone()], rest.clone());
+    let plan = plan_files(&state, &manifest_with(&[test], rest), &options());
+    let expected = ["exposure.p.e", "semantic_model.p.s", "test.p.t", "unit_test.p.gone.u"];
+    assert_eq!(plan.removed[0].referred_by, expected);
+    assert!(!text(&plan).contains("nothing read it"));
+}
+
+/// A model with an enforced contract.
+fn contracted(version: Value, columns: Value) -> Value {
+    let checksum = format!("of {columns}");
+    json!({"materialized": "table", "version": version, "columns": columns,
+        "contract": {"enforced": true, "checksum": checksum}})
+}
+
+#[test]
+fn broken_contracts_stand_first_and_say_what_broke() {
+    let id = json!({"id": {"name": "id", "data_type": "integer", "constraints": [{"type": "not_null"}]}});
+    let text_id = json!({"id": {"name": "id", "data_type": "text", "constraints": []}});
+    let state = manifest(&[
+        ("model.p.gone.v1", contracted(json!(1), id.clone())),
+        ("model.p.plain", contracted(Value::Null, id)),
+        ("seed.p.big", json!({"checksum": {"name": "path", "checksum": "seeds/big.csv"}})),
+    ]);
+    let pr = manifest(&[
+        ("model.p.plain", contracted(Value::Null, text_id)),
+        ("seed.p.big", json!({"checksum": {"name": "path", "checksum": "seeds/big.csv"}})),
+    ]);
+    let plan = plan_files(&state, &pr, &options());
+    let said: Vec<_> = plan.notices.iter().map(|it| (it.level, it.event.as_deref().unwrap())).collect();
+    let expected = [
+        (NoticeLevel::Error, "ContractBreakingChangeError"),
+        (NoticeLevel::Warn, "UnversionedBreakingChange"),
+        (NoticeLevel::Note, "SeedExceedsLimitSamePath"),
+    ];
+    assert_eq!(said, expected);
+    let details = ["column id was integer, is text", "constraint not_null on column id was removed"];
+    assert_eq!(plan.notices[1].details, details);
+    let text = text(&plan);
+    let first = "\n\nBroken contracts: 2\n  error: gone.v1 breaks the contract of a version, which dbt refuses\n    the \
+                 model, which had a contract, was deleted or renamed\n  warning: plain breaks its contract\n    column id \
+                 was integer, is text\n    constraint not_null on column id was removed\n\nBuild";
+    assert!(text.contains(first), "{text}");
+    assert!(text.contains("\nNote\n  big is above 1 MiB, so dbt did not compare its content\n"), "{text}");
+    // What is left out by hand is not the run's concern.
+    let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.plain".to_owned()]), ..options() };
+    assert!(plan_files(&state, &pr, &exclude).notices.iter().all(|it| it.level != NoticeLevel::Warn));
+}
+
+#[test]
+fn changed_sources_and_exposures_have_their_reasons_and_changed_tests_their_names() {
+    let source = |schema: &str| json!({"name": "t", "source_name": "s", "package_name": "p", "schema": schema});
+    let exposure = |url: &str| json!({"name": "board", "package_name": "p", "url": url, "type": "dashboard"});
+    let rest = |schema: &str, url: &str| json!({"sources": {"source.p.s.t": source(schema)}, "exposures": {"exposure.p.board": exposure(url)}});
+    let test = |code: &str| json!({"parents": ["model.p.a"], "raw_code": code});
+    let seed = |checksum: &str| json!({"checksum": {"name": "sha256", "checksum": checksum}, "raw_code": ""});
+    let state = manifest_with(
+        &[("model.p.a", json!({})), ("seed.p.rates", seed("1")), ("test.p.edited", test("select 1"))],
+        rest("raw", "https://a"),
+    );
+    let pr = manifest_with(
+        &[
+            ("model.p.a", json!({})),
+            ("seed.p.rates", seed("2")),
+            ("test.p.edited", test(CHANGED)),
+            ("test.p.added", test("select 3")),
+        ],
+        rest("raw_v2", "https://b"),
+    );
+    let plan = plan_files(&state, &pr, &options());
+    let listed: Vec<_> = plan.definitions.iter().map(|it| (it.unique_id.as_str(), it.reasons.as_slice())).collect();
+    let url = Reason::Field { field: "url".to_owned() };
+    assert_eq!(listed, [("exposure.p.board", [url].as_slice()), ("source.p.s.t", [Reason::Relation].as_slice())]);
+    assert_eq!(plan.summary.changed, 5);
+    let text = text(&plan);
+    for line in [
+        "  exposure  board  `url`",
+        "  source    s.t    database, schema or alias",
+        "  1 new:\n  added",
+        "  1 changed:\n  edited (SQL body)",
+        "  rates  seed    changed: content of the file",
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn names_are_cut_to_the_dialects_limit() {
     let long = "ä".repeat(60);
     let nodes = |code: &str| {
@@ -630,10 +767,15 @@ fn the_command_writes_text_and_json() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(run(&["--output", file.to_str().unwrap()]), text(&ferry_plan("demo")));
-    let json = run(&["--format", "json"]);
-    assert_eq!(json, fs_err::read_to_string(&file).unwrap());
-    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), ferry_plan("demo"));
+    let young = ["--state-max-age-hours", "0"];
+    let said = run(&[&["--output", file.to_str().unwrap()], &young[..]].concat());
+    let mut written: Plan = serde_json::from_str(&fs_err::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(said, text(&written));
+    // Only the command knows what time it is.
+    assert!(written.state.take().unwrap().age_seconds.is_some());
+    assert_eq!(written, ferry_plan("demo"));
+    let json = run(&[&["--format", "json"], &young[..]].concat());
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap().nodes, written.nodes);
 
     let narrowed: Plan =
         serde_json::from_str(&run(&["--format", "json", "--select", "dim_routes+", "--exclude", "fin_board_pack"]))

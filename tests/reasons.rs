@@ -80,7 +80,7 @@ fn what_changed_from_outside_names_the_variables_that_it_uses() {
     let (plan, text) = planned(&production(), &pr, &[]);
     let variable = json!({"kind": "var", "name": "late_after_minutes", "used_by": 1});
     assert_eq!(plan["reasons"]["from_outside"], json!({"nodes": 1, "variables": [variable]}));
-    let line = "1 node changed though no file or macro of theirs did; they use `var('late_after_minutes')`";
+    let line = "1 node changed though its file and its macros did not; it uses `var('late_after_minutes')`";
     assert!(text.contains(line), "{text}");
 }
 
@@ -117,4 +117,54 @@ fn report_comment_and_terminal_say_it() {
     let comment = render.args(["render", "--format", "markdown"]).arg(checkout.report()).output().unwrap();
     let comment = String::from_utf8(comment.stdout).unwrap();
     assert!(comment.contains("- macro vat\\_permille changed, used by 2 models; the SQL of 2 changed"), "{comment}");
+}
+
+#[test]
+fn a_broken_contract_shuts_the_gate_for_a_version_and_warns_otherwise() {
+    for (version, code, verdict, severity) in [(json!(1), 1, "failed", "error"), (Value::Null, 0, "warned", "warning")]
+    {
+        let checkout = Checkout::of("remove_model");
+        let mut state = production();
+        let node = &mut state["nodes"]["model.ferry.ops_weather_risk"];
+        node["contract"] = json!({"enforced": true, "alias_types": true, "checksum": "x"});
+        node["version"] = version;
+        fs_err::write(checkout.dir.path().join("state.json"), serde_json::to_vec(&state).unwrap()).unwrap();
+        let mut command = premerge();
+        command.current_dir(checkout.dir.path()).args(["check", "--pr", "7", "--format", "markdown"]);
+        command.args(["--state", "state.json", "--manifest"]).arg(checkout.manifest());
+        command.arg("--project-dir").arg(checkout.project()).arg("--profiles-dir").arg(checkout.project());
+        let output = command.arg("--output").arg(checkout.report()).output().unwrap();
+        let comment = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{comment}{}", String::from_utf8_lossy(&output.stderr));
+        let report = checkout.read_report();
+        assert_eq!(report["verdict"], verdict);
+        let findings = report["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["rule"] == "contract-breaking-change").unwrap();
+        assert_eq!(
+            (&finding["severity"], &finding["unique_id"]),
+            (&json!(severity), &json!("model.ferry.ops_weather_risk"))
+        );
+        let message = finding["message"].as_str().unwrap();
+        assert!(message.ends_with("the model, which had a contract, was deleted or renamed"), "{message}");
+        assert!(comment.contains("`ops_weather_risk` breaks"), "{comment}");
+    }
+}
+
+#[test]
+fn a_production_manifest_without_sql_is_said_to_be_one() {
+    let mut state = production();
+    for node in state["nodes"].as_object_mut().unwrap().values_mut() {
+        node.as_object_mut().unwrap().remove("compiled_code");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("state.json"), serde_json::to_vec(&state).unwrap()).unwrap();
+    let said = |more: &[&str]| {
+        let mut command = premerge();
+        command.current_dir(dir.path()).args(["plan", "--state", "state.json", "--manifest"]);
+        let output = command.arg(fixtures().join("prs/docs_only/pr.manifest.json.gz")).args(more).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said(&[]).contains("warning: production's manifest has no compiled SQL: what a variable"));
+    assert_eq!(said(&["--changes", "dbt"]), "", "which is what was asked for");
 }

@@ -60,3 +60,35 @@ fn the_limit_of_age_stands_in_premerge_yml_and_a_commit_is_a_hash() {
     let output = checkout.check().env("PREMERGE_STATE_COMMIT", "").env("PREMERGE_BASE", "").output().unwrap();
     assert!(output.status.success() && checkout.read_report()["state"]["commit"].is_null());
 }
+
+#[test]
+fn a_plan_tells_how_old_production_s_manifest_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut document = read_manifest(&fixtures().join("production.manifest.json.gz"));
+    let made = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(50);
+    document["metadata"]["generated_at"] = made.to_string().into();
+    fs_err::write(dir.path().join("state.json"), serde_json::to_vec(&document).unwrap()).unwrap();
+    let plan = |more: &[&str]| {
+        let mut command = premerge();
+        command.env_remove("PREMERGE_STATE_MAX_AGE_HOURS").current_dir(dir.path());
+        command.args(["plan", "--state", "state.json", "--output", "plan.json", "--manifest"]);
+        command.arg(fixtures().join("prs/docs_only/pr.manifest.json.gz")).args(more);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let plan = fs_err::read(dir.path().join("plan.json")).unwrap_or_default();
+        let plan = serde_json::from_slice::<Value>(&plan).unwrap_or_default();
+        (output.status.code().unwrap(), plan, String::from_utf8(output.stdout).unwrap() + &said)
+    };
+    let (code, written, text) = plan(&["--state-commit", "51be0c2aa0"]);
+    assert_eq!((code, &written["state"]["commit"]), (0, &json!("51be0c2aa0")), "{text}");
+    assert_eq!(written["state"]["age_seconds"].as_u64().unwrap() / 3600, 50);
+    let line = "\nProduction's manifest is 2 days old, its commit 51be0c2 is known by name only\n";
+    assert!(text.contains(line) && text.contains("\nNote\n  production's manifest is 2 days old"), "{text}");
+    assert!(written["notices"].to_string().contains("what others merged since then"));
+    let (_, written, text) = plan(&["--state-max-age-hours", "0"]);
+    assert!(written["notices"] == json!([]) && text.contains("\nProduction's manifest is 2 days old\n"), "{text}");
+    fs_err::write(dir.path().join("premerge.yml"), "state_max_age_hours: 100\n").unwrap();
+    assert_eq!(plan(&[]).1["notices"], json!([]), "as premerge.yml says");
+    let (code, _, said) = plan(&["--state-commit", "main"]);
+    assert!(code == 2 && said.contains("--state-commit \"main\" is not a commit's hash"), "{said}");
+}

@@ -57,6 +57,8 @@ pub enum IssueCode {
     NotCompiled,
     /// The merge base's manifest has no compiled SQL.
     BaseNotCompiled,
+    /// Production's manifest has no compiled SQL.
+    StateNotCompiled,
     /// This node has no compiled SQL.
     NodeNotCompiled,
     /// `--empty` limited the inputs in this node's SQL.
@@ -89,9 +91,7 @@ pub fn check_pair(state: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<ManifestIssue>
 #[must_use]
 pub fn check_base(base: &Manifest<'_>, pr: &Manifest<'_>, compiled: bool) -> Vec<ManifestIssue> {
     let mut issues = check_with(base, "the merge base's manifest", pr);
-    let lacks = |node: &Node<'_>| node.compiled_code.as_ref().is_none_or(|code| code.is_empty());
-    let mut models = base.nodes.values().filter(|node| node.resource_type == ResourceType::Model && !node.is_python());
-    if compiled && models.clone().next().is_some() && models.all(lacks) {
+    if compiled && lacks_sql(base) {
         let message = "the merge base's manifest has no compiled SQL, so every model that differs from production \
                        counts as this pull request's"
             .to_owned();
@@ -99,6 +99,28 @@ pub fn check_base(base: &Manifest<'_>, pr: &Manifest<'_>, compiled: bool) -> Vec
         issues.push(ManifestIssue::new(IssueSeverity::Warning, IssueCode::BaseNotCompiled, message, remedy));
     }
     issues
+}
+
+/// Whether production's manifest has the SQL that is to be compared.
+#[must_use]
+pub fn check_state(state: &Manifest<'_>) -> Option<ManifestIssue> {
+    let message = "production's manifest has no compiled SQL: what a variable or a macro changes in the SQL unseen by \
+                   dbt's rules is missed, and a change of comments is built";
+    let remedy = "keep the manifest that `dbt build`, `dbt run` or `dbt compile` writes in production, not that of \
+                  `dbt parse`";
+    let issue = || {
+        let (severity, code) = (IssueSeverity::Warning, IssueCode::StateNotCompiled);
+        ManifestIssue::new(severity, code, message.to_owned(), remedy)
+    };
+    lacks_sql(state).then(issue)
+}
+
+/// Whether there are SQL models, and none of them is compiled.
+fn lacks_sql(manifest: &Manifest<'_>) -> bool {
+    let lacks = |node: &Node<'_>| node.compiled_code.as_ref().is_none_or(|code| code.is_empty());
+    let is_sql_model = |node: &&Node<'_>| node.resource_type == ResourceType::Model && !node.is_python();
+    let mut models = manifest.nodes.values().filter(is_sql_model).peekable();
+    models.peek().is_some() && models.all(lacks)
 }
 
 /// `what`: what messages call `state`.

@@ -35,6 +35,14 @@ pub enum ArtifactError {
         /// The file, or the folder that holds no manifest.
         path: PathBuf,
     },
+    /// There is no such file, where the user named it.
+    #[error("{path} does not exist")]
+    MissingAsGiven {
+        /// The file, or the folder that holds no manifest.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The file cannot be read.
     #[error("could not read {path}: {source}")]
     Read {
@@ -93,6 +101,7 @@ impl ArtifactError {
             Self::Missing { .. } => {
                 "run `dbt compile`, or give the path of a manifest.json or of the folder that holds it"
             }
+            Self::MissingAsGiven { remedy, .. } => remedy,
             Self::TooLarge { .. } => "give the manifest.json that dbt wrote, plain or compressed with gzip or zstd",
             Self::Read { .. } => "check the path and its permissions; compressed files must be gzip or zstd",
             Self::Truncated { .. } => {
@@ -101,6 +110,15 @@ impl ArtifactError {
             Self::Json { .. } => "give the manifest.json that dbt wrote into its target folder",
             Self::NotAManifest { .. } => "give manifest.json; dbt writes it into the target folder beside the others",
             Self::TooOld { .. } => "make the manifest with dbt 1.3 or newer",
+        }
+    }
+
+    /// The same about a manifest that the pull request's dbt does not make: `remedy` says where it comes from.
+    #[must_use]
+    pub fn about_given(self, remedy: &'static str) -> Self {
+        match self {
+            Self::Missing { path } => Self::MissingAsGiven { path, remedy },
+            other => other,
         }
     }
 }
@@ -172,6 +190,11 @@ impl ManifestFile {
             path: path(),
             why: format!("it is not UTF-8 text (byte {})", error.valid_up_to()),
         })?;
+        // Serde would name our type where a value of another kind stands.
+        let first = text.trim_start().chars().next();
+        if first.is_some_and(|first| first != '{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            return Err(ArtifactError::NotAManifest { path: path(), why: "it holds no JSON object".to_owned() });
+        }
         let mut manifest: Manifest<'_> = serde_json::from_str(text).map_err(|source| match source.classify() {
             Category::Eof => ArtifactError::Truncated { path: path(), line: source.line(), column: source.column() },
             Category::Data => ArtifactError::NotAManifest { path: path(), why: source.to_string() },
@@ -203,7 +226,8 @@ pub struct ManifestPair {
 /// When either cannot be read; if neither can, the error is about state.
 pub fn read_pair(state: &Path, pr: &Path) -> Result<ManifestPair, ArtifactError> {
     let (state, pr) = both(|| ManifestFile::read(state), || ManifestFile::read(pr));
-    Ok(ManifestPair { state: state?, pr: pr? })
+    let remedy = "give the manifest.json that production's last dbt run wrote, or the folder that holds it";
+    Ok(ManifestPair { state: state.map_err(|error| error.about_given(remedy))?, pr: pr? })
 }
 
 impl ManifestPair {

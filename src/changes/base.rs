@@ -1,6 +1,6 @@
 //! Whose change it is: the pull request's, or that of others who merged before.
 
-use super::{ChangeKind, Changes};
+use super::{ChangeKind, Changes, Notice};
 use crate::artifacts::{Manifest, ResourceType};
 
 /// The merge base, and what the pull request changes of it.
@@ -42,6 +42,9 @@ impl Changes {
         self.nodes = yours;
         self.not_yours = theirs;
         self.macros.clone_from(&own.macros);
+        // A contract that the pull request leaves as the merge base has it was broken by others.
+        let is_own = |notice: &Notice| own.notices.iter().any(|other| other.unique_id == notice.unique_id);
+        self.notices.retain(|notice| !notice.kind.is_of_contract() || is_own(notice));
         self.as_in_state =
             own.nodes.keys().filter(|id| !self.nodes.contains_key(*id) && pr.resource(id).is_some()).cloned().collect();
         self.cosmetic.retain(|id, _| own.nodes.contains_key(id) || own.cosmetic.contains_key(id) || !certain(id));

@@ -147,18 +147,18 @@ fn seed_notice(old: &Node<'_>, new: &Node<'_>) -> Option<Notice> {
     if new.checksum.name != "path" {
         return None;
     }
-    let (kind, what) = if old.checksum.name != "path" {
-        (NoticeKind::SeedIncreased, "is now above 1 MiB, from where on dbt does not see edits")
+    let kind = if old.checksum.name != "path" {
+        NoticeKind::SeedIncreased
     } else if same_file(&old.checksum, &new.checksum) {
-        (NoticeKind::SeedExceedsLimitSamePath, "is above 1 MiB, so dbt did not compare its content")
+        NoticeKind::SeedExceedsLimitSamePath
     } else {
-        (NoticeKind::SeedExceedsLimitAndPathChanged, "is above 1 MiB and moved, so it counts as changed")
+        NoticeKind::SeedExceedsLimitAndPathChanged
     };
     Some(Notice {
         kind,
         unique_id: new.unique_id.to_string(),
         name: new.name.to_string(),
-        message: format!("seed {} {what}", new.name),
+        message: format!("seed {} {}", new.name, kind.says()),
         details: Vec::new(),
     })
 }

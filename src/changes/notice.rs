@@ -47,6 +47,24 @@ impl NoticeKind {
         }
     }
 
+    /// What it says of the node: the end of a sentence that begins with the node's name.
+    #[must_use]
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::SeedExceedsLimitSamePath => "is above 1 MiB, so dbt did not compare its content",
+            Self::SeedIncreased => "is now above 1 MiB, from where on dbt does not see edits",
+            Self::SeedExceedsLimitAndPathChanged => "is above 1 MiB and moved, so it counts as changed",
+            Self::UnversionedBreakingChange => "breaks its contract",
+            Self::ContractBreakingChangeError => "breaks the contract of a version, which dbt refuses",
+        }
+    }
+
+    /// Whether it is about a contract, and not about a seed.
+    #[must_use]
+    pub fn is_of_contract(self) -> bool {
+        matches!(self, Self::UnversionedBreakingChange | Self::ContractBreakingChangeError)
+    }
+
     /// Whether dbt stops with it.
     #[must_use]
     pub fn is_error(self) -> bool {
@@ -56,10 +74,7 @@ impl NoticeKind {
     /// Whether it comes up when dbt makes `check`.
     #[must_use]
     pub fn arises_in(self, check: StateCheck) -> bool {
-        let own = match self {
-            Self::UnversionedBreakingChange | Self::ContractBreakingChangeError => StateCheck::Contract,
-            _ => StateCheck::Body,
-        };
+        let own = if self.is_of_contract() { StateCheck::Contract } else { StateCheck::Body };
         check == own || matches!(check, StateCheck::Modified | StateCheck::Unmodified)
     }
 }

@@ -63,6 +63,18 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The phrase about a resource of `resource_type`, dbt's name: what [`Reason::Body`] means depends on that.
+    #[must_use]
+    pub fn about(&self, resource_type: &str) -> String {
+        match (self, resource_type) {
+            (Self::Body, "seed") => "content of the file".to_owned(),
+            (Self::Body, "unit_test") => "definition".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,10 +83,7 @@ impl fmt::Display for Reason {
             Self::Configs { keys } => list(f, "config", keys.iter().map(String::as_str)),
             Self::Relation => f.write_str("database, schema or alias"),
             Self::PersistedDescriptions => f.write_str("persisted description"),
-            Self::Macros { macros } => {
-                list(f, "macro", macros.iter().map(|id| short(id)))?;
-                f.write_str(" changed")
-            }
+            Self::Macros { macros } => list(f, "macro", macros.iter().map(|id| short(id))),
             Self::Contract { breaking: true } => f.write_str("contract broken"),
             Self::Contract { breaking: false } => f.write_str("contract"),
             Self::Fqn => f.write_str("file moved"),

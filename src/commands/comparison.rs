@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 
 use super::CommandError;
 use super::recorded::Recorded;
+use super::state_age::MAX_AGE_HOURS;
 use crate::artifacts::{
     IssueSeverity, Manifest, ManifestFile, ManifestIssue, ManifestPair, both, check_base, check_compiled, check_pair,
-    read_pair,
+    check_state, read_pair,
 };
 use crate::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
 use crate::config::DbtProject;
@@ -22,14 +23,22 @@ use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, sele
 #[command(next_help_heading = "Manifests")]
 pub struct ManifestArgs {
     /// Production's manifest, or the folder that holds it (plain, .gz or .zst)
-    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE")]
+    // A parser of its own, because clap's refuses the nothing that CI sets without saying which variable it means.
+    #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) state: PathBuf,
+    /// Commit that production's manifest was made of: shown in the result, with its age and how far it is behind if the
+    /// checkout's git knows
+    #[arg(long, value_name = "SHA", env = "PREMERGE_STATE_COMMIT")]
+    pub(crate) state_commit: Option<String>,
+    /// Hours after which production's manifest is called old; 0 for never [default: 48]
+    #[arg(long, value_name = "HOURS", env = "PREMERGE_STATE_MAX_AGE_HOURS")]
+    pub(crate) state_max_age_hours: Option<u64>,
     /// Manifest of the merge base, compiled: what differs from production and not from it is listed as not yours, and
     /// does not gate
     #[arg(long, value_name = "PATH", env = "PREMERGE_BASE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) base: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
-    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST")]
+    #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) manifest: Option<PathBuf>,
 }
 
@@ -52,6 +61,8 @@ pub(super) struct Manifests<'f> {
 impl ManifestFiles {
     pub(super) fn read(state: &Path, base: Option<&Path>, pr: &Path) -> Result<Self, CommandError> {
         let (base, pair) = both(|| base.map(ManifestFile::read).transpose(), || read_pair(state, pr));
+        let base =
+            base.map_err(|error| error.about_given("give the merge base's manifest, which `dbt compile` writes"));
         Ok(Self { pair: pair?, base: base? })
     }
 
@@ -63,6 +74,25 @@ impl ManifestFiles {
 }
 
 impl ManifestArgs {
+    /// Production's manifest, where a relative path starts at `cwd`.
+    ///
+    /// # Errors
+    /// When the flag or its variable is empty: that must not be taken for the folder itself.
+    pub(super) fn production(&self, cwd: &Path) -> Result<PathBuf, CommandError> {
+        if self.state.as_os_str().is_empty() {
+            return Err(CommandError::Input {
+                message: "--state, or the variable PREMERGE_STATE, is set to nothing".to_owned(),
+                remedy: "give the path of production's manifest.json, or of the folder that holds it".to_owned(),
+            });
+        }
+        Ok(cwd.join(&self.state))
+    }
+
+    /// Hours after which production's manifest is old. `of_file`: what premerge.yml says.
+    pub(super) fn max_age_hours(&self, of_file: Option<u64>) -> u64 {
+        self.state_max_age_hours.or(of_file).unwrap_or(MAX_AGE_HOURS)
+    }
+
     /// The merge base's manifest, likewise. CI sets what it does not know to nothing.
     pub(super) fn base(&self, cwd: &Path) -> Option<PathBuf> {
         self.base.as_ref().filter(|path| !path.as_os_str().is_empty()).map(|path| cwd.join(path))
@@ -70,7 +100,7 @@ impl ManifestArgs {
 
     /// The pull request's manifest, where a relative path starts at `cwd`.
     pub(super) fn pull_request(&self, cwd: &Path, project_dir: &Path) -> PathBuf {
-        match &self.manifest {
+        match self.manifest.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => cwd.join(path),
             None => cwd.join(project_dir).join("target/manifest.json"),
         }
@@ -157,6 +187,7 @@ pub(super) fn compare_and_plan<'m>(
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
+    issues.extend(check_state(state).filter(|_| compiled));
     issues.extend(base.iter().flat_map(|base| check_base(base, pr, compiled)));
     refuse(&issues)?;
     let options = CompareOptions { more_unrendered_values, now: Some(now), ..CompareOptions::default() };

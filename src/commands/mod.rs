@@ -2,10 +2,12 @@
 
 mod comparison;
 mod error;
+mod git;
 mod io;
 mod progress;
 mod recorded;
 mod signals;
+mod state_age;
 
 pub mod check;
 pub mod cleanup;

@@ -9,8 +9,10 @@ use super::comparison::{
     ManifestArgs, ManifestFiles, Planned, SelectionArgs, Wanted, compare_and_plan, more_unrendered_values,
 };
 use super::recorded::RecordedFiles;
-use super::{CommandError, Io};
-use crate::plan::{Plan, render_text};
+use super::state_age::{self, given_commit};
+use super::{CommandError, Io, git};
+use crate::config::ConfigFile;
+use crate::plan::{Notice, NoticeLevel, Plan, render_text};
 
 /// Characters in a line of the text.
 const WIDTH: usize = 100;
@@ -62,8 +64,10 @@ pub enum PlanFormat {
 pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let cwd = &io.env.cwd;
     let path = args.manifests.pull_request(cwd, &args.project_dir);
-    let state_path = cwd.join(&args.manifests.state);
+    let state_path = args.manifests.production(cwd)?;
     let project_dir = cwd.join(&args.project_dir);
+    let state_commit = given_commit(args.manifests.state_commit.as_deref())?;
+    let file = ConfigFile::read(&project_dir.join("premerge.yml"), false)?;
     let given = args.selection.state_modified_compare_more_unrendered_values;
     let more_unrendered_values = more_unrendered_values(given, &project_dir)?;
     let recorded_files = RecordedFiles::beside(Some(&state_path), &path)?;
@@ -82,7 +86,22 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         now: io.now,
         recorded: &recorded,
     };
-    let Planned { plan, issues, .. } = compare_and_plan(&manifests, wanted)?;
+    let Planned { mut plan, issues, .. } = compare_and_plan(&manifests, wanted)?;
+    let mut state = state_age::facts(&manifests.state, io.now);
+    if let Some(commit) = &state_commit {
+        state_age::add_commit(&mut state, commit, git::look_up(&project_dir, commit, None), io.now);
+    }
+    if base_path.is_none() {
+        let limit = args.manifests.max_age_hours(file.state_max_age_hours);
+        plan.notices.extend(state_age::old(&state, limit, &plan.project).map(|finding| Notice {
+            unique_id: None,
+            level: NoticeLevel::Note,
+            event: None,
+            message: finding.message().to_owned(),
+            details: Vec::new(),
+        }));
+    }
+    plan.state = Some(state);
     for issue in issues {
         io.say(format_args!("warning: {}\nhint: {}", issue.message, issue.remedy));
     }

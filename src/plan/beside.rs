@@ -1,16 +1,37 @@
-//! What is beside building and testing: removed nodes, hooks, grants, operations, remarks.
+//! What is beside building and testing: removed nodes, hooks, grants, operations, what others changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build_set::BuildSet;
 use super::data_tests::DataTests;
-use super::document::{LeftOut, LeftOutKind, Materialization, NotYours, NotYoursFate, Notice, RemovedNode, SkipReason};
+use super::document::{ChangedDefinition, LeftOut, LeftOutKind, NotYours, NotYoursFate, RemovedNode};
 use super::facts::Facts;
-use crate::artifacts::{Manifest, ResourceType};
+use crate::artifacts::{Manifest, Resource, ResourceType};
 use crate::changes::ChangeKind;
 use crate::project::NodeId;
 
-/// Removed and disabled models, seeds, snapshots and sources, with what still refers to them.
+/// Sources, exposures and the like that changed: no list of what is to be done has room for their reasons.
+pub(super) fn definitions(facts: &Facts<'_>, wanted: impl Fn(NodeId) -> bool) -> Vec<ChangedDefinition> {
+    let changed = facts.changes.nodes.iter().filter(|(_, change)| {
+        matches!(change.kind, ChangeKind::Added | ChangeKind::Modified | ChangeKind::Renamed { .. })
+    });
+    changed
+        .filter_map(|(unique_id, change)| {
+            let kind = facts.pr.resource(unique_id)?.resource_type();
+            let has_its_place = kind.is_relation()
+                || matches!(kind, ResourceType::Test | ResourceType::UnitTest | ResourceType::Function);
+            let left_out = facts.graph.id(unique_id).is_some_and(|id| !wanted(id));
+            (!has_its_place && !left_out).then(|| ChangedDefinition {
+                unique_id: unique_id.clone(),
+                resource_type: kind.as_str().to_owned(),
+                new: change.kind != ChangeKind::Modified,
+                reasons: change.reasons.clone(),
+            })
+        })
+        .collect()
+}
+
+/// Removed and disabled members of every kind, with what still refers to them.
 pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
     let gone: BTreeMap<&str, bool> = facts
         .changes
@@ -36,40 +57,42 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
         .collect();
     let now = readers(facts.pr, &gone);
     let before = readers(facts.state, &gone);
-    let still_there = |id: &&&str| facts.graph.id(id).is_some();
+    let still_there = |id: &&str| facts.graph.id(id).is_some();
     gone.iter()
         .filter_map(|(id, disabled)| {
-            let (kind, production) = match (facts.state.nodes.get(*id), facts.state.sources.get(*id)) {
-                (Some(node), _) => (node.resource_type, node.relation_name.as_deref()),
-                (None, Some(source)) => (ResourceType::Source, source.relation_name.as_deref()),
-                (None, None) => return None,
+            let was = facts.state.resource(id)?;
+            let kind = was.resource_type();
+            let production = match was {
+                Resource::Node(node) if kind.is_relation() => node.relation_name.as_deref(),
+                Resource::Source(source) => source.relation_name.as_deref(),
+                _ => None,
             };
-            if !kind.is_relation() && kind != ResourceType::Source {
-                return None;
-            }
-            let strings = |ids: Vec<&&str>| ids.into_iter().map(|id| (*id).to_owned()).collect();
+            let has_relation = kind.is_relation() || kind == ResourceType::Source;
+            let parents = was.depends_on().filter(|_| !has_relation);
+            let parents = parents.into_iter().flat_map(|depends_on| &depends_on.nodes).map(AsRef::as_ref);
+            let strings = |ids: BTreeSet<&str>| ids.into_iter().map(str::to_owned).collect();
+            let none = BTreeSet::new();
             Some(RemovedNode {
                 unique_id: (*id).to_owned(),
                 resource_type: kind.as_str().to_owned(),
                 disabled: *disabled,
                 renamed_to: renamed.get(id).map(|to| (*to).to_owned()),
                 production: production.map(str::to_owned),
-                referred_by: strings(now.get(id).into_iter().flatten().collect()),
-                was_read_by: strings(before.get(id).into_iter().flatten().filter(still_there).collect()),
+                referred_by: strings(now.get(id).unwrap_or(&none).clone()),
+                was_read_by: strings(before.get(id).unwrap_or(&none).iter().copied().filter(still_there).collect()),
+                depended_on: strings(parents.filter(still_there).collect()),
             })
         })
         .collect()
 }
 
-/// Who depends on each of `parents` in a manifest, tests left out.
+/// Who depends on each of `parents` in a manifest: models, tests, exposures, semantic models and all others.
 fn readers<'m>(manifest: &'m Manifest<'_>, parents: &BTreeMap<&str, bool>) -> BTreeMap<&'m str, BTreeSet<&'m str>> {
     let mut found: BTreeMap<&'m str, BTreeSet<&'m str>> = BTreeMap::new();
-    let nodes = manifest.nodes.iter().filter(|(_, node)| node.resource_type != ResourceType::Test);
-    let nodes = nodes.map(|(id, node)| (id, &node.depends_on));
-    let exposures = manifest.exposures.iter().map(|(id, exposure)| (id, &exposure.depends_on));
-    for (id, depends_on) in nodes.chain(exposures) {
-        for parent in depends_on.nodes.iter().filter(|parent| parents.contains_key(parent.as_ref())) {
-            found.entry(parent.as_ref()).or_default().insert(id.as_ref());
+    for (id, resource) in manifest.resources().filter(|(_, resource)| resource.is_enabled()) {
+        let depends_on = resource.depends_on().into_iter().flat_map(|depends_on| &depends_on.nodes);
+        for parent in depends_on.filter(|parent| parents.contains_key(parent.as_ref())) {
+            found.entry(parent.as_ref()).or_default().insert(id);
         }
     }
     found
@@ -118,54 +141,5 @@ pub(super) fn not_yours(facts: &Facts<'_>, set: &BuildSet) -> Vec<NotYours> {
     };
     let all = facts.changes.not_yours.iter();
     all.map(|(id, change)| NotYours { unique_id: id.clone(), changed: change.reasons.clone(), fate: fate(id) })
-        .collect()
-}
-
-/// Remarks on what is built in another way than dbt builds it, and on what is read from production
-/// although it changed.
-pub(super) fn notices(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeId>) -> Vec<Notice> {
-    let mut found = Vec::new();
-    let mut add = |id: NodeId, message: String| {
-        found.push(Notice { unique_id: Some(facts.name(id).to_owned()), message });
-    };
-    for id in proxied {
-        let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
-        if set.not_checked.contains_key(id) || left_out {
-            add(*id, "is not built, so what reads it reads production's".to_owned());
-        } else if set.stale.contains(id) {
-            add(*id, "is not built, so what reads it reads production's, without what others changed".to_owned());
-        }
-    }
-    for (id, materialization) in &set.built {
-        match materialization {
-            Materialization::MaterializedViewAsTable => {
-                add(*id, "is built as a table; what only its own materialization refuses is not seen".to_owned());
-            }
-            Materialization::SnapshotFirstRun => {
-                add(*id, "is built as on its first run, without history".to_owned());
-            }
-            _ => {}
-        }
-    }
-    found.extend(overridden_materializations(facts, set));
-    found
-}
-
-/// Materializations of dbt's that the project replaces: premerge builds dbt's.
-fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
-    let Some(project) = facts.pr.metadata.project_name.as_deref() else { return Vec::new() };
-    let used: BTreeSet<String> =
-        set.built.keys().filter_map(|id| facts.node(*id)?.materialized()).map(|name| name.into_owned()).collect();
-    used.into_iter()
-        .filter(|name| {
-            let own = format!("macro.{project}.materialization_{name}_");
-            facts.pr.macros.keys().any(|id| id.starts_with(&own))
-        })
-        .map(|name| Notice {
-            unique_id: None,
-            message: format!(
-                "the project has a materialization `{name}` of its own; premerge builds as dbt's `{name}`"
-            ),
-        })
         .collect()
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reasons::Reasons;
+use crate::artifacts::StateFacts;
 use crate::changes::Reason;
 
 /// What a run will do, in which order, and why; and what it will not do.
@@ -21,6 +22,10 @@ pub struct Plan {
     pub adapter: String,
     /// The temporary schema.
     pub schema: String,
+    /// Production's manifest, and how old it was when this was written: the one thing in here that the manifests
+    /// alone do not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateFacts>,
     /// How many of each.
     pub summary: Summary,
     /// What is built, parents before children.
@@ -29,6 +34,10 @@ pub struct Plan {
     pub proxies: Vec<Proxy>,
     /// Data tests that are run.
     pub tests: Vec<PlannedTest>,
+    /// What changed and is nothing to build or run by itself: sources, exposures, metrics, semantic models, saved
+    /// queries, analyses, operations.
+    #[serde(default)]
+    pub definitions: Vec<ChangedDefinition>,
     /// What needs no run of its own.
     pub skipped: Vec<Skipped>,
     /// What dbt would run and premerge will not: checks that are missing from the verdict.
@@ -50,7 +59,8 @@ pub struct Plan {
 /// Counts of a [`Plan`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Changed models, seeds, snapshots, sources, functions and tests, ephemeral and unbuilt ones included.
+    /// Changed models, seeds, snapshots, functions, tests, sources, exposures and the semantic layer; ephemeral and
+    /// unbuilt ones included. New sources and exposures are no change to dbt.
     pub changed: usize,
     /// Nodes built because they changed.
     pub built_changed: usize,
@@ -228,6 +238,19 @@ pub enum TestWhy {
     },
 }
 
+/// A source, an exposure or the like that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedDefinition {
+    /// dbt's unique_id.
+    pub unique_id: String,
+    /// dbt's name of its type.
+    pub resource_type: String,
+    /// Whether production does not have it at all. dbt's `state:modified` leaves new ones of most types out.
+    pub new: bool,
+    /// In which ways it differs.
+    pub reasons: Vec<Reason>,
+}
+
 /// Something that needs no run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
@@ -318,6 +341,9 @@ pub struct RemovedNode {
     pub referred_by: Vec<String>,
     /// What read it in production and is still there.
     pub was_read_by: Vec<String>,
+    /// Of a test, an exposure or something else without a relation: what it depended on and is still there.
+    #[serde(default)]
+    pub depended_on: Vec<String>,
 }
 
 /// A change that others made.
@@ -377,6 +403,28 @@ pub enum LeftOutKind {
 pub struct Notice {
     /// The node it is about.
     pub unique_id: Option<String>,
-    /// A sentence.
+    /// How much it weighs.
+    #[serde(default)]
+    pub level: NoticeLevel,
+    /// dbt's name of the event, where dbt says it too: `ContractBreakingChangeError`, `SeedExceedsLimitSamePath`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// A sentence; about a node, what follows the node's name.
     pub message: String,
+    /// For a contract: what breaks, a phrase each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+/// How much a [`Notice`] weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeLevel {
+    /// dbt stops with it, and a check fails.
+    Error,
+    /// Somebody should look at it.
+    Warn,
+    /// Worth knowing.
+    #[default]
+    Note,
 }

@@ -8,6 +8,7 @@ use super::data_tests::{self, DataTests};
 use super::document::{DOWNSTREAM_SHOWN, NotChecked, Plan, PlannedNode, Proxy, Skipped, Summary, Why};
 use super::facts::Facts;
 use super::gates::gates;
+use super::notices::notices;
 use super::places::places;
 use super::reasons;
 use crate::artifacts::{Manifest, ResourceType};
@@ -133,16 +134,18 @@ pub fn plan<'a>(
         project: pr.metadata.project_name.as_deref().unwrap_or_default().to_owned(),
         adapter: dialect.adapter().to_owned(),
         schema: options.schema.clone(),
+        state: None,
         summary: Summary::default(),
         nodes,
         proxies,
         skipped: skipped(&facts, &set),
         not_checked: not_checked(&facts, &set, &tests),
+        definitions: beside::definitions(&facts, wanted),
         removed: beside::removed(&facts),
         reasons: reasons::reasons(&facts),
         not_yours: beside::not_yours(&facts, &set),
         left_out: beside::left_out(&facts, &set, &tests),
-        notices: beside::notices(&facts, &set, &proxy_ids),
+        notices: notices(&facts, &set, &proxy_ids, wanted),
         tests: tests.run.into_values().map(|(test, _)| test).collect(),
     };
     plan.summary = summary(&facts, &plan);
@@ -282,12 +285,7 @@ fn reasons(facts: &Facts<'_>, id: NodeId) -> Vec<Reason> {
 
 fn summary(facts: &Facts<'_>, plan: &Plan) -> Summary {
     let counted = |id: &NodeId| {
-        let kind = facts.kind(*id);
-        kind.is_relation()
-            || matches!(
-                kind,
-                ResourceType::Source | ResourceType::Function | ResourceType::Test | ResourceType::UnitTest
-            )
+        !matches!(facts.kind(*id), ResourceType::Analysis | ResourceType::Operation | ResourceType::Other)
     };
     let changed = facts.changes.nodes.keys().filter_map(|id| facts.graph.id(id));
     let mut summary = Summary {

@@ -9,15 +9,16 @@ mod document;
 mod facts;
 mod gates;
 mod make;
+mod notices;
 mod places;
 mod reasons;
 mod relocation;
 mod render;
 
 pub use document::{
-    DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours, NotYoursFate,
-    Notice, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity, SkipReason, Skipped, Summary, TestKind,
-    TestWhy, Why,
+    ChangedDefinition, DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours,
+    NotYoursFate, Notice, NoticeLevel, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity, SkipReason,
+    Skipped, Summary, TestKind, TestWhy, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};

@@ -100,9 +100,11 @@ impl fmt::Display for MacroChange {
 impl fmt::Display for FromOutside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 3;
-        write!(f, "{} changed though no file or macro of theirs did", plural(self.nodes, "node"))?;
+        let theirs = if self.nodes == 1 { "its file and its macros" } else { "their files and their macros" };
+        write!(f, "{} changed though {theirs} did not", plural(self.nodes, "node"))?;
+        let use_ = if self.nodes == 1 { "; it uses " } else { "; they use " };
         for (place, variable) in self.variables.iter().take(SHOWN).enumerate() {
-            f.write_str(if place == 0 { "; they use " } else { ", " })?;
+            f.write_str(if place == 0 { use_ } else { ", " })?;
             write!(f, "`{}('{}')`", variable.kind, variable.name)?;
         }
         match self.variables.len().saturating_sub(SHOWN) {

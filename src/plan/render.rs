@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::document::{
-    LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Plan, PlannedNode, Severity, SkipReason, Why,
+    LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Notice, NoticeLevel, Plan, PlannedNode, RemovedNode,
+    Severity, SkipReason, TestWhy, Why,
 };
 use super::reasons::Reasons;
+use crate::changes::Reason;
 
 /// Names shown of a list before it is folded.
 const SHOWN: usize = 8;
@@ -18,9 +20,12 @@ const SHOWN: usize = 8;
 pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { width: width.max(40), out };
     page.line(&format!("Plan for {} on {}, temporary schema {}", plan.project, plan.adapter, plan.schema))?;
+    state(plan, &mut page)?;
+    contracts(plan, &mut page)?;
     built(plan, &mut page)?;
     proxies(plan, &mut page)?;
     tests(plan, &mut page)?;
+    definitions(plan, &mut page)?;
     not_checked(plan, &mut page)?;
     skipped(plan, &mut page)?;
     reasons(plan, &mut page)?;
@@ -122,6 +127,38 @@ fn plural(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
+/// `Production's manifest is 2 days old, its commit 51be0c2 is 10 days old and 12 commits behind`.
+fn state(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let Some(state) = &plan.state else { return Ok(()) };
+    let facts = state.in_words();
+    if facts.is_empty() { Ok(()) } else { page.line(&facts.join(", ").replacen("production", "Production", 1)) }
+}
+
+/// What the reviewer must not miss stands first.
+fn contracts(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    let broken: Vec<&Notice> = plan.notices.iter().filter(|notice| !notice.details.is_empty()).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Broken contracts: {}", broken.len()))?;
+    for notice in broken {
+        let weight = match notice.level {
+            NoticeLevel::Error => "error: ",
+            NoticeLevel::Warn => "warning: ",
+            NoticeLevel::Note => "",
+        };
+        let name = notice.unique_id.as_deref().map(short).unwrap_or_default();
+        page.line(&format!("  {weight}{name} {}", notice.message))?;
+        for detail in notice.details.iter().take(SHOWN) {
+            page.line(&format!("    {detail}"))?;
+        }
+        if notice.details.len() > SHOWN {
+            page.line(&format!("    and {} more", notice.details.len() - SHOWN))?;
+        }
+    }
+    Ok(())
+}
+
 fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.nodes.is_empty() {
         return page.section("Nothing to build");
@@ -148,7 +185,8 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .iter()
         .map(|node| {
             let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| plural(*count, "test"));
-            vec![short(&node.unique_id).to_owned(), made_as(node), tests, why(&node.why)]
+            let why = why(&node.why, &node.resource_type);
+            vec![short(&node.unique_id).to_owned(), made_as(node), tests, why]
         })
         .collect();
     page.table(&rows)
@@ -166,14 +204,11 @@ fn made_as(node: &PlannedNode) -> String {
     if node.contract_enforced { format!("{text}, contract") } else { text.to_owned() }
 }
 
-fn why(why: &Why) -> String {
+fn why(why: &Why, resource_type: &str) -> String {
     match why {
         Why::Changed { renamed_from: Some(from), .. } => format!("renamed from {}", short(from)),
         Why::Changed { new: true, .. } => "new".to_owned(),
-        Why::Changed { reasons, .. } => {
-            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            format!("changed: {}", reasons.join(", "))
-        }
+        Why::Changed { reasons, .. } => format!("changed: {}", phrases(reasons, resource_type)),
         Why::Downstream { of, and_more } => {
             let names: Vec<&str> = of.iter().map(|id| short(id)).collect();
             format!("downstream of {}{}", names.join(", "), if *and_more { ", …" } else { "" })
@@ -187,6 +222,23 @@ fn why(why: &Why) -> String {
             format!("needed by your change, others changed it: read by {}", names.join(", "))
         }
     }
+}
+
+fn phrases(reasons: &[Reason], resource_type: &str) -> String {
+    reasons.iter().map(|reason| reason.about(resource_type)).collect::<Vec<_>>().join(", ")
+}
+
+/// `seed` of `seed.shop.rates`.
+fn kind(unique_id: &str) -> &str {
+    unique_id.split('.').next().unwrap_or_default()
+}
+
+/// `name (reasons)`.
+fn with_reasons(unique_id: &str, reasons: &[Reason]) -> String {
+    if reasons.is_empty() {
+        return short(unique_id).to_owned();
+    }
+    format!("{} ({})", short(unique_id), phrases(reasons, kind(unique_id)))
 }
 
 fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -203,7 +255,45 @@ fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     let warn = plan.tests.iter().filter(|test| test.severity == Severity::Warn).count();
     let warn = if warn > 0 { format!(", {warn} of severity warn") } else { String::new() };
-    page.section(&format!("Run {}{warn}", plural(plan.tests.len(), "data test")))
+    page.section(&format!("Run {}{warn}", plural(plan.tests.len(), "data test")))?;
+    let changed = plan.tests.iter().filter_map(|test| match &test.why {
+        TestWhy::Changed { reasons } => Some((test, reasons)),
+        TestWhy::Tests { .. } => None,
+    });
+    let (new, changed): (Vec<_>, Vec<_>) = changed.partition(|(_, reasons)| reasons.contains(&Reason::New));
+    if !new.is_empty() {
+        page.line(&format!("  {} new:", new.len()))?;
+        page.names(new.iter().map(|(test, _)| test.name.as_str()))?;
+    }
+    if !changed.is_empty() {
+        page.line(&format!("  {} changed:", changed.len()))?;
+        let named: Vec<String> =
+            changed.iter().map(|(test, reasons)| format!("{} ({})", test.name, phrases(reasons, "test"))).collect();
+        page.names(named.iter().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+fn definitions(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.definitions.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Changed, with nothing to build of their own: {}", plan.definitions.len()))?;
+    let rows: Vec<Vec<String>> = plan
+        .definitions
+        .iter()
+        .take(2 * SHOWN)
+        .map(|entry| {
+            let kind = entry.resource_type.replace('_', " ");
+            let why = if entry.new { "new".to_owned() } else { phrases(&entry.reasons, &entry.resource_type) };
+            vec![kind, short(&entry.unique_id).to_owned(), why]
+        })
+        .collect();
+    page.table(&rows)?;
+    match plan.definitions.len().saturating_sub(rows.len()) {
+        0 => Ok(()),
+        more => page.line(&format!("  and {more} more")),
+    }
 }
 
 fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -211,20 +301,20 @@ fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     page.section(&format!("Not checked: {}", plan.not_checked.len()))?;
-    let mut tests: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut tests: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
     let mut rows = Vec::new();
     for entry in &plan.not_checked {
         let name = short(&entry.unique_id).to_owned();
         if matches!(entry.resource_type.as_str(), "test" | "unit_test") {
-            tests.entry(not_checked_tests(&entry.reason)).or_default().push(name);
+            let noun = if entry.resource_type == "unit_test" { "unit test" } else { "test" };
+            tests.entry((noun, not_checked_tests(&entry.reason))).or_default().push(name);
         } else {
             rows.push(vec![entry.resource_type.clone(), name, not_checked_reason(&entry.reason)]);
         }
     }
     page.table(&rows)?;
-    for (text, names) in tests {
-        let count = if names.len() == 1 { "1 test".to_owned() } else { format!("{} tests", names.len()) };
-        page.line(&format!("  {count} {text}:"))?;
+    for ((noun, text), names) in tests {
+        page.line(&format!("  {} {text}:", plural(names.len(), noun)))?;
         page.names(names.iter().map(String::as_str))?;
     }
     Ok(())
@@ -252,7 +342,7 @@ fn not_checked_tests(reason: &NotCheckedReason) -> String {
         NotCheckedReason::ParentNotAvailable { .. } => "on nodes neither built nor in production".to_owned(),
         NotCheckedReason::MissingParent { .. } => "on nodes that are not there".to_owned(),
         NotCheckedReason::NothingOfItIsBuilt => "on nodes that are not built".to_owned(),
-        NotCheckedReason::UnitTestUnsupported => "of units, which premerge does not run yet".to_owned(),
+        NotCheckedReason::UnitTestUnsupported => "that premerge does not run yet".to_owned(),
         other => format!("({})", not_checked_reason(other)),
     }
 }
@@ -260,10 +350,7 @@ fn not_checked_tests(reason: &NotCheckedReason) -> String {
 fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let mut groups: BTreeMap<SkipReason, Vec<String>> = BTreeMap::new();
     for entry in &plan.skipped {
-        let reasons: Vec<String> = entry.changed.iter().map(ToString::to_string).collect();
-        let name = short(&entry.unique_id);
-        let name = if reasons.is_empty() { name.to_owned() } else { format!("{name} ({})", reasons.join(", ")) };
-        groups.entry(entry.reason).or_default().push(name);
+        groups.entry(entry.reason).or_default().push(with_reasons(&entry.unique_id, &entry.changed));
     }
     for (reason, names) in groups {
         page.section(match reason {
@@ -283,24 +370,51 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     page.section(&format!("Removed: {}", plan.removed.len()))?;
-    let rows: Vec<Vec<String>> = plan
-        .removed
-        .iter()
+    // A test that went with all that it tested is no news beside that.
+    let (with_their_nodes, own): (Vec<_>, Vec<_>) = plan.removed.iter().partition(|node| went_with_its_nodes(node));
+    let rows: Vec<Vec<String>> = own
+        .into_iter()
         .map(|node| {
-            let list = |ids: &[String]| ids.iter().map(|id| short(id)).collect::<Vec<_>>().join(", ");
-            let readers = match (node.referred_by.is_empty(), node.was_read_by.is_empty()) {
-                (false, _) => format!("still referred to by {}", list(&node.referred_by)),
-                (true, false) => format!("was read by {}", list(&node.was_read_by)),
-                (true, true) => "nothing read it".to_owned(),
-            };
             let state = match &node.renamed_to {
                 Some(to) => format!("renamed to {}", short(to)),
                 None => (if node.disabled { "disabled" } else { "removed" }).to_owned(),
             };
-            vec![node.resource_type.clone(), short(&node.unique_id).to_owned(), state, readers]
+            vec![node.resource_type.replace('_', " "), short(&node.unique_id).to_owned(), state, readers(node)]
         })
         .collect();
-    page.table(&rows)
+    page.table(&rows)?;
+    match with_their_nodes.len() {
+        0 => Ok(()),
+        count => page.line(&format!("  and {} of what is gone", plural(count, "test"))),
+    }
+}
+
+fn is_test(node: &RemovedNode) -> bool {
+    matches!(node.resource_type.as_str(), "test" | "unit_test")
+}
+
+fn went_with_its_nodes(node: &RemovedNode) -> bool {
+    is_test(node) && node.renamed_to.is_none() && node.depended_on.is_empty()
+}
+
+fn readers(node: &RemovedNode) -> String {
+    let list = |ids: &[String]| {
+        let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
+        ids.iter().take(SHOWN).map(|id| short(id)).collect::<Vec<_>>().join(", ") + &more
+    };
+    if !node.referred_by.is_empty() {
+        format!("still referred to by {}", list(&node.referred_by))
+    } else if !node.was_read_by.is_empty() {
+        format!("was read by {}", list(&node.was_read_by))
+    } else if is_test(node) {
+        format!("it tested {}", list(&node.depended_on))
+    } else if !node.depended_on.is_empty() {
+        format!("it depended on {}", list(&node.depended_on))
+    } else if node.resource_type == "exposure" {
+        String::new()
+    } else {
+        "nothing read it".to_owned()
+    }
 }
 
 fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -331,8 +445,7 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
 fn not_yours(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let mut groups: BTreeMap<NotYoursFate, Vec<String>> = BTreeMap::new();
     for entry in &plan.not_yours {
-        let reasons: Vec<String> = entry.changed.iter().map(ToString::to_string).collect();
-        groups.entry(entry.fate).or_default().push(format!("{} ({})", short(&entry.unique_id), reasons.join(", ")));
+        groups.entry(entry.fate).or_default().push(with_reasons(&entry.unique_id, &entry.changed));
     }
     for (fate, names) in groups {
         page.section(match fate {
@@ -361,7 +474,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             LeftOutKind::Grants => "grants on",
             LeftOutKind::OnRunStart => "on-run-start",
             LeftOutKind::OnRunEnd => "on-run-end",
-            LeftOutKind::StoreFailures => "stored failures of",
+            LeftOutKind::StoreFailures => "storing the failing rows of",
         };
         let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
         let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
@@ -371,11 +484,12 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 fn notices(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    if plan.notices.is_empty() {
+    let mut rest = plan.notices.iter().filter(|notice| notice.details.is_empty()).peekable();
+    if rest.peek().is_none() {
         return Ok(());
     }
     page.section("Note")?;
-    for notice in &plan.notices {
+    for notice in rest {
         match &notice.unique_id {
             Some(unique_id) => page.line(&format!("  {} {}", short(unique_id), notice.message))?,
             None => page.line(&format!("  {}", notice.message))?,

@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Scoreboard};
-use super::facts::{Facts, Interruption, LeftOut, NotChecked, StateFacts, TemporarySchema, Timings};
+use super::facts::{Facts, Interruption, LeftOut, NotChecked, TemporarySchema, Timings};
 use super::finding::Finding;
 use super::impact::{CosmeticChange, Impact, RemovedNode};
 use super::lint::LintFacts;
 use super::not_yours::NotYours;
 use super::outcome::{NodeOutcome, TestOutcome};
 use super::verdict::{Verdict, conclude};
+use crate::artifacts::StateFacts;
 use crate::plan::Reasons;
 
 /// Version of the JSON document. A reader that knows it can read every document that carries it.

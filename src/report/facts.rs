@@ -49,30 +49,6 @@ pub struct RunFacts {
     pub url: Option<String>,
 }
 
-/// The production manifest that the pull request was compared with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StateFacts {
-    /// When dbt wrote it (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generated_at: Option<String>,
-    /// Its age when the run started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub age_seconds: Option<u64>,
-    /// The commit it was made of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// That commit's age when the run started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit_age_seconds: Option<u64>,
-    /// How many commits have been made since on the branch that the pull request is to be merged into; where CI does
-    /// not name it, on the checked-out one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commits_behind: Option<u64>,
-    /// Version of the dbt that wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dbt_version: Option<String>,
-}
-
 /// The temporary schema of the run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemporarySchema {

@@ -93,6 +93,11 @@ pub mod rules {
     pub const TEST_ERROR: RuleId = RuleId::known("test-error");
     /// What a built relation has differs from the contract that its model declares.
     pub const CONTRACT_BROKEN: RuleId = RuleId::known("contract-broken");
+    /// A model's contract changes in a way that can break who relies on it. dbt calls that an error for a version of
+    /// a model, a warning otherwise.
+    pub const CONTRACT_BREAKING_CHANGE: RuleId = RuleId::known("contract-breaking-change");
+    /// dbt could not tell whether a seed changed.
+    pub const SEED_NOT_COMPARED: RuleId = RuleId::known("seed-not-compared");
     /// A manifest lacks something that a check needs, such as compiled SQL.
     pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
     /// The production manifest, or the commit it was made of, is older than the configured age.

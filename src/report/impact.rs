@@ -65,6 +65,9 @@ pub struct RemovedNode {
     pub unique_id: String,
     /// Name.
     pub name: String,
+    /// dbt's name of its type, such as `model`.
+    #[serde(default)]
+    pub resource_type: String,
     /// Names of what still refers to it.
     #[serde(default)]
     pub still_used_by: Vec<String>,

@@ -21,9 +21,10 @@ pub mod terminal; // what `premerge check` prints
 mod verdict;
 mod words;
 
+pub use crate::artifacts::StateFacts;
 pub use check::{Check, CheckState, Scoreboard};
 pub use draft::{Draft, Report, SCHEMA_VERSION};
-pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, StateFacts, TemporarySchema, Timings};
+pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
 pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, RemovedNode};
 pub use lint::LintFacts;

@@ -304,7 +304,8 @@ fn removed(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     }
     screen.heading(&format!("Removed ({})", report.removed.len()))?;
     for node in report.removed.iter().take(ITEMS) {
-        let mut text = format!("− {}", node.name);
+        let kind = words::kind(&node.resource_type).map(|kind| kind + " ").unwrap_or_default();
+        let mut text = format!("− {kind}{}", node.name);
         if let Some(new) = &node.renamed_to {
             text.push_str(&format!(", probably renamed to {new}"));
         }

@@ -91,6 +91,11 @@ pub(super) fn cosmetic(report: &Report) -> Option<String> {
     })
 }
 
+/// `semantic model`: what stands before a name; nothing before a model's, which is what people expect. To be escaped.
+pub(super) fn kind(resource_type: &str) -> Option<String> {
+    (!matches!(resource_type, "" | "model")).then(|| resource_type.replace('_', " "))
+}
+
 /// What the report's nodes are: `model` if all are, `node` otherwise.
 fn node_word(report: &Report) -> &'static str {
     if report.nodes.iter().all(|node| node.resource_type == "model") { "model" } else { "node" }

@@ -257,6 +257,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
         removed: vec![RemovedNode {
             unique_id: text(),
             name: text(),
+            resource_type: text(),
             still_used_by: vec![text(), text()],
             renamed_to: Some(text()),
             disabled: false,
@@ -327,6 +328,7 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
     draft.removed.extend((0..nodes).map(|number| RemovedNode {
         unique_id: format!("model.analytics.gone_{number}"),
         name: format!("gone_{number}"),
+        resource_type: if number % 2 == 0 { "model".into() } else { "semantic_model".into() },
         still_used_by: (0..nodes).map(|user| format!("user_{user}_of_what_is_gone")).collect(),
         renamed_to: None,
         disabled: false,

@@ -25,14 +25,6 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 
-    /// Commit that production's manifest was made of: shown in the report, with its age and how far it is behind if the
-    /// checkout's git knows
-    #[arg(long, value_name = "SHA", env = "PREMERGE_STATE_COMMIT", help_heading = "Manifests")]
-    pub(crate) state_commit: Option<String>,
-    /// Hours after which production's manifest is called old; 0 for never [default: 48]
-    #[arg(long, value_name = "HOURS", env = "PREMERGE_STATE_MAX_AGE_HOURS", help_heading = "Manifests")]
-    pub(crate) state_max_age_hours: Option<u64>,
-
     /// The temporary schema [default: premerge_pr_<number>]
     #[arg(long, value_name = "NAME", env = "PREMERGE_SCHEMA", help_heading = "Run")]
     pub(crate) schema: Option<String>,

@@ -5,13 +5,13 @@ use super::args::CheckArgs;
 use super::carry_out::Job;
 use super::settings::Settings;
 use super::summary::{self, Sources};
-use super::{git, state};
 use crate::artifacts::Manifest;
 use crate::build::{Observer, Unobserved};
 use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
 use crate::commands::{CommandError, Io, runtime};
+use crate::commands::{git, state_age as state};
 use crate::publish::detect::Ci;
 use crate::report::{Draft, Facts, Report};
 

@@ -3,12 +3,10 @@
 mod args;
 mod carry_out;
 mod deliver;
-mod git;
 mod identity;
 mod job;
 mod lint;
 mod settings;
-mod state;
 mod summary;
 mod whose;
 

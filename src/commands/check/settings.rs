@@ -6,17 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::args::CheckArgs;
-use super::git;
 use crate::commands::CommandError;
+use crate::commands::state_age::given_commit;
 use crate::config::{AtEnd, AtStart, ConfigFile, DbtProject, Env, LintConfig, Target};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
 
 /// Hours until clean-up may drop a temporary schema, unless configured.
 const EXPIRE_AFTER_HOURS: u32 = 72;
-
-/// Hours after which production's manifest counts as old, unless configured.
-const STATE_MAX_AGE_HOURS: u64 = 48;
 
 /// Everything the run needs to know, in its final form.
 #[derive(Debug)]
@@ -66,19 +63,14 @@ impl Settings {
             Some(name) => named(name, pull_request, project.name.as_deref())?,
             None => named("premerge_pr_{pr}", pull_request, None)?,
         };
-        // CI sets what it does not know to nothing.
-        let state_commit = args.state_commit.clone().filter(|commit| !commit.is_empty());
-        if let Some(commit) = state_commit.as_ref().filter(|commit| !git::is_hash(commit)) {
-            let what = "a commit's hash of 7 to 64 hexadecimal digits";
-            return Err(CommandError::Usage(format!("--state-commit {commit:?} is not {what}")));
-        }
+        let state_commit = given_commit(args.manifests.state_commit.as_deref())?;
         let hours = i64::from(file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(Self {
-            state: env.cwd.join(&args.manifests.state),
+            state: args.manifests.production(&env.cwd)?,
             base: args.manifests.base(&env.cwd),
             manifest: args.manifests.pull_request(&env.cwd, &project_dir),
             state_commit,
-            state_max_age_hours: args.state_max_age_hours.or(file.state_max_age_hours).unwrap_or(STATE_MAX_AGE_HOURS),
+            state_max_age_hours: args.manifests.max_age_hours(file.state_max_age_hours),
             schema,
             schema_by_default: chosen.is_none(),
             at_start: args.at_start.or(file.at_start).unwrap_or_default(),

@@ -7,7 +7,8 @@ use crate::artifacts::{IssueSeverity, Manifest, ManifestIssue, Node, ResourceTyp
 use crate::build::{Failure, JobResult, JobStatus, Outcome, Stop, left_out_of_contract};
 use crate::changes::{ChangeKind, Changes};
 use crate::plan::{
-    LeftOutKind, NotCheckedReason, Plan, PlannedNode, PlannedTest, TestKind as PlannedKind, Why as PlannedWhy,
+    LeftOutKind, NotCheckedReason, Notice, NoticeLevel, Plan, PlannedNode, PlannedTest, TestKind as PlannedKind,
+    Why as PlannedWhy,
 };
 use crate::project::{Graph, NodeId};
 use crate::report::{
@@ -47,10 +48,7 @@ pub(super) fn planned(draft: &mut Draft, sources: Sources<'_>) {
         let message = format!("`{}` is gone, and {} still use it", removed.name, removed.still_used_by.join(", "));
         draft.findings.push(Finding::about(Severity::Warning, rules::REMOVED_IN_USE, &removed.unique_id, message));
     }
-    for notice in &plan.notices {
-        let about = notice.unique_id.as_deref().unwrap_or(&plan.project);
-        draft.findings.push(Finding::about(Severity::Notice, rules::MANIFEST_PARTIAL, about, &notice.message));
-    }
+    draft.findings.extend(plan.notices.iter().map(|notice| sources.notice(notice)));
 }
 
 /// What a manifest check has to say becomes findings.
@@ -174,12 +172,35 @@ fn said(failure: &Failure) -> (Option<String>, Option<String>) {
 }
 
 impl Sources<'_> {
+    /// A remark of the plan as a finding.
+    fn notice(&self, notice: &Notice) -> Finding {
+        let severity = match notice.level {
+            NoticeLevel::Error => Severity::Error,
+            NoticeLevel::Warn => Severity::Warning,
+            NoticeLevel::Note => Severity::Notice,
+        };
+        let about = notice.unique_id.as_deref().unwrap_or(&self.plan.project);
+        if notice.details.is_empty() {
+            let rule = if notice.event.is_some() { rules::SEED_NOT_COMPARED } else { rules::MANIFEST_PARTIAL };
+            return Finding::about(severity, rule, about, &notice.message);
+        }
+        let message = format!("{}: {}", notice.message, notice.details.join(", "));
+        let finding = Finding::about(severity, rules::CONTRACT_BREAKING_CHANGE, about, message);
+        let place = self.pr.nodes.get(about).and_then(|node| self.place(node));
+        finding.with_place(place).with_remedy(
+            "keep the contract and make a new version of the model; a model may go once its deprecation_date is past",
+        )
+    }
+
     fn node(&self, planned: &PlannedNode) -> NodeOutcome {
         let mut node = NodeOutcome::new(&planned.unique_id, &planned.name, NodeStatus::NotChecked);
         let (changed, why) = match &planned.why {
             PlannedWhy::Changed { reasons, .. } => (
                 true,
-                reasons.iter().map(|reason| Why { kind: kind_of(reason), text: plain(&reason.to_string()) }).collect(),
+                reasons
+                    .iter()
+                    .map(|reason| Why { kind: kind_of(reason), text: plain(&reason.about(&planned.resource_type)) })
+                    .collect(),
             ),
             PlannedWhy::Downstream { of, and_more } => {
                 let names: Vec<_> = of.iter().take(2).map(|id| short(id)).collect();
@@ -253,9 +274,13 @@ impl Sources<'_> {
                     LeftOutKind::Grants => ("grants", "nobody else reads the temporary schema"),
                     LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
                     LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
-                    LeftOutKind::StoreFailures => ("stored failures", "the test runs without keeping its rows"),
+                    LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
                 };
-                let subject = format!("{} {what} of {}", left.count, short(&left.unique_id));
+                let name = short(&left.unique_id);
+                let subject = match left.what {
+                    LeftOutKind::StoreFailures => format!("{what} of {name}"),
+                    _ => format!("{} {what} of {name}", left.count),
+                };
                 LeftOut { subject, unique_id: Some(left.unique_id.clone()), reason: why.to_owned() }
             })
             .collect();
@@ -280,14 +305,16 @@ impl Sources<'_> {
                 _ => None,
             })
             .collect();
-        // A removed test removes nothing that anybody reads.
+        // A test that went with all that it tested is no news beside that.
         let removed = self.plan.removed.iter().filter(|removed| {
-            !matches!(ResourceType::from_name(&removed.resource_type), ResourceType::Test | ResourceType::UnitTest)
+            let kind = ResourceType::from_name(&removed.resource_type);
+            !matches!(kind, ResourceType::Test | ResourceType::UnitTest) || !removed.depended_on.is_empty()
         });
         removed
             .map(|removed| RemovedNode {
                 unique_id: removed.unique_id.clone(),
                 name: short(&removed.unique_id).to_owned(),
+                resource_type: removed.resource_type.clone(),
                 still_used_by: removed.referred_by.iter().map(|id| short(id).to_owned()).collect(),
                 renamed_to: renamed.get(removed.unique_id.as_str()).map(|to| short(to).to_owned()),
                 disabled: removed.disabled,

@@ -32,7 +32,7 @@ impl Sources<'_> {
         all.map(|entry| NotYours {
             unique_id: entry.unique_id.clone(),
             name: short(&entry.unique_id).to_owned(),
-            why: whys(&entry.changed),
+            why: whys(&entry.changed, &entry.unique_id),
             fate: match entry.fate {
                 Fate::NotBuilt => NotYoursFate::NotBuilt,
                 Fate::Needed => NotYoursFate::Needed,
@@ -49,14 +49,15 @@ impl Sources<'_> {
             .map(|entry| CosmeticChange {
                 unique_id: entry.unique_id.clone(),
                 name: short(&entry.unique_id).to_owned(),
-                why: whys(&entry.changed),
+                why: whys(&entry.changed, &entry.unique_id),
             })
             .collect()
     }
 }
 
-fn whys(reasons: &[Reason]) -> Vec<Why> {
-    reasons.iter().map(|reason| why(&kind_of(reason), plain(&reason.to_string()))).collect()
+fn whys(reasons: &[Reason], unique_id: &str) -> Vec<Why> {
+    let kind = unique_id.split('.').next().unwrap_or_default();
+    reasons.iter().map(|reason| why(&kind_of(reason), plain(&reason.about(kind)))).collect()
 }
 
 /// What others changed and does not build is no failure of the pull request: it becomes a note, and what reads it

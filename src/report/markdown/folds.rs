@@ -246,7 +246,8 @@ fn removed(page: &Page<'_>) -> Option<String> {
     }
     let lines = removed.iter().map(|node| {
         let how = if node.disabled { "disabled" } else { "deleted" };
-        let mut line = format!("- {} {how}", escape::code(&node.name));
+        let kind = words::kind(&node.resource_type).map(|kind| escape::prose(&kind, CELL) + " ").unwrap_or_default();
+        let mut line = format!("- {kind}{} {how}", escape::code(&node.name));
         if let Some(new) = &node.renamed_to {
             line.push_str(&format!(", probably renamed to {}", escape::code(new)));
         }

@@ -2,9 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::git;
-use crate::artifacts::Manifest;
-use crate::report::{Finding, Severity, StateFacts, rules};
+use super::{CommandError, git};
+use crate::artifacts::{Manifest, StateFacts};
+use crate::report::{Finding, Severity, rules};
+
+/// Hours after which production's manifest is called old, where nobody says otherwise.
+pub(super) const MAX_AGE_HOURS: u64 = 48;
+
+/// The commit of `--state-commit`, if it names one. CI sets what it does not know to nothing.
+pub(super) fn given_commit(given: Option<&str>) -> Result<Option<String>, CommandError> {
+    match given.filter(|commit| !commit.is_empty()) {
+        Some(commit) if !git::is_hash(commit) => {
+            let what = "a commit's hash of 7 to 64 hexadecimal digits";
+            Err(CommandError::Usage(format!("--state-commit {commit:?} is not {what}")))
+        }
+        given => Ok(given.map(str::to_owned)),
+    }
+}
 
 /// Facts of a manifest at the time `now`.
 pub(super) fn facts(manifest: &Manifest<'_>, now: Timestamp) -> StateFacts {
@@ -38,31 +52,13 @@ pub(super) fn old(state: &StateFacts, limit: u64, project: &str) -> Option<Findi
     if limit == 0 || hours < limit || state.commits_behind == Some(0) {
         return None;
     }
-    let mut facts = Vec::new();
-    if let Some(age) = state.age_seconds {
-        facts.push(format!("production's manifest is {} old", hours_in_words(age)));
-    }
-    if let Some(commit) = &state.commit {
-        let short: String = commit.chars().take(7).collect();
-        let age = state.commit_age_seconds.map(|age| format!(" is {} old", hours_in_words(age)));
-        let behind = state.commits_behind.map(|count| format!(" {count} commits behind"));
-        let and = if age.is_some() && behind.is_some() { " and" } else { "" };
-        let rest = format!("{}{and}{}", age.unwrap_or_default(), behind.unwrap_or_default());
-        facts.push(format!("its commit {short}{}", if rest.is_empty() { " is known by name only" } else { &rest }));
-    }
+    let facts = state.in_words();
     let message = format!(
         "{}; what others merged since then counts as this pull request's change",
         if facts.is_empty() { "production's manifest is old".to_owned() } else { facts.join(", ") }
     );
     let finding = Finding::about(Severity::Notice, rules::STATE_OLD, project, message);
     Some(finding.with_remedy("give the manifest of production's last run, or that of the merge base with --base"))
-}
-
-fn hours_in_words(seconds: u64) -> String {
-    match seconds / 3600 {
-        hours @ 0..48 => format!("{hours} h"),
-        hours => format!("{} days", hours / 24),
-    }
 }
 
 #[cfg(test)]

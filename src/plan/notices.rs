@@ -1,0 +1,92 @@
+//! Remarks: what dbt says while it compares, and what is built in another way than dbt builds it.
+
+use std::collections::BTreeSet;
+
+use super::build_set::BuildSet;
+use super::document::{Materialization, Notice, NoticeLevel, SkipReason};
+use super::facts::Facts;
+use crate::changes;
+use crate::project::NodeId;
+
+/// All remarks, the heaviest first. `wanted`: what `--select` and `--exclude` leave.
+pub(super) fn notices(
+    facts: &Facts<'_>,
+    set: &BuildSet,
+    proxied: &BTreeSet<NodeId>,
+    wanted: impl Fn(NodeId) -> bool,
+) -> Vec<Notice> {
+    let is_wanted = |notice: &&changes::Notice| facts.graph.id(&notice.unique_id).is_none_or(&wanted);
+    let mut found: Vec<Notice> = facts.changes.notices.iter().filter(is_wanted).map(dbts).collect();
+    found.sort_by(|a, b| (a.level, &a.unique_id).cmp(&(b.level, &b.unique_id)));
+    found.extend(built_differently(facts, set, proxied));
+    found.extend(overridden_materializations(facts, set));
+    found
+}
+
+/// What dbt says too. It warns of seeds that it does not compare at every run, so that is no more than a note.
+fn dbts(notice: &changes::Notice) -> Notice {
+    let level = match (notice.kind.is_error(), notice.kind.is_of_contract()) {
+        (true, _) => NoticeLevel::Error,
+        (false, true) => NoticeLevel::Warn,
+        (false, false) => NoticeLevel::Note,
+    };
+    Notice {
+        unique_id: Some(notice.unique_id.clone()),
+        level,
+        event: Some(notice.kind.as_str().to_owned()),
+        message: notice.kind.says().to_owned(),
+        details: notice.details.clone(),
+    }
+}
+
+fn note(unique_id: Option<&str>, message: String) -> Notice {
+    let unique_id = unique_id.map(str::to_owned);
+    Notice { unique_id, level: NoticeLevel::Note, event: None, message, details: Vec::new() }
+}
+
+/// Remarks on what is built in another way than dbt builds it, and on what is read from production
+/// although it changed.
+fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeId>) -> Vec<Notice> {
+    let mut found = Vec::new();
+    let mut add = |id: NodeId, message: String| {
+        found.push(note(Some(facts.name(id)), message));
+    };
+    for id in proxied {
+        let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
+        if set.not_checked.contains_key(id) || left_out {
+            add(*id, "is not built, so what reads it reads production's".to_owned());
+        } else if set.stale.contains(id) {
+            add(*id, "is not built, so what reads it reads production's, without what others changed".to_owned());
+        }
+    }
+    for (id, materialization) in &set.built {
+        match materialization {
+            Materialization::MaterializedViewAsTable => {
+                add(*id, "is built as a table; what only its own materialization refuses is not seen".to_owned());
+            }
+            Materialization::SnapshotFirstRun => {
+                add(*id, "is built as on its first run, without history".to_owned());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Materializations of dbt's that the project replaces: premerge builds dbt's.
+fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
+    let Some(project) = facts.pr.metadata.project_name.as_deref() else { return Vec::new() };
+    let used: BTreeSet<String> =
+        set.built.keys().filter_map(|id| facts.node(*id)?.materialized()).map(|name| name.into_owned()).collect();
+    used.into_iter()
+        .filter(|name| {
+            let own = format!("macro.{project}.materialization_{name}_");
+            facts.pr.macros.keys().any(|id| id.starts_with(&own))
+        })
+        .map(|name| {
+            let text =
+                format!("the project has a materialization `{name}` of its own; premerge builds as dbt's `{name}`");
+            note(None, text)
+        })
+        .collect()
+}
