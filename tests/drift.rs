@@ -107,3 +107,111 @@ fn dbt_2_names_tests_and_sources_differently_and_means_the_same() {
     assert_eq!(ids, ["model.shop.orders", "test.shop.no_debts.0a1b2c3d4e"]);
     assert!(found.iter().all(|(_, change)| change.kind == ChangeKind::Modified));
 }
+
+/// What dbt 1.7 to 1.9 write, of one unchanged project: `old`, and the same by dbt 1.11.
+fn of_two_versions(old: &str) -> (Value, Value) {
+    let contracted = |constraint: Value, checksum: &str| {
+        json!({
+            "resource_type": "model", "name": "paid", "package_name": "shop", "fqn": ["shop", "paid"],
+            "raw_code": "select 1 as id", "config": {"materialized": "table", "contract": {"enforced": true}},
+            "unrendered_config": {"materialized": "table"}, "contract": {"enforced": true, "checksum": checksum},
+            "columns": {"id": {"name": "id", "data_type": "integer", "constraints": [constraint]}}
+        })
+    };
+    let (mut before, mut after) = (manifest(old), manifest("1.11.16"));
+    let constraint = json!({"type": "not_null", "name": null, "expression": null, "warn_unenforced": true});
+    let mut longer = constraint.clone();
+    longer["to"] = Value::Null;
+    longer["to_columns"] = json!([]);
+    before["nodes"]["model.shop.paid"] = contracted(constraint, "48c1");
+    after["nodes"]["model.shop.paid"] = contracted(longer, "3d7e");
+
+    let limits = json!({"warn_after": {"count": 1, "period": "day"}, "error_after": {"count": null, "period": null}});
+    let source = json!({
+        "source_name": "raw", "name": "pings", "package_name": "shop", "meta": {"a": 1}, "tags": ["q"],
+        "freshness": limits, "loaded_at_field": "at", "config": {"enabled": true}, "unrendered_config": {}
+    });
+    before["sources"]["source.shop.raw.pings"] = source.clone();
+    let now = &mut after["sources"]["source.shop.raw.pings"];
+    *now = source;
+    let moved = json!({"freshness": limits, "loaded_at_field": "at", "meta": {"a": 1}, "tags": ["q"]});
+    now["unrendered_config"] = moved.clone();
+    now["config"] = moved;
+
+    let semantic = |member: Value| {
+        json!({"semantic_model.shop.orders": {
+            "name": "orders", "package_name": "shop", "model": "ref('orders')", "config": {"enabled": true},
+            "entities": [member.clone()], "dimensions": [member.clone()], "measures": [member]
+        }})
+    };
+    before["semantic_models"] = semantic(json!({"name": "id", "type": "primary"}));
+    after["semantic_models"] = semantic(json!({"name": "id", "type": "primary", "config": {"meta": {}}}));
+
+    let query = |config: Value, export: Value| {
+        json!({"saved_query.shop.daily": {
+            "name": "daily", "package_name": "shop", "config": config, "exports": [export], "query_params": {}
+        }})
+    };
+    let export = json!({"export_as": "table", "schema_name": null, "alias": null});
+    before["saved_queries"] = query(json!({"enabled": true}), json!({"name": "ex", "config": export}));
+    let export = json!({"export_as": "table", "schema_name": "prod", "alias": "ex", "database": "wh"});
+    after["saved_queries"] = query(
+        json!({"enabled": true, "cache": {"enabled": false}}),
+        json!({"name": "ex", "config": export, "unrendered_config": {"export_as": "table"}}),
+    );
+    (before, after)
+}
+
+#[test]
+fn what_dbt_1_11_writes_more_than_dbt_1_7_is_no_change() {
+    let (before, after) = of_two_versions("1.7.20");
+    assert_eq!(changes(&before, &after, false), []);
+    assert_eq!(changes(&after, &before, false), [], "nor is it the other way round");
+    let ids: Vec<String> = changes(&before, &after, true).into_iter().map(|(id, _)| id).collect();
+    let expected = [
+        "model.shop.orders",
+        "model.shop.paid",
+        "saved_query.shop.daily",
+        "semantic_model.shop.orders",
+        "source.shop.raw.pings",
+    ];
+    assert_eq!(ids, expected, "to the letter all of them differ");
+}
+
+#[test]
+fn what_dbt_1_11_writes_more_hides_no_change_of_the_same_member() {
+    let (before, mut after) = of_two_versions("1.7.20");
+    after["nodes"]["model.shop.paid"]["columns"]["id"]["constraints"] = json!([]);
+    after["sources"]["source.shop.raw.pings"]["unrendered_config"]["tags"] = json!(["r"]);
+    after["sources"]["source.shop.raw.pings"]["config"]["tags"] = json!(["r"]);
+    after["semantic_models"]["semantic_model.shop.orders"]["entities"][0]["type"] = json!("unique");
+    after["saved_queries"]["saved_query.shop.daily"]["config"]["cache"]["enabled"] = json!(true);
+    let export = &mut after["saved_queries"]["saved_query.shop.daily"]["exports"][0];
+    export["unrendered_config"]["alias"] = json!("other");
+    export["config"]["alias"] = json!("other");
+    let found: Vec<(String, Vec<String>)> = changes(&before, &after, false)
+        .into_iter()
+        .map(|(id, change)| (id, change.reasons.iter().map(ToString::to_string).collect()))
+        .collect();
+    let found: Vec<(&str, Vec<&str>)> =
+        found.iter().map(|(id, why)| (id.as_str(), why.iter().map(String::as_str).collect())).collect();
+    let expected = [
+        ("model.shop.paid", vec!["contract broken"]),
+        ("saved_query.shop.daily", vec!["`config`", "`exports`"]),
+        ("semantic_model.shop.orders", vec!["`entities`"]),
+        ("source.shop.raw.pings", vec!["config `tags`"]),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn one_dbt_compares_to_the_letter() {
+    let (before, mut after) = (manifest("1.11.16"), manifest("1.11.16"));
+    let semantic = |meta: Value| json!({"semantic_model.shop.orders": {"name": "orders", "config": {"meta": meta}}});
+    let mut before = before;
+    before["semantic_models"] = semantic(json!({}));
+    after["semantic_models"] = semantic(json!({"b": null}));
+    let found = changes(&before, &after, false);
+    assert_eq!(found.len(), 1, "a null that was written down is a change to dbt");
+    assert_eq!(found[0].1.reasons, [Reason::Field { field: "config".to_owned() }]);
+}

@@ -65,6 +65,12 @@ pub struct Source<'a> {
     /// The column or expression that tells how fresh the table is.
     #[serde(borrow, default, deserialize_with = "opt")]
     pub loaded_at_field: Option<Cow<'a, str>>,
+    /// The query that tells how fresh the table is.
+    #[serde(borrow, default, deserialize_with = "opt")]
+    pub loaded_at_query: Option<Cow<'a, str>>,
+    /// The project's own facts about it, as they stand in the file.
+    #[serde(borrow, default)]
+    pub meta: Option<&'a RawValue>,
     /// Freshness limits, as they stand in the file.
     #[serde(borrow, default)]
     pub freshness: Option<&'a RawValue>,

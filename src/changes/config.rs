@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::drift::Drift;
+use super::drift::{Drift, equal_but_empty, meaning};
 use super::json::{equal, object, value};
 
 /// Which keys of `unrendered_config` dbt compares; it depends on the class of the configuration.
@@ -72,12 +72,23 @@ pub(super) fn compare_configs(old: Configs<'_>, new: Configs<'_>, rule: ConfigRu
     ConfigDifference { keys, relation }
 }
 
-/// Whether two rendered configurations are equal; an empty value is what dbt fills in for an absent one.
-pub(super) fn same_but_empty(old: Option<&RawValue>, new: Option<&RawValue>) -> bool {
-    match (old, new) {
-        (Some(old), Some(new)) if old.get() == new.get() => true,
-        _ => equal(&meaning(&value(old)), &meaning(&value(new))),
+/// Whether two rendered configurations are equal. `absent`: what this dbt writes down for what another does not know.
+pub(super) fn same_rendered(old: Option<&RawValue>, new: Option<&RawValue>, drift: Drift, absent: &Value) -> bool {
+    if old.map(RawValue::get) == new.map(RawValue::get) {
+        return true;
     }
+    let (mut old, mut new) = (value(old), value(new));
+    if drift == Drift::None {
+        return equal(&old, &new);
+    }
+    for side in [&mut old, &mut new] {
+        if let (Value::Object(members), Value::Object(absent)) = (side, absent) {
+            for (key, value) in absent {
+                members.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    equal_but_empty(&old, &new)
 }
 
 type Members = BTreeMap<String, Value>;
@@ -98,21 +109,4 @@ fn same_after_upgrade(key: &str, unrendered: (&Members, &Members), rendered: (&M
         meaning(found.unwrap_or(ABSENT))
     };
     equal(&find(unrendered.0), &find(unrendered.1)) || equal(&find(rendered.0), &find(rendered.1))
-}
-
-/// A value without what carries no meaning: empty values are null, one final line break is dropped.
-fn meaning(value: &Value) -> Value {
-    match value {
-        Value::Array(list) if list.is_empty() => Value::Null,
-        Value::Object(map) => {
-            let members: serde_json::Map<_, _> = map
-                .iter()
-                .map(|(key, value)| (key.clone(), meaning(value)))
-                .filter(|(_, value)| !value.is_null())
-                .collect();
-            if members.is_empty() { Value::Null } else { Value::Object(members) }
-        }
-        Value::String(text) => Value::String(text.strip_suffix('\n').unwrap_or(text).replace("\r\n", "\n")),
-        other => other.clone(),
-    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::artifacts::{Column, Node};
 
 use super::context::Context;
-use super::drift::Drift;
+use super::drift::{Drift, equal_but_empty};
 use super::json;
 
 /// How an enforced contract, or the promise to have one, differs from state.
@@ -26,8 +26,9 @@ pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, context: Context
         (false, false) => return ContractDifference::Same,
         (false, true) => return ContractDifference::Changed,
         (true, true) if old.contract.checksum == new.contract.checksum => return ContractDifference::Same,
-        // dbt 1 hashes Python's way of printing constraints, dbt 2 cannot: compare what is hashed.
-        (true, true) if context.drift == Drift::Major && same_promises(old, new) => return ContractDifference::Same,
+        // dbt 1 hashes Python's way of printing constraints, to which its versions add empty members, and dbt 2 cannot:
+        // compare what is hashed.
+        (true, true) if context.drift > Drift::None && same_promises(old, new) => return ContractDifference::Same,
         _ => {}
     }
     let mut breaks = Vec::new();
@@ -40,12 +41,12 @@ pub(super) fn compare_contracts(old: &Node<'_>, new: &Node<'_>, context: Context
     if old_keeps {
         for (key, column) in &old_columns {
             let Some(now) = new_columns.get(key) else { continue };
-            for kind in dropped(&column.constraints, &now.constraints, context.adapter) {
+            for kind in dropped(&column.constraints, &now.constraints, context) {
                 breaks.push(format!("constraint {kind} on column {key} was removed"));
             }
         }
         let old_constraints = list(&json::value(old.constraints));
-        for kind in dropped(&old_constraints, &list(&json::value(new.constraints)), context.adapter) {
+        for kind in dropped(&old_constraints, &list(&json::value(new.constraints)), context) {
             breaks.push(format!("constraint {kind} on the model was removed"));
         }
         let constrained =
@@ -71,11 +72,10 @@ fn same_promises(old: &Node<'_>, new: &Node<'_>) -> bool {
     };
     let (old_columns, new_columns) = (promises(old), promises(new));
     let same_columns = old_columns.len() == new_columns.len()
-        && old_columns
-            .iter()
-            .zip(&new_columns)
-            .all(|(a, b)| a.0 == b.0 && a.1 == b.1 && json::equal_but_nulls(&a.2, &b.2));
-    same_columns && old.materialized() == new.materialized() && json::same_field(old.constraints, new.constraints)
+        && old_columns.iter().zip(&new_columns).all(|(a, b)| a.0 == b.0 && a.1 == b.1 && equal_but_empty(&a.2, &b.2));
+    same_columns
+        && old.materialized() == new.materialized()
+        && equal_but_empty(&json::value(old.constraints), &json::value(new.constraints))
 }
 
 fn columns(old: &IndexMap<String, Column>, new: &IndexMap<String, Column>, breaks: &mut Vec<String>) {
@@ -103,10 +103,11 @@ fn enforces_constraints(node: &Node<'_>) -> bool {
 }
 
 /// The types of constraints that the warehouse enforced and that are gone.
-fn dropped(old: &[Value], new: &[Value], adapter: &str) -> Vec<String> {
-    let gone = old.iter().filter(|constraint| !new.iter().any(|now| json::equal(constraint, now)));
+fn dropped(old: &[Value], new: &[Value], context: Context<'_>) -> Vec<String> {
+    let same = |a: &Value, b: &Value| json::equal(a, b) || (context.drift > Drift::None && equal_but_empty(a, b));
+    let gone = old.iter().filter(|constraint| !new.iter().any(|now| same(constraint, now)));
     gone.filter_map(|constraint| constraint.get("type").and_then(Value::as_str))
-        .filter(|kind| enforced(adapter, kind))
+        .filter(|kind| enforced(context.adapter, kind))
         .map(str::to_owned)
         .collect()
 }

@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::artifacts::{Exposure, Metric, SavedQuery, SemanticModel, Source, UnitTest};
 
-use super::config::{ConfigRule, compare_configs, same_but_empty};
+use super::config::{ConfigRule, compare_configs, same_rendered};
 use super::context::Context;
-use super::drift::Drift;
-use super::json::{equal, same_field, value};
+use super::drift::{Drift, equal_but_empty};
+use super::json::{equal, object, same_field, value};
 use super::reason::Reason;
 use super::state::StateChecks;
 
@@ -57,18 +57,37 @@ pub(super) fn compare_source(old: &Source<'_>, new: &Source<'_>, context: Contex
         fields.0.push(Reason::Relation);
     }
     fields.fqn(&old.fqn, &new.fqn);
-    let config = compare_configs(
+    let mut config = compare_configs(
         (old.unrendered_config, old.raw_config),
         (new.unrendered_config, new.raw_config),
         ConfigRule::All,
         context.drift,
     );
+    if context.drift > Drift::None {
+        config.keys.retain(|key| !same_but_moved(key, old, new));
+    }
     checks.configs = fields.configs(config.keys);
     fields.compare("quoting", same_field(old.quoting, new.quoting));
     fields.compare("freshness", same_field(old.freshness, new.freshness));
     fields.compare("loaded_at_field", old.loaded_at_field == new.loaded_at_field);
     fields.compare("external", same_field(old.external, new.external));
     finish(checks, fields)
+}
+
+/// What dbt 1.9 to 1.11 took from beside a source's configuration into it, and what says the same in both places.
+fn same_but_moved(key: &str, old: &Source<'_>, new: &Source<'_>) -> bool {
+    let beside = |source: &Source<'_>| match key {
+        "freshness" => value(source.freshness),
+        "meta" => value(source.meta),
+        "tags" => source.tags.iter().map(|tag| Value::String(tag.to_string())).collect(),
+        "loaded_at_field" => source.loaded_at_field.as_deref().map(Value::from).unwrap_or_default(),
+        "loaded_at_query" => source.loaded_at_query.as_deref().map(Value::from).unwrap_or_default(),
+        _ => Value::Null,
+    };
+    let within = |source: &Source<'_>| object(source.raw_config).remove(key).filter(|value| !value.is_null());
+    let either = |source: &Source<'_>| within(source).unwrap_or_else(|| beside(source));
+    let moved = ["freshness", "meta", "tags", "loaded_at_field", "loaded_at_query"];
+    moved.contains(&key) && equal_but_empty(&either(old), &either(new))
 }
 
 /// An exposure.
@@ -121,16 +140,23 @@ pub(super) fn compare_metric(old: &Metric<'_>, new: &Metric<'_>, context: Contex
 }
 
 /// A semantic model; here dbt compares the rendered configuration.
-pub(super) fn compare_semantic_model(old: &SemanticModel<'_>, new: &SemanticModel<'_>) -> (StateChecks, Vec<Reason>) {
+pub(super) fn compare_semantic_model(
+    old: &SemanticModel<'_>,
+    new: &SemanticModel<'_>,
+    context: Context<'_>,
+) -> (StateChecks, Vec<Reason>) {
+    let same = |old: Option<&RawValue>, new: Option<&RawValue>| {
+        same_field(old, new) || (context.drift > Drift::None && equal_but_empty(&value(old), &value(new)))
+    };
     let mut checks = StateChecks::default();
     let mut fields = Fields::default();
     fields.compare("model", old.model == new.model);
     fields.compare("description", old.description.same_or_both_null(&new.description));
-    fields.compare("defaults", same_field(old.defaults, new.defaults));
-    fields.compare("entities", same_field(old.entities, new.entities));
-    fields.compare("dimensions", same_field(old.dimensions, new.dimensions));
-    fields.compare("measures", same_field(old.measures, new.measures));
-    checks.configs = !same_but_empty(old.raw_config, new.raw_config);
+    fields.compare("defaults", same(old.defaults, new.defaults));
+    fields.compare("entities", same(old.entities, new.entities));
+    fields.compare("dimensions", same(old.dimensions, new.dimensions));
+    fields.compare("measures", same(old.measures, new.measures));
+    checks.configs = !same_rendered(old.raw_config, new.raw_config, context.drift, &Value::Null);
     fields.compare("config", !checks.configs);
     fields.compare("primary_entity", old.primary_entity == new.primary_entity);
     fields.compare("group", old.group == new.group);
@@ -138,7 +164,11 @@ pub(super) fn compare_semantic_model(old: &SemanticModel<'_>, new: &SemanticMode
 }
 
 /// A saved query; here dbt compares the rendered configuration, but of exports the unrendered one.
-pub(super) fn compare_saved_query(old: &SavedQuery<'_>, new: &SavedQuery<'_>) -> (StateChecks, Vec<Reason>) {
+pub(super) fn compare_saved_query(
+    old: &SavedQuery<'_>,
+    new: &SavedQuery<'_>,
+    context: Context<'_>,
+) -> (StateChecks, Vec<Reason>) {
     let mut checks = StateChecks::default();
     let mut fields = Fields::default();
     if old.query_params.map(RawValue::get) != new.query_params.map(RawValue::get) {
@@ -150,23 +180,39 @@ pub(super) fn compare_saved_query(old: &SavedQuery<'_>, new: &SavedQuery<'_>) ->
     }
     fields.compare("description", old.description.same_or_both_null(&new.description));
     fields.compare("label", old.label == new.label);
-    checks.configs = !same_but_empty(old.raw_config, new.raw_config);
+    // dbt 1.7 knows no cache.
+    let absent = serde_json::json!({"cache": {"enabled": false}});
+    checks.configs = !same_rendered(old.raw_config, new.raw_config, context.drift, &absent);
     fields.compare("config", !checks.configs);
     fields.compare("group", old.group == new.group);
-    fields.compare("exports", same_exports(&value(old.exports), &value(new.exports)));
+    fields.compare("exports", same_exports(&value(old.exports), &value(new.exports), context.drift));
     fields.compare("tags", old.tags == new.tags);
     finish(checks, fields)
 }
 
-fn same_exports(old: &Value, new: &Value) -> bool {
+fn same_exports(old: &Value, new: &Value, drift: Drift) -> bool {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let (old, new) = (list(old), list(new));
+    let unrendered = |export: &Value, key: &str| {
+        export.get("unrendered_config").and_then(|config| config.get(key)).cloned().unwrap_or_default()
+    };
+    // dbt 1.7 and 1.8 do not keep the unrendered configuration, so the other side's is compared with the rendered one.
+    let kept = |export: &Value| export.get("unrendered_config").is_some_and(Value::is_object);
+    let rendered = |export: &Value, key: &str| {
+        let key = if key == "schema" { "schema_name" } else { key };
+        export.get("config").and_then(|config| config.get(key)).cloned().unwrap_or_default()
+    };
+    let same_key = |old: &Value, new: &Value, key: &str| {
+        let (was, is) = (rendered(old, key), rendered(new, key));
+        match (drift > Drift::None, kept(old), kept(new)) {
+            (true, false, true) => equal(&was, &is) || equal(&was, &unrendered(new, key)),
+            (true, true, false) => equal(&was, &is) || equal(&unrendered(old, key), &is),
+            (true, false, false) => equal(&was, &is),
+            _ => equal(&unrendered(old, key), &unrendered(new, key)),
+        }
+    };
     let same = |old: &Value, new: &Value| {
-        let of = |export: &Value, key: &str| {
-            export.get("unrendered_config").and_then(|config| config.get(key)).cloned().unwrap_or_default()
-        };
-        old.get("name") == new.get("name")
-            && ["export_as", "schema", "alias"].iter().all(|key| equal(&of(old, key), &of(new, key)))
+        old.get("name") == new.get("name") && ["export_as", "schema", "alias"].iter().all(|key| same_key(old, new, key))
     };
     old.len() == new.len() && old.iter().zip(&new).all(|(old, new)| same(old, new))
 }

@@ -1,6 +1,10 @@
 //! Which rules hold when two manifests were not written by the same dbt.
 
+use serde_json::Value;
+
 use crate::artifacts::Manifest;
+
+use super::json::equal;
 
 /// How far the two manifests' dbt differ.
 ///
@@ -38,4 +42,27 @@ impl Drift {
 /// Text without what a checkout or an editor changes: the ends of lines, and white space around it.
 pub(super) fn normal_text(text: &str) -> String {
     text.replace("\r\n", "\n").trim().to_owned()
+}
+
+/// Whether two values mean the same: versions of dbt differ in the empty members that they write down.
+pub(super) fn equal_but_empty(old: &Value, new: &Value) -> bool {
+    equal(&meaning(old), &meaning(new))
+}
+
+/// A value without what carries no meaning: empty values are null, one final line break is dropped.
+pub(super) fn meaning(value: &Value) -> Value {
+    match value {
+        Value::Array(list) if list.is_empty() => Value::Null,
+        Value::Array(list) => list.iter().map(meaning).collect(),
+        Value::Object(map) => {
+            let members: serde_json::Map<_, _> = map
+                .iter()
+                .map(|(key, value)| (key.clone(), meaning(value)))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            if members.is_empty() { Value::Null } else { Value::Object(members) }
+        }
+        Value::String(text) => Value::String(text.strip_suffix('\n').unwrap_or(text).replace("\r\n", "\n")),
+        other => other.clone(),
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn same_field(old: Option<&RawValue>, new: Option<&RawValue>) -> bool
 }
 
 /// Like [`equal`], where a null member of an object is as good as an absent one.
-pub(super) fn equal_but_nulls(a: &Value, b: &Value) -> bool {
+fn equal_but_nulls(a: &Value, b: &Value) -> bool {
     equal(&without_nulls(a.clone()), &without_nulls(b.clone()))
 }
 
