@@ -223,6 +223,21 @@ fn what_others_removed_or_renamed_is_not_yours() {
 }
 
 #[test]
+fn a_contract_that_others_broke_is_not_yours() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut state = read_manifest(&manifest("production"));
+    let node = &mut state["nodes"]["model.ferry.ops_weather_risk"];
+    node["contract"] = json!({"enforced": true, "alias_types": true, "checksum": "x"});
+    node["version"] = json!(1);
+    let file = dir.path().join("state.json");
+    fs_err::write(&file, serde_json::to_vec(&state).unwrap()).unwrap();
+    let case = Case::with(file, "remove_model", &[OWN], |_| ());
+    let broken = |plan: &Value| plan["notices"].to_string().contains("ContractBreakingChangeError");
+    assert!(broken(&case.plan_with(false, &[])));
+    assert!(!broken(&case.plan()));
+}
+
+#[test]
 fn your_own_removal_is_yours() {
     let case = Case::with(manifest("production"), "new_column", &[], |document| {
         for map in ["nodes", "exposures", "unit_tests"] {
