@@ -74,7 +74,8 @@ pub(super) fn reasons(report: &Report) -> Vec<String> {
         let verb = if undecided.len() == 1 { "differs" } else { "differ" };
         let name = first.unique_id.splitn(3, '.').nth(2).unwrap_or(&first.unique_id);
         lines.push(format!(
-            "the SQL of {nodes} {verb} only by when or where it was compiled ({} in {name}), so not built for that",
+            "the SQL of {nodes} {verb} in what may only be when or where it was compiled ({} in {name}), so not \
+             built for that",
             first.because
         ));
     }
