@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use premerge::artifacts::ManifestFile;
 use premerge::changes::{CompareOptions, CompiledVerdicts, Reason, compare, compare_compiled};
-use premerge::plan::{Plan, PlanOptions, SkipReason, plan};
+use premerge::plan::{NotCheckedReason, Plan, PlanOptions, SkipReason, plan};
 use premerge::project::{Graph, IndirectSelection};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn ferry() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry")
@@ -22,6 +22,20 @@ fn production() -> ManifestFile {
 
 fn pull_request(name: &str) -> ManifestFile {
     ManifestFile::read(&ferry().join("prs").join(name).join("pr.manifest.json.gz")).unwrap()
+}
+
+const PRODUCTION: &str = "production.manifest.json.gz";
+/// A pull request that changes no SQL, compiled for another target.
+const CI: &str = "prs/docs_only/pr.manifest.json.gz";
+const MODEL: &str = "model.ferry.int_sailing_delays";
+
+fn document(path: &str) -> Value {
+    let packed = fs_err::File::open(ferry().join(path)).unwrap();
+    serde_json::from_reader(flate2::read::GzDecoder::new(packed)).unwrap()
+}
+
+fn file(document: &Value) -> ManifestFile {
+    ManifestFile::from_bytes(Path::new("edited"), serde_json::to_vec(document).unwrap())
 }
 
 /// The verdicts, and the plans without and with them.
@@ -149,19 +163,207 @@ fn what_dbt_does_not_see_is_found_and_another_target_is_not_taken_for_it() {
 #[test]
 fn a_macro_that_builds_relations_concerns_what_it_builds() {
     // The same manifest, with another body of the project's own materialization.
-    let raw = {
-        use std::io::Read as _;
-        let mut raw = String::new();
-        let packed = fs_err::File::open(ferry().join("production.manifest.json.gz")).unwrap();
-        flate2::read::GzDecoder::new(packed).read_to_string(&mut raw).unwrap();
-        raw
-    };
-    let mut document: Value = serde_json::from_str(&raw).unwrap();
+    let mut document = document(PRODUCTION);
     let macros = document["macros"].as_object().unwrap();
     let id = macros.keys().find(|id| id.starts_with("macro.ferry.materialization_")).unwrap().clone();
     document["macros"][&id]["macro_sql"] = Value::String("changed".into());
-    let pr = ManifestFile::from_bytes(Path::new("changed"), serde_json::to_vec(&document).unwrap());
-    let (verdicts, _, _) = settle(&production(), &pr);
+    let (verdicts, _, _) = settle(&production(), &file(&document));
     assert_eq!(verdicts.unseen.len(), 1, "{verdicts:?}");
     assert!(verdicts.unseen.values().all(|reason| *reason == Reason::BuildMacros { macros: vec![id.clone()] }));
+}
+
+/// What the comparison says of a model that has this raw text, and these compiled ones in production and in `other`:
+/// `same`, `changed`, or the word for which it is undecided.
+fn of_texts(other: &str, raw: &str, production: &str, pr: &str) -> String {
+    let with = |path: &str, compiled: &str| {
+        let mut document = document(path);
+        let node = &mut document["nodes"][MODEL];
+        (node["raw_code"], node["compiled_code"]) = (raw.into(), compiled.into());
+        file(&document)
+    };
+    let (verdicts, _, _) = settle(&with(PRODUCTION, production), &with(other, pr));
+    match (verdicts.unseen.get(MODEL), verdicts.undecided.get(MODEL)) {
+        (Some(reason), None) => {
+            assert_eq!(*reason, Reason::CompiledSql);
+            "changed".to_owned()
+        }
+        (None, Some(undecided)) => undecided.because.to_owned(),
+        (None, None) => "same".to_owned(),
+        both => panic!("{both:?}"),
+    }
+}
+
+#[test]
+fn a_difference_that_no_moment_explains_is_a_change() {
+    let alias = "select target.id from {{ ref('stg_sailings') }} target where id < {{ var('lim') }}";
+    let flags = "select {{ 'a' if flags.FULL_REFRESH else 'b' }} x, {{ var('lim') }} as y";
+    let branches =
+        "select id {% if is_incremental() %}, 1 as k{% else %}, 2 as k{% endif %} where id < {{ var('lim') }}";
+    let asked = "select {{ 'a' if target.name == 'prod' else 'b' }} x, {{ var('lim') }} as y";
+    for other in [PRODUCTION, CI] {
+        let changed = |raw, a, b| assert_eq!(of_texts(other, raw, a, b), "changed", "{raw} in {other}");
+        changed(alias, "select target.id from t target where id < 5", "select target.id from t target where id < 3");
+        changed(flags, "select b x, 5 as y", "select b x, 3 as y");
+        changed(branches, "select id , 2 as k where id < 5", "select id , 2 as k where id < 3");
+        changed(asked, "select b x, 5 as y", "select b x, 3 as y");
+    }
+    assert_eq!(
+        of_texts(CI, branches, "select id , 1 as k where id < 5", "select id , 2 as k where id < 5"),
+        "is_incremental"
+    );
+    assert_eq!(of_texts(CI, flags, "select a x, 5 as y", "select b x, 5 as y"), "flags.");
+    assert_eq!(of_texts(CI, asked, "select a x, 5 as y", "select b x, 5 as y"), "target.");
+    // One target compiled both, so that it is nothing that differs.
+    assert_eq!(of_texts(PRODUCTION, asked, "select a x, 5 as y", "select b x, 5 as y"), "changed");
+}
+
+#[test]
+fn names_of_another_target_are_no_change_also_inside_of_strings() {
+    let ref_ = "{{ ref('stg_sailings') }}";
+    let same = [
+        (format!("select '{ref_}'"), r#"'"ferry"."analytics_staging"."stg_sailings"'"#),
+        ("select '{{ this }}'".to_owned(), r#"'"ferry"."analytics_intermediate"."int_sailing_delays"'"#),
+        ("select '{{ this.schema }}'".to_owned(), "'analytics_intermediate'"),
+        ("select '{{ model.schema }}_x'".to_owned(), "'analytics_intermediate_x'"),
+        (
+            "select '{{ ref('stg_sailings').schema }}.{{ ref('stg_sailings').identifier }}'".to_owned(),
+            "'analytics_staging.stg_sailings'",
+        ),
+    ];
+    for (raw, text) in same {
+        let (production, pr) = (format!("select {text}"), format!("select {}", text.replace("analytics_", "ci_")));
+        assert_eq!(of_texts(CI, &raw, &production, &pr), "same", "{raw}");
+    }
+    let text = "select '{{ this.schema }}'";
+    assert_eq!(of_texts(CI, text, "select 'analytics_intermediate'", "select 'ci_staging'"), "changed");
+    // A variable whose value is a schema's name by chance.
+    let variable = format!("select 1 from {ref_} where env = '{{{{ var('env') }}}}'");
+    let text = |schema: &str| format!(r#"select 1 from "ferry"."{schema}"."stg_sailings" where env = '{schema}'"#);
+    assert_eq!(of_texts(CI, &variable, &text("analytics_staging"), &text("ci_staging")), "changed");
+}
+
+#[test]
+fn a_test_whose_sql_changed_unseen_is_run() {
+    let mut pr = document(PRODUCTION);
+    let nodes = pr["nodes"].as_object_mut().unwrap();
+    let (id, test) = nodes.iter_mut().find(|(id, _)| id.starts_with("test.ferry.accepted_values")).unwrap();
+    test["compiled_code"] = format!("{} and 1 = 1", test["compiled_code"].as_str().unwrap()).into();
+    let id = id.clone();
+    let (verdicts, dbts, ours) = settle(&production(), &file(&pr));
+    assert_eq!(verdicts.unseen, BTreeMap::from([(id.clone(), Reason::CompiledSql)]));
+    assert!(dbts.tests.is_empty() && ours.nodes.is_empty());
+    assert_eq!(ours.tests.iter().map(|test| test.unique_id.as_str()).collect::<Vec<_>>(), [id]);
+}
+
+#[test]
+fn a_function_whose_sql_changed_unseen_is_not_checked_and_its_readers_are_built() {
+    let with = |compiled: &str| {
+        let mut document = document(PRODUCTION);
+        document["functions"] = json!({"function.ferry.fu": {
+            "unique_id": "function.ferry.fu", "resource_type": "function", "name": "fu", "alias": "fu",
+            "database": "ferry", "schema": "analytics_core", "fqn": ["ferry", "fu"], "config": {},
+            "raw_code": "x + {{ var('lim') }}", "compiled_code": compiled,
+        }});
+        document["nodes"][MODEL]["depends_on"]["nodes"].as_array_mut().unwrap().push("function.ferry.fu".into());
+        file(&document)
+    };
+    let (verdicts, dbts, ours) = settle(&with("x + 5"), &with("x + 3"));
+    assert_eq!(verdicts.unseen, BTreeMap::from([("function.ferry.fu".to_owned(), Reason::CompiledSql)]));
+    assert!(dbts.nodes.is_empty() && built(&ours).contains(MODEL));
+    let function = ours.not_checked.iter().find(|node| node.name == "fu").unwrap();
+    assert_eq!((&function.reason, function.changed.len()), (&NotCheckedReason::FunctionUnsupported, 1));
+}
+
+#[test]
+fn a_source_that_a_variable_moves_is_changed_where_dbt_compares_its_text() {
+    const SOURCE: &str = "source.ferry.booking_desk.bookings";
+    let of = |text: &str| {
+        let with = |schema: &str| {
+            let mut document = document(PRODUCTION);
+            let source = &mut document["sources"][SOURCE];
+            (source["unrendered_schema"], source["schema"]) = (text.into(), schema.into());
+            source["relation_name"] = format!(r#""ferry"."{schema}"."bookings""#).into();
+            file(&document)
+        };
+        let (state, pr) = (with("raw"), with("raw_2"));
+        let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
+        let options = CompareOptions { more_unrendered_values: Some(true), ..CompareOptions::default() };
+        let changes = compare(&state, &pr, &options);
+        assert!(changes.nodes.is_empty());
+        let verdicts = compare_compiled(&state, &pr, &changes);
+        (verdicts.unseen.get(SOURCE).cloned(), verdicts.undecided.get(SOURCE).map(|undecided| undecided.because))
+    };
+    let keys = vec!["schema".to_owned()];
+    assert_eq!(of("{{ var('sch') }}"), (Some(Reason::RenderedConfigs { keys }), None));
+    assert_eq!(of("{{ env_var('SCH') }}"), (None, Some("env_var")));
+    assert_eq!(of("{{ var('raw_' ~ target.name) }}"), (None, None));
+}
+
+#[test]
+fn a_macro_that_names_relations_is_the_reason_where_they_move() {
+    const ID: &str = "macro.ferry.generate_schema_name";
+    let moved = |changed: bool| {
+        let mut pr = document(PRODUCTION);
+        let node = &mut pr["nodes"][MODEL];
+        node["schema"] = "zz_intermediate".into();
+        node["relation_name"] = r#""ferry"."zz_intermediate"."int_sailing_delays""#.into();
+        let macros = pr["macros"].as_object_mut().unwrap();
+        if changed {
+            let mut naming = macros["macro.dbt.generate_schema_name"].clone();
+            naming["unique_id"] = ID.into();
+            naming["macro_sql"] = "{% macro generate_schema_name(a, b) %}zz{% endmacro %}".into();
+            macros.insert(ID.to_owned(), naming);
+        }
+        settle(&production(), &file(&pr)).0.unseen
+    };
+    let reason = Reason::BuildMacros { macros: vec![ID.to_owned()] };
+    assert_eq!(moved(true), BTreeMap::from([(MODEL.to_owned(), reason)]));
+    assert_eq!(moved(false), BTreeMap::new());
+}
+
+#[test]
+fn a_macro_that_names_relations_is_named_where_only_the_target_may_have_moved_them() {
+    let with = |target: &str, body: &str| {
+        let mut document = document(PRODUCTION);
+        let place = |text: &str| {
+            let plain = (r#""analytics_intermediate"."int_sailing_delays""#, r#""analytics"."int_sailing_delays""#);
+            text.replace(plain.0, plain.1).replace("\"analytics", &format!("\"{target}"))
+        };
+        for node in document["nodes"].as_object_mut().unwrap().values_mut() {
+            for key in ["relation_name", "compiled_code"] {
+                node[key] = node[key].as_str().map(place).into();
+            }
+            node["schema"] = node["schema"].as_str().unwrap().replace("analytics", target).into();
+        }
+        let plain = &mut document["nodes"][MODEL];
+        (plain["schema"], plain["config"]["schema"]) = (target.into(), Value::Null);
+        let mut naming = document["macros"]["macro.dbt.generate_schema_name"].clone();
+        naming["macro_sql"] = body.into();
+        document["macros"]["macro.ferry.generate_schema_name"] = naming;
+        file(&document)
+    };
+    let (verdicts, _, ours) =
+        settle(&with("prod", "{% macro a() %}x{% endmacro %}"), &with("ci", "{% macro a() %}y{% endmacro %}"));
+    assert!(verdicts.unseen.is_empty() && ours.nodes.is_empty(), "{:?}", verdicts.unseen);
+    assert!(verdicts.undecided.values().all(|undecided| undecided.because == "generate_schema_name"));
+    assert!(verdicts.undecided.len() > 40, "{}", verdicts.undecided.len());
+    let (verdicts, ..) =
+        settle(&with("prod", "{% macro a() %}x{% endmacro %}"), &with("ci", "{% macro a() %} x{% endmacro %}"));
+    assert_eq!(verdicts, CompiledVerdicts::default());
+}
+
+#[test]
+fn a_variable_in_the_configuration_may_be_called_target() {
+    let of = |text: &str| {
+        let with = |key: &str| {
+            let mut document = document(PRODUCTION);
+            let node = &mut document["nodes"][MODEL];
+            (node["unrendered_config"]["unique_key"], node["config"]["unique_key"]) = (text.into(), key.into());
+            file(&document)
+        };
+        settle(&with("id"), &with("b")).0.unseen.remove(MODEL)
+    };
+    let keys = vec!["unique_key".to_owned()];
+    assert_eq!(of("{{ var('target_key') }}"), Some(Reason::RenderedConfigs { keys }));
+    assert_eq!(of("{{ var('key', target.name) }}"), None);
 }

@@ -18,18 +18,24 @@ impl Changes {
     /// Moves to `not_yours` what differs from state and not from the merge base: others merged it and production
     /// has not run it yet, or production is ahead of the base.
     ///
-    /// A node stays the pull request's unless it is certain that it is not. Where compiled SQL decides, a model
-    /// that the base did not compile is not certain, as what it says may depend on a variable.
+    /// A node stays the pull request's unless it is certain that it is not. Where compiled SQL decides, what
+    /// the base did not compile is not certain, as what it says may depend on a variable.
     pub fn set_apart(&mut self, base: Base<'_>, pr: &Manifest<'_>) {
         let Base { manifest, changes: own, compiled } = base;
         let certain = |id: &str| {
-            let Some(new) = pr.nodes.get(id) else { return true };
+            let Some(new) = pr.nodes.get(id).or_else(|| pr.functions.get(id)) else { return true };
             let is_compiled = |code: Option<&crate::artifacts::Text<'_>>| code.is_some_and(|code| !code.is_empty());
             !compiled
-                || !matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot)
+                || !matches!(
+                    new.resource_type,
+                    ResourceType::Model | ResourceType::Snapshot | ResourceType::Test | ResourceType::Function
+                )
                 || new.is_python()
                 || !is_compiled(new.compiled_code.as_ref())
-                || is_compiled(manifest.nodes.get(id).and_then(|old| old.compiled_code.as_ref()))
+                || {
+                    let old = manifest.nodes.get(id).or_else(|| manifest.functions.get(id));
+                    is_compiled(old.and_then(|old| old.compiled_code.as_ref()))
+                }
         };
         let (yours, theirs) = std::mem::take(&mut self.nodes).into_iter().partition(|(id, change)| {
             let in_base = manifest.resource(id).is_some_and(|resource| resource.is_enabled());

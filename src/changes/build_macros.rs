@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::artifacts::{Manifest, Node};
 use crate::sql::Dialect;
 
-/// dbt's macros that a project may replace and whose effect is all in the compiled SQL, or in names.
+/// dbt's macros that a project may replace and whose effect is all in the compiled SQL, or in names (see
+/// `naming_macros`).
 const IN_THE_TEXT: &[&str] =
     &["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "get_where_subquery"];
 
@@ -20,11 +21,7 @@ impl BuildMacros {
     /// incremental strategies are found by name when the materialization runs, so they concern incremental models;
     /// the same goes for strategies of snapshots.
     pub(super) fn new(state: &Manifest<'_>, pr: &Manifest<'_>) -> Self {
-        let old = |id: &str| state.macros.get(id).map(|old| old.macro_sql);
-        let changed = pr.macros.iter().filter(|(id, new)| old(id) != Some(new.macro_sql)).map(|(id, _)| id);
-        let removed = state.macros.keys().filter(|id| !pr.macros.contains_key(*id));
-        // dbt's own differ after an upgrade, which the drift warning is about.
-        let changed: Vec<&str> = changed.chain(removed).map(AsRef::as_ref).filter(|id| !is_dbts_own(id)).collect();
+        let changed = changed_macros(state, pr);
         let mut by_materialization: HashMap<String, BTreeSet<String>> = HashMap::new();
         if changed.is_empty() {
             return Self { by_materialization };
@@ -50,6 +47,15 @@ impl BuildMacros {
         let macros = self.by_materialization.get(node.materialized()?.as_ref())?;
         Some(macros.iter().cloned().collect())
     }
+}
+
+/// The macros that differ or only one manifest has, but not dbt's own: those differ after an upgrade, which the drift
+/// warning is about.
+pub(super) fn changed_macros<'m>(state: &'m Manifest<'_>, pr: &'m Manifest<'_>) -> Vec<&'m str> {
+    let old = |id: &str| state.macros.get(id).map(|old| old.macro_sql);
+    let changed = pr.macros.iter().filter(|(id, new)| old(id) != Some(new.macro_sql)).map(|(id, _)| id);
+    let removed = state.macros.keys().filter(|id| !pr.macros.contains_key(*id));
+    changed.chain(removed).map(AsRef::as_ref).filter(|id| !is_dbts_own(id)).collect()
 }
 
 /// What macros a materialization uses, as ids, and as names of dbt's own.
@@ -94,12 +100,12 @@ fn concerns(id: &str, materialization: &str, used: &Used<'_>) -> bool {
 }
 
 /// `name` of `macro.package.name`.
-fn name(id: &str) -> &str {
+pub(super) fn name(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or_default()
 }
 
 /// A macro's name without the prefix that dispatch looks for.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     name.split_once("__").map_or(name, |(_, bare)| bare)
 }
 

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::build_macros::BuildMacros;
 use super::macro_use::Sql;
-use super::momentary::{Momentary, is_explained, is_momentary, momentary};
+use super::momentary::{Moment, is_momentary, reaches_momentary};
 use super::names::Names;
+use super::naming_macros::{NamingMacros, Place};
 use super::parts::{in_parts, members};
-use super::rendered::unseen_keys;
+use super::rendered::{Moved, moved_source, unseen_keys};
 use super::{Change, ChangeKind, Changes, Reason};
 use crate::artifacts::{Manifest, Node, ResourceType};
 use crate::sql::Dialect;
@@ -23,8 +24,8 @@ pub struct CompiledVerdicts {
     pub cosmetic: BTreeSet<String>,
     /// dbt says unmodified; what is built is another, for this reason.
     pub unseen: BTreeMap<String, Reason>,
-    /// dbt says unmodified and the compiled SQL differs, but it depends on when or where it was compiled, so
-    /// the difference proves nothing. dbt's word stands.
+    /// dbt says unmodified and the compiled SQL differs, but in nothing that must come from more than when or where it
+    /// was compiled, so the difference proves nothing. dbt's word stands.
     pub undecided: BTreeMap<String, Undecided>,
     /// Of the nodes that reach a changed macro those whose texts can be compared, and what they say.
     sql: BTreeMap<String, Sql>,
@@ -33,7 +34,8 @@ pub struct CompiledVerdicts {
 /// Why a difference of compiled SQL proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecided {
-    /// The word that the model, or a macro that it calls, uses: `is_incremental`, `target.`, …
+    /// The word that the model, or a macro that it calls, uses: `is_incremental`, `target.`, …; for a source the one
+    /// in its place.
     pub because: &'static str,
 }
 
@@ -55,7 +57,9 @@ impl CompiledVerdicts {
     }
 }
 
-/// Compares the compiled SQL of every SQL model and snapshot that both manifests have compiled.
+/// Compares the compiled SQL of every SQL model, snapshot, data test and function that both manifests have compiled.
+///
+/// Only models and snapshots can be *cosmetic*; a data test that dbt calls modified is run.
 ///
 /// A change is *cosmetic* only when all of these are certain; else dbt's word stands:
 /// - both texts mean the same ([`normalize`]) after relation names are replaced by unique_ids;
@@ -66,11 +70,16 @@ impl CompiledVerdicts {
 /// - if its raw text changed, neither it nor what it was has a word that makes it depend on when or where it is
 ///   compiled (`is_incremental`, `target.`, …), whose other branch cannot be seen; if a macro changed, neither do
 ///   the macros that it reaches;
-/// - no macro changed that builds relations.
+/// - no macro changed that builds relations, nor one that gave its relation another place or name.
 ///
-/// A difference that dbt does not see is *unseen* unless it is only the name of the target's schema or
-/// database, or comes from an ephemeral parent that is changed itself, or the text depends on the moment of
-/// compiling. So is a difference of the rendered configuration that comes from a variable.
+/// A difference that dbt does not see is *unseen* unless
+/// - it is only the name of a schema or a database that is another for this target, in a text that may have it from
+///   the target, or the name of a relation within a string;
+/// - it comes from an ephemeral parent that is changed itself;
+/// - the text depends on the moment of compiling, and that may explain all of the difference.
+///
+/// Unseen is also: another rendered configuration or another place of a source because of a variable, and another
+/// place or name of a relation because of a macro that names relations (`generate_schema_name`).
 ///
 /// Nothing is found when the manifests are not for one known warehouse.
 #[must_use]
@@ -103,7 +112,7 @@ const NOT_BUILT: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Settled {
     Same,
-    Undecided(&'static str),
+    Undecided,
     Changed,
 }
 
@@ -113,6 +122,7 @@ struct Comparison<'m> {
     changes: &'m Changes,
     names: Names<'m>,
     build_macros: BuildMacros,
+    naming_macros: NamingMacros<'m>,
 }
 
 /// What the comparison of one node comes to; equal ones come to nothing.
@@ -125,12 +135,15 @@ enum Finding<'m> {
     DiffersUnseen(&'m Node<'m>),
     /// dbt says unmodified, and what builds it is another: its macros, its rendered configuration.
     BuiltOtherwise(Reason),
+    /// dbt says unmodified, and it lies elsewhere, perhaps because of the macro of this name.
+    PlacedPerhaps(&'static str),
 }
 
 impl<'m> Comparison<'m> {
     fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, changes: &'m Changes, dialect: Dialect) -> Self {
         let names = Names::new(state, pr, dialect);
-        Self { state, pr, changes, names, build_macros: BuildMacros::new(state, pr) }
+        let (build_macros, naming_macros) = (BuildMacros::new(state, pr), NamingMacros::new(state, pr));
+        Self { state, pr, changes, names, build_macros, naming_macros }
     }
 
     fn verdicts(&self) -> CompiledVerdicts {
@@ -145,10 +158,17 @@ impl<'m> Comparison<'m> {
         let mut verdicts = CompiledVerdicts { sql: sql.into_iter().flatten().collect(), ..CompiledVerdicts::default() };
         let mut settled: HashMap<&str, Settled> = HashMap::new();
         let mut unseen: BTreeMap<&str, &Node<'_>> = BTreeMap::new();
-        for (id, finding) in parts.into_iter().flatten() {
+        let functions = self.pr.functions.iter().filter_map(|(id, function)| {
+            let id: &str = id;
+            Some((id, self.finding(id, function)?))
+        });
+        for (id, finding) in parts.into_iter().flatten().chain(functions) {
             match finding {
                 Finding::Cosmetic => drop(verdicts.cosmetic.insert(id.to_owned())),
                 Finding::Differs => drop(settled.insert(id, Settled::Changed)),
+                Finding::PlacedPerhaps(because) => {
+                    verdicts.undecided.insert(id.to_owned(), Undecided { because });
+                }
                 Finding::DiffersUnseen(node) => drop(unseen.insert(id, node)),
                 Finding::BuiltOtherwise(reason) => {
                     verdicts.unseen.insert(id.to_owned(), reason);
@@ -159,21 +179,51 @@ impl<'m> Comparison<'m> {
         for id in unseen.keys() {
             self.settle(id, &unseen, &mut settled, &mut verdicts);
         }
+        self.sources(&mut verdicts);
         verdicts
     }
 
+    /// Sources that dbt calls unmodified and that lie elsewhere.
+    fn sources(&self, verdicts: &mut CompiledVerdicts) {
+        for (id, new) in &self.pr.sources {
+            let id: &str = id;
+            let Some(old) = self.state.sources.get(id).filter(|_| !self.changes.nodes.contains_key(id)) else {
+                continue;
+            };
+            match moved_source(old, new) {
+                Some(Moved::ByVariable(keys)) => {
+                    verdicts.unseen.insert(id.to_string(), Reason::RenderedConfigs { keys });
+                }
+                Some(Moved::ByEnvironment) => {
+                    verdicts.undecided.insert(id.to_string(), Undecided { because: "env_var" });
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A node of production's, or a function.
+    fn old(&self, id: &str) -> Option<&'m Node<'m>> {
+        self.state.nodes.get(id).or_else(|| self.state.functions.get(id))
+    }
+
     fn finding(&self, id: &str, new: &'m Node<'m>) -> Option<Finding<'m>> {
-        let old = self.state.nodes.get(id)?;
-        let is_sql = matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot)
+        let old = self.old(id)?;
+        let builds = matches!(new.resource_type, ResourceType::Model | ResourceType::Snapshot);
+        let is_sql = (builds || matches!(new.resource_type, ResourceType::Test | ResourceType::Function))
             && !new.is_python()
             && !old.is_python();
         match self.changes.nodes.get(id) {
-            Some(change) if is_sql && self.is_cosmetic(old, new, change) => Some(Finding::Cosmetic),
+            Some(change) if is_sql && builds && self.is_cosmetic(old, new, change) => Some(Finding::Cosmetic),
             Some(_) => new.resource_type.is_relation().then_some(Finding::Differs),
             None => self
                 .built_otherwise(old, new)
                 .map(Finding::BuiltOtherwise)
-                .or_else(|| (is_sql && self.differs_unseen(old, new)).then_some(Finding::DiffersUnseen(new))),
+                .or_else(|| (is_sql && self.differs_unseen(old, new)).then_some(Finding::DiffersUnseen(new)))
+                .or_else(|| match self.naming_macros.of(old, new).filter(|_| new.resource_type.is_relation())? {
+                    Place::Perhaps(naming) => Some(Finding::PlacedPerhaps(naming)),
+                    Place::Moved(_) => None,
+                }),
         }
     }
 
@@ -184,7 +234,11 @@ impl<'m> Comparison<'m> {
         if !change.reasons.iter().any(|reason| matches!(reason, Reason::Macros { .. })) {
             return None;
         }
-        if self.names.same_text(old, new) || self.names.same_but_targets(old, new)? {
+        if self.names.same_text(old, new) {
+            return Some(Sql::Same);
+        }
+        let moment = Moment::of(self.pr, new);
+        if self.names.texts(old, new)?.are_same(|| moment.names_places()) {
             return Some(Sql::Same);
         }
         self.unproved(id, new).is_none().then_some(Sql::Changed)
@@ -196,6 +250,9 @@ impl<'m> Comparison<'m> {
             return None;
         }
         if let Some(macros) = self.build_macros.concern(new) {
+            return Some(Reason::BuildMacros { macros });
+        }
+        if let Some(Place::Moved(macros)) = self.naming_macros.of(old, new) {
             return Some(Reason::BuildMacros { macros });
         }
         let keys = unseen_keys(old, new, NOT_BUILT);
@@ -222,19 +279,16 @@ impl<'m> Comparison<'m> {
                 inlined = inlined.max(self.settle(parent, unseen, settled, verdicts));
             }
         }
-        let because = match inlined {
-            // It is downstream, and that is said already.
-            Settled::Changed => {
-                settled.insert(id, Settled::Changed);
-                return Settled::Changed;
-            }
-            Settled::Undecided(because) => Some(because),
-            Settled::Same => self.unproved(id, new),
-        };
+        // It is downstream, and that is said already.
+        if inlined == Settled::Changed {
+            settled.insert(id, Settled::Changed);
+            return Settled::Changed;
+        }
+        let because = self.unproved(id, new);
         let answer = match because {
             Some(because) => {
                 verdicts.undecided.insert(id.to_owned(), Undecided { because });
-                Settled::Undecided(because)
+                Settled::Undecided
             }
             None => {
                 verdicts.unseen.insert(id.to_owned(), Reason::CompiledSql);
@@ -247,12 +301,11 @@ impl<'m> Comparison<'m> {
 
     /// The word for which a difference of two texts proves nothing.
     fn unproved(&self, id: &str, new: &Node<'_>) -> Option<&'static str> {
-        let Momentary { word, branches } = momentary(self.pr, new)?;
-        // Only production's text has the filter of an incremental run, and that is all it may have more.
-        let texts = || self.names.but_targets(self.state.nodes.get(id)?, new);
-        let explained = word != "is_incremental"
-            || texts().is_none_or(|(old, new)| is_explained(old.tokens(), new.tokens(), branches));
-        explained.then_some(word)
+        let moment = Moment::of(self.pr, new);
+        let texts = self.names.texts(self.old(id)?, new)?;
+        let (old, new) = texts.tokens(moment.names_places());
+        let places = self.names.places();
+        moment.explains(old, new, places.names(), places.are_elsewhere())
     }
 
     fn is_cosmetic(&self, old: &Node<'_>, new: &Node<'_>, change: &Change) -> bool {
@@ -263,13 +316,14 @@ impl<'m> Comparison<'m> {
                 Reason::Macros { .. } => {
                     !has_hooks(old)
                         && !has_hooks(new)
-                        && momentary(self.pr, new).is_none()
-                        && momentary(self.state, old).is_none()
+                        && !reaches_momentary(self.pr, new)
+                        && !reaches_momentary(self.state, old)
                 }
                 _ => false,
             });
         reasons_allow
             && self.build_macros.concern(new).is_none()
+            && self.naming_macros.of(old, new).is_none()
             && same_build_configuration(old, new)
             && (old.raw_code == new.raw_code || (!is_momentary(old) && !is_momentary(new)))
             && self.names.same_text(old, new)
@@ -283,7 +337,8 @@ impl<'m> Comparison<'m> {
             _ => return false,
         }
         // Text that cannot be read proves nothing; building it will say so.
-        self.names.same_but_targets(old, new) == Some(false)
+        let texts = self.names.texts(old, new);
+        texts.is_some_and(|texts| !texts.are_same(|| Moment::of(self.pr, new).names_places()))
     }
 }
 

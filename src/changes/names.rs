@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
+use super::places::Places;
+use super::texts::Texts;
 use super::written::{Written, written};
-use crate::artifacts::{Manifest, Node, ResourceType, both};
+use crate::artifacts::{Manifest, Node, both};
 use crate::sql::{
-    Dialect, Normalized, OneSided, RelationName, Relocation, Spelling, add_by_unique_id, by_unique_id, equal_but_names,
-    identifiers, normalize, normalize_for,
+    Dialect, OneSided, RelationName, Relocation, Spelling, add_by_unique_id, by_unique_id, equal_but_names,
+    identifiers, normalize,
 };
 
 /// So many texts are read with maps of the names that they hold; from then on, all names are read once. Taking the names
@@ -30,7 +32,7 @@ pub(super) struct Names<'m> {
     written: OnceLock<[Written<'m>; 2]>,
     texts: AtomicUsize,
     agree: OnceLock<bool>,
-    targets: OnceLock<[Vec<&'m str>; 2]>,
+    places: OnceLock<Places>,
     one_sided: OnceLock<Option<OneSided>>,
 }
 
@@ -63,17 +65,6 @@ fn functions<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<
     })
 }
 
-/// Schema and database of the target: those of a model that asks for no other.
-fn target<'m>(manifest: &'m Manifest<'m>) -> Vec<&'m str> {
-    let plain = manifest.nodes.values().filter(|node| node.resource_type == ResourceType::Model).find(|node| {
-        let config = node.config();
-        ["schema", "database"].iter().all(|key| config.extra.get(*key).is_none_or(serde_json::Value::is_null))
-    });
-    plain
-        .map(|node| [&node.schema, &node.database].into_iter().flatten().map(AsRef::as_ref).collect())
-        .unwrap_or_default()
-}
-
 /// For each name, without quotes and case, the first that has it and how it stands there; `None` when two that
 /// are written in different ways might be one or two.
 fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m str, &'m str), RandomState>> {
@@ -98,7 +89,7 @@ impl<'m> Names<'m> {
             written: OnceLock::new(),
             texts: AtomicUsize::new(0),
             agree: OnceLock::new(),
-            targets: OnceLock::new(),
+            places: OnceLock::new(),
             one_sided: OnceLock::new(),
         }
     }
@@ -165,8 +156,9 @@ impl<'m> Names<'m> {
         state.iter().all(|(name, (id, _))| pr.get(name).is_none_or(|(other, _)| other == id))
     }
 
-    fn targets(&self) -> &[Vec<&'m str>; 2] {
-        self.targets.get_or_init(|| [target(self.state), target(self.pr)])
+    /// Where the nodes of both manifests lie.
+    pub(super) fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::new(self.state, self.pr))
     }
 
     /// The names that only one manifest has.
@@ -203,19 +195,13 @@ impl<'m> Names<'m> {
         )
     }
 
-    /// Whether they say the same but for the names of their targets' schemas and databases; `None` when either
-    /// cannot be read.
-    pub(super) fn same_but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<bool> {
-        self.but_targets(old, new).map(|(old, new)| old == new)
-    }
-
-    /// Both compiled texts but for the names of their targets' schemas and databases.
-    pub(super) fn but_targets(&self, old: &Node<'_>, new: &Node<'_>) -> Option<(Normalized, Normalized)> {
-        let (old, new) = (old.compiled_code?.get(), new.compiled_code?.get());
-        let [state, pr] = self.targets();
-        self.with_maps([&old, &new], |maps| {
-            Some((normalize_for(&old, &maps.state, state).ok()?, normalize_for(&new, &maps.pr, pr).ok()?))
-        })
+    /// Both compiled texts with unique_ids for relations; `None` when either cannot be read.
+    pub(super) fn texts(&self, old: &Node<'_>, new: &Node<'_>) -> Option<Texts> {
+        let (a, b) = (old.compiled_code?.get(), new.compiled_code?.get());
+        let (a, b) =
+            self.with_maps([&a, &b], |maps| Some((normalize(&a, &maps.state).ok()?, normalize(&b, &maps.pr).ok()?)))?;
+        let spelled: Vec<(&str, &str)> = self.spellings(new).iter().map(Spelling::pair).collect();
+        Some(Texts::new(a.tokens(), b.tokens(), &spelled, self.places()))
     }
 
     /// How both manifests spell the relations that a node's text may name: its parents, the parents of those
@@ -259,6 +245,7 @@ mod tests {
         let (state, pr) = (file("production.manifest.json.gz"), file("prs/changed_filter/pr.manifest.json.gz"));
         let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
         let names = Names::new(&state, &pr, Dialect::DuckDb);
+        // Names that were all read once serve for every text from then on.
         let all = Names::new(&state, &pr, Dialect::DuckDb);
         let mut moved = 0;
         for node in pr.nodes.values() {

@@ -24,6 +24,12 @@ impl<'n> Spelling<'n> {
         let differ = common < first.len() && common < second.len();
         (differ && identifiers.0 == identifiers.1).then_some(Self { first, second, common })
     }
+
+    /// In the first text and in the second.
+    #[must_use]
+    pub fn pair(&self) -> (&'n str, &'n str) {
+        (self.first, self.second)
+    }
 }
 
 /// Whether `a` and `b` are the same bytes but for whole relation names, outside strings and comments, that
@@ -62,7 +68,7 @@ pub fn equal_but_names(a: &str, b: &str, spellings: &[Spelling<'_>], one_sided: 
 }
 
 /// The length of the longest common beginning.
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const STEP: usize = 64;
     let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(a, b)| a == b).count() * STEP;
     let rest = |text: &'_ [u8]| text.len().saturating_sub(steps);

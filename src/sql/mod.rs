@@ -5,6 +5,7 @@
 
 mod but_names;
 mod dialect;
+mod embedded;
 mod enclosure;
 mod foreign;
 mod misread;
@@ -17,10 +18,11 @@ mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};
 pub use dialect::{Dialect, IdentifierCase};
+pub use embedded::equal_but_embedded;
 pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};
 pub use names::identifiers;
-pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, normalize_for, same_meaning};
+pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_meaning};
 pub use one_sided::OneSided;
 pub use relation::RelationName;
 pub use relocate::{Relocated, Relocation, relocate};

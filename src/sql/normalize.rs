@@ -57,16 +57,6 @@ impl Normalized {
 /// # Errors
 /// When the text cannot be read.
 pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
-    normalize_for(sql, map, &[])
-}
-
-/// Like [`normalize`], for a text compiled for a target of its own: a string or identifier that is one of
-/// `names` counts as its place in that list. Two targets' texts are then equal when they differ in those
-/// names only.
-///
-/// # Errors
-/// When the text cannot be read.
-pub fn normalize_for(sql: &str, map: &Relocation, names: &[&str]) -> Result<Normalized, SqlError> {
     let neutral = relocate(sql, map)?.sql;
     let tokens = Tokens::of(&neutral, map.dialect())?;
     let solid: Vec<usize> = (0..tokens.list.len())
@@ -78,10 +68,6 @@ pub fn normalize_for(sql: &str, map: &Relocation, names: &[&str]) -> Result<Norm
     for place in 0..solid.len() {
         let Some(token) = at(place) else { break };
         let text = tokens.text(token);
-        if let Some(name) = named(text, token.kind, names) {
-            found.push(format!("\u{0}{name}"));
-            continue;
-        }
         let before = place.checked_sub(1).and_then(at);
         let after = at(place + 1);
         match token.kind {
@@ -114,15 +100,6 @@ pub fn normalize_for(sql: &str, map: &Relocation, names: &[&str]) -> Result<Norm
         found.pop();
     }
     Ok(Normalized(found))
-}
-
-/// The place in `names` of what a string or identifier spells.
-fn named(text: &str, kind: Kind, names: &[&str]) -> Option<usize> {
-    if !matches!(kind, Kind::Word | Kind::Quoted | Kind::Text) {
-        return None;
-    }
-    let inner = text.trim_matches(['\'', '"', '`']);
-    names.iter().position(|name| inner == *name)
 }
 
 fn is_hint(text: &str) -> bool {
