@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(mask("no zq-pass-1"), "no ***");
         assert_eq!(mask_variables("schema zq-pass-1_pr of zq-long-Secret"), "schema zq-pass-1_pr of ***");
         let mut out = Vec::new();
-        writeln!(Masked(&mut out), "a {} b", "zq-long-Secret").unwrap();
+        writeln!(Masked(&mut out), "a zq-long-Secret b").unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "a *** b\n");
     }
 }

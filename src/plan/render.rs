@@ -434,7 +434,7 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     if !undecided.is_empty() {
         let nodes = plural(undecided.len(), "node");
-        page.line(&format!("  {nodes} not built: the SQL differs only by when or where it was compiled:"))?;
+        page.line(&format!("  {nodes} not built: the SQL may differ only by when or where it was compiled:"))?;
         let named: Vec<String> =
             undecided.iter().map(|node| format!("{} ({})", short(&node.unique_id), node.because)).collect();
         page.names(named.iter().map(String::as_str))?;

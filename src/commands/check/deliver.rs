@@ -71,10 +71,15 @@ fn mask_texts(value: &mut Value) -> bool {
             *text = masked;
             changed
         }
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| mask_texts(item) || changed),
-        Value::Object(map) => map.values_mut().fold(false, |changed, item| mask_texts(item) || changed),
+        Value::Array(items) => mask_all(items),
+        Value::Object(map) => mask_all(map.values_mut()),
         _ => false,
     }
+}
+
+/// All of them, also behind one in which something was.
+fn mask_all<'v>(values: impl IntoIterator<Item = &'v mut Value>) -> bool {
+    values.into_iter().fold(false, |masked, value| mask_texts(value) | masked)
 }
 
 /// A comment is wanted in CI, and elsewhere where repository and token say where it goes.
