@@ -238,22 +238,29 @@ impl Engine {
         }
         let key = ["core".to_owned(), "rules".to_owned()];
         set(&mut settings, &key, Value::Array(vec![Value::String("LT02".into())]));
-        let Ok(fluff) = resolve_settings(settings, None, &self.references, &mut Vec::new()) else { return };
-        let again = edges::with_judged_tags(base);
-        let Ok((second, _)) = self.run(&again, name, fluff, config, Aim::Indents) else { return };
+        let judge = |text: &LintText| {
+            let fluff = resolve_settings(settings.clone(), None, &self.references, &mut Vec::new()).ok()?;
+            let (judged, _) = self.run(text, name, fluff, config, Aim::Indents).ok()?;
+            Some(judged.findings.into_iter().filter(|finding| !asks_for_break(finding)))
+        };
+        let place = |finding: &StyleFinding| match &broken {
+            Some(broken) => broken.place(finding.line, finding.column, &text.source),
+            None => Some((finding.line, finding.column)),
+        };
+        let mut found = Vec::new();
         if broken.is_some() {
+            let Some(behind_breaks) = judge(base) else { return };
             result.findings.retain(|finding| finding.code != "LT02" || asks_for_break(finding));
+            found.extend(behind_breaks);
         }
-        for finding in second.findings.into_iter().filter(|finding| !asks_for_break(finding)) {
-            if lone.contains(&finding.line) && finding.column > 1 {
-                // About white space that a tag takes away.
-                continue;
-            }
-            let place = match &broken {
-                Some(broken) => broken.place(finding.line, finding.column, &text.source),
-                None => lone.contains(&finding.line).then_some((finding.line, finding.column)),
-            };
-            if let Some((line, column)) = place
+        // Other lines are not judged with these tags in the text: lines between them would be reckoned otherwise.
+        if !lone.is_empty() {
+            let judged = judge(&edges::with_judged_tags(base)).into_iter().flatten();
+            // Behind the first column it is about white space that a tag takes away.
+            found.extend(judged.filter(|finding| lone.contains(&finding.line) && finding.column <= 1));
+        }
+        for finding in found {
+            if let Some((line, column)) = place(&finding)
                 && !noqa.silences(line, "LT02")
             {
                 result.findings.push(StyleFinding { line, column, ..finding });
