@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_path_is_full_and_plain() {
-        let env = Env::new([("", "")], PathBuf::from("/work/dbt"));
-        for (named, path) in [(".", "/work/dbt"), ("./models/../a", "/work/dbt/a"), ("../b/.", "/work/b"), ("/c", "/c")]
+        let env = Env::new([("", "")], PathBuf::from("/repo/dbt"));
+        for (named, path) in [(".", "/repo/dbt"), ("./models/../a", "/repo/dbt/a"), ("../b/.", "/repo/b"), ("/c", "/c")]
         {
             assert_eq!(env.path(Path::new(named)).as_os_str(), path, "{named}");
         }
