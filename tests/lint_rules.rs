@@ -97,7 +97,7 @@ fn each_model_has_the_findings_that_it_says_in_every_dialect() {
         let manifest = of_dialect(compiled(), dialect);
         let text = manifest.to_string();
         let parsed: Manifest<'_> = serde_json::from_str(&text).unwrap();
-        let outcome = rules::project(&parsed, None, &config(), Scope::All, &folder().join("project")).unwrap();
+        let outcome = rules::project(&parsed, None, &config(), Scope::All, &folder().join("project"), None).unwrap();
         let unread = unread(&manifest, dialect);
         assert_eq!(unread.is_empty(), outcome.notes.is_empty(), "{dialect}: {:?}", outcome.notes);
         assert!(unread.iter().all(|name| outcome.notes[0].contains(name)), "{dialect}: {:?}", outcome.notes);
@@ -233,7 +233,7 @@ fn project_rules(pr: &Value, state: Option<&Value>, config: &LintConfig) -> Outc
     let (pr, state) = (pr.to_string(), state.map(Value::to_string));
     let pr: Manifest<'_> = serde_json::from_str(&pr).unwrap();
     let state: Option<Manifest<'_>> = state.as_ref().map(|text| serde_json::from_str(text).unwrap());
-    rules::project(&pr, state.as_ref(), config, Scope::ChangedFiles, Path::new("no project")).unwrap()
+    rules::project(&pr, state.as_ref(), config, Scope::ChangedFiles, Path::new("no project"), None).unwrap()
 }
 
 #[test]
@@ -267,6 +267,8 @@ fn severities_and_exceptions_are_the_team_s() {
     let text = manifest().to_string();
     let manifest: Manifest<'_> = serde_json::from_str(&text).unwrap();
     assert!(
-        rules::project(&manifest, None, &config, Scope::All, Path::new("no project")).unwrap_err().contains("PM999")
+        rules::project(&manifest, None, &config, Scope::All, Path::new("no project"), None)
+            .unwrap_err()
+            .contains("PM999")
     );
 }

@@ -113,7 +113,7 @@ pub(super) fn project_rules(
     only: Option<&BTreeSet<String>>,
 ) -> Result<Outcome, CommandError> {
     let remedy = "write one of the codes of docs/rules.md, such as PM001".to_owned();
-    rules::of_files(pr, state, config, scope, project_dir, only)
+    rules::project(pr, state, config, scope, project_dir, only)
         .map_err(|message| CommandError::Input { message, remedy })
 }
 

@@ -30,7 +30,7 @@ mod pm018_group_access;
 
 use super::finding::Severity;
 use model::Model;
-pub use run::{of_files, project};
+pub use run::project;
 
 /// Something that a rule says about a model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -9,7 +9,8 @@ use crate::artifacts::{Manifest, Node};
 use crate::config::{LintConfig, LintScope, LintSeverity, Where};
 use crate::lint::finding::{Outcome, Severity, Violation};
 
-/// Runs the project rules over the project's own models.
+/// Runs the project rules over the project's own models, or over those of `only` these files (paths below the
+/// project).
 ///
 /// Production's findings are known: the same rule, model and message. A rule code in the configuration that
 /// is none is an error that the caller shows.
@@ -17,20 +18,6 @@ use crate::lint::finding::{Outcome, Severity, Violation};
 /// # Errors
 /// When the configuration names a rule that does not exist.
 pub fn project(
-    pr: &Manifest<'_>,
-    state: Option<&Manifest<'_>>,
-    config: &LintConfig,
-    scope: LintScope,
-    project_dir: &Path,
-) -> Result<Outcome, String> {
-    of_files(pr, state, config, scope, project_dir, None)
-}
-
-/// The same, on the models of `only` these files (paths below the project).
-///
-/// # Errors
-/// When the configuration names a rule that does not exist.
-pub fn of_files(
     pr: &Manifest<'_>,
     state: Option<&Manifest<'_>>,
     config: &LintConfig,
