@@ -148,7 +148,7 @@ fn publish(args: &commands::publish::PublishArgs, io: &mut Io<'_>) -> Result<u8,
 }
 
 fn show(error: &CommandError, io: &mut Io<'_>) {
-    let text = crate::report::escape::terminal(&mask(&error.to_string()), true);
+    let text = crate::text::escape::terminal(&mask(&error.to_string()), true);
     let _ = writeln!(io.err, "error: {text}");
     if let Some(remedy) = error.remedy() {
         let _ = writeln!(io.err, "hint: {remedy}");

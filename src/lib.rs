@@ -3,6 +3,7 @@
 //! Data moves one way through the stages below, in the order they are listed; a stage uses the
 //! stages before it and none after it (`tests/architecture.rs` proves it).
 
+pub mod text; // escaping for each target, and counts in words
 pub mod sql; // dialects, tokens, relation names and their relocation
 pub mod artifacts; // dbt's manifest.json and its companions, read from files
 pub mod project; // a manifest as a graph; dbt's selector grammar

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use common::premerge;
 use premerge::lint::LintDocument;
+use premerge::text::escape;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -144,7 +145,7 @@ fn a_model_that_is_gone_since_the_compile_is_said() {
     let dir = project(&[("target/manifest.json", &both.to_string()), ("models/m.sql", "SELECT a\nFROM t\n")]);
     let document = document(&dir, &["--fix"]);
     assert!(style(&document).is_empty() && !dir.path().join("models/gone.sql").exists(), "{document}");
-    assert!(document["notes"].to_string().contains("1 files of the manifest are no longer there"), "{document}");
+    assert!(document["notes"].to_string().contains("1 file in the manifest, not on the disk"), "{document}");
 }
 
 // ---- which files ----
@@ -163,11 +164,11 @@ fn files_of_macros_and_disabled_models_are_left_out() {
         ("notes.txt", BAD),
     ]);
     let (code, out, _) = lint(&dir, &["macros/y.sql"]);
-    assert!(code == 0 && out.contains("note: 1 files of macros"), "{out}");
+    assert!(code == 0 && out.contains("note: skipped 1 file of macros"), "{out}");
     put(dir.path(), "target/manifest.json", &known.to_string());
     let (code, out, _) = lint(&dir, &["macros", "models/off.sql", "notes.txt"]);
     assert!(
-        code == 0 && out.contains("note: 3 files of macros") && out.contains("note: 1 files were left out"),
+        code == 0 && out.contains("note: skipped 3 files of macros") && out.contains("note: skipped 1 file whose name"),
         "{out}"
     );
     assert_eq!(lint(&dir, &["nowhere.sql"]).0, 2);
@@ -225,7 +226,7 @@ fn project_rules_look_at_named_files_that_are_what_dbt_compiled() {
     assert!(found["violations"].to_string().contains("PM005"), "{found}");
     let found = document(&dir, &["models/n.sql"]);
     assert!(!found["violations"].to_string().contains("PM005"), "{found}");
-    assert!(found["notes"].to_string().contains("project rules did not look at 1 files"), "{found}");
+    assert!(found["notes"].to_string().contains("project rules skipped 1 file"), "{found}");
     fs_err::remove_file(dir.path().join("target/manifest.json")).unwrap();
     let found = document(&dir, &["models/m.sql"]);
     assert!(found["notes"].to_string().contains("project rules did not run"), "{found}");
@@ -367,7 +368,7 @@ fn a_file_over_its_time_is_not_linted_by_name_and_never_green() {
     let (code, out, _) = lint(&dir, &["large.sql", "small.sql"]);
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("large.sql: not linted: it took longer than 1 s"), "{out}");
-    assert!(out.contains("in 1 files"), "{out}");
+    assert!(out.contains("in 1 file;"), "{out}");
 }
 
 #[test]
@@ -447,6 +448,23 @@ fn annotations_name_file_line_and_rule_and_cannot_be_broken_out_of() {
     assert!(log.lines().all(|line| line.starts_with("::")), "{log}");
 }
 
+/// What a runner would take for the beginning of a command: it reads a carriage return as a line's end, and `##[`
+/// wherever it stands.
+#[test]
+fn no_name_of_a_file_commands_the_runner() {
+    let found = "x\r::set-env name=A::b##[group]y\u{202e}z.sql";
+    let unread = "u\r::add-mask::b ##vso[task]\u{200b}z.sql";
+    let dir = project(&[(found, BAD)]);
+    fs_err::write(dir.path().join(unread), [0xff, 0xfe, 0x00]).unwrap();
+    let (_, log, _) = lint(&dir, &["--format", "annotations", found, unread]);
+    assert!(log.contains("::error file=x") && log.contains("not linted"), "{log}");
+    for line in log.split(['\r', '\n']).filter(|line| !line.is_empty()) {
+        assert!(line.starts_with("::error file=") || line.starts_with("::warning::"), "{line:?}");
+        assert!(!line.contains("##[") && !line.contains("##vso["), "{line:?}");
+        assert!(!line.chars().any(|c| c != '\u{200b}' && escape::is_invisible(c)), "{line:?}");
+    }
+}
+
 #[test]
 fn forges_get_paths_from_the_root_of_the_repository() {
     let dir = project(&[("dbt/models/m.sql", BAD), (".git/HEAD", "")]);
@@ -472,7 +490,7 @@ fn edits_that_were_not_compiled_are_not_production_s() {
     put(dir.path(), "state.json", &manifest(old));
     let found = document(&dir, &["--state", "state.json"]);
     assert_eq!(style(&found), ["2:CP01"]);
-    assert!(found["notes"].to_string().contains("1 files are not what dbt compiled"), "{found}");
+    assert!(found["notes"].to_string().contains("1 file not as dbt compiled"), "{found}");
     put(dir.path(), "models/m.sql", old);
     let found = document(&dir, &["--state", "state.json"]);
     assert!(style(&found).is_empty() && !found["notes"].to_string().contains("not what dbt compiled"), "{found}");

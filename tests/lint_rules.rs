@@ -168,7 +168,7 @@ fn what_the_rules_cannot_read_is_said_once() {
     pr["nodes"]["model.quay.orders"]["compiled_code"] = json!("select from where");
     pr["nodes"]["model.quay.items"]["compiled_code"] = Value::Null;
     let notes = project_rules(&pr, None, &config()).notes;
-    assert!(notes[0].starts_with("1 models have no compiled SQL") && notes[1].contains("`orders`"), "{notes:?}");
+    assert!(notes[0].starts_with("1 model without compiled SQL") && notes[1].contains("`orders`"), "{notes:?}");
     let same = pr.clone();
     let notes = project_rules(&pr, Some(&same), &config()).notes;
     assert!(notes.is_empty(), "the pull request did not touch them: {notes:?}");

@@ -44,7 +44,7 @@ fn check_comment(report: &Report, body: &str, cap: usize) -> Result<(), String> 
         must(!line.contains("://") && !line.to_lowercase().contains("www."), &format!("prose line {number}: {line}"))?;
     }
     let invisible = |c: char| {
-        c != '\u{200b}' && c != '\u{fe0f}' && (report::escape::is_invisible(c) || c.is_control() && c != '\n')
+        c != '\u{200b}' && c != '\u{fe0f}' && (premerge::text::escape::is_invisible(c) || c.is_control() && c != '\n')
     };
     must(!body.contains(invisible), "an invisible or control character")?;
 

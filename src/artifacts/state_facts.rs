@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::words;
+
 /// The production manifest that the pull request was compared with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StateFacts {
@@ -38,7 +40,7 @@ impl StateFacts {
         if let Some(commit) = &self.commit {
             let short: String = commit.chars().take(7).collect();
             let age = self.commit_age_seconds.map(|age| format!(" is {} old", hours_in_words(age)));
-            let behind = self.commits_behind.map(|count| format!(" {count} commits behind"));
+            let behind = self.commits_behind.map(|commits| format!(" {} behind", words::count(commits, "commit")));
             let and = if age.is_some() && behind.is_some() { " and" } else { "" };
             let rest = format!("{}{and}{}", age.unwrap_or_default(), behind.unwrap_or_default());
             facts.push(format!("its commit {short}{}", if rest.is_empty() { " is known by name only" } else { &rest }));

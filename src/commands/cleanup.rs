@@ -12,6 +12,7 @@ use super::signals::signals;
 use super::{CommandError, Io, runtime};
 use crate::config::{DbtProject, Env};
 use crate::publish::detect::detect;
+use crate::text::words::count_of;
 use crate::warehouse::{
     self, Dropped, FaultClass, KeptSchema, Limits, Place, Protected, Unreadable, WarehouseError, stoppable,
 };
@@ -98,7 +99,7 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         }
     }
     if failed > 0 {
-        return Err(CommandError::Incomplete(format!("{failed} schemas could not be dropped")));
+        return Err(CommandError::Incomplete(format!("could not drop {}", count_of(failed, "schema"))));
     }
     Ok(0)
 }
@@ -187,7 +188,7 @@ async fn clean(
             Some(number) => format!("pull request {number} of {}", owner.repository),
             None => format!("{} of {}", owner.who, owner.repository),
         };
-        let what = format!("{} ({whose}, {} relations)", kept.name(), kept.relations);
+        let what = format!("{} ({whose}, {})", kept.name(), count_of(kept.relations, "relation"));
         if wanted.protected.contains(kept.name()) {
             let why = "premerge.yml or the profile names it, so it is no temporary schema, though it holds a register";
             lines.push(Line::bad(format!("not dropped: {what}: {why}")));

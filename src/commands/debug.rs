@@ -9,6 +9,7 @@ use super::check::ProjectArgs;
 use super::{CommandError, Io, runtime};
 use crate::artifacts::ManifestFile;
 use crate::config::{DbtProject, mask_variables};
+use crate::text::words::count;
 use crate::warehouse::{self, Limits, Place, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
@@ -96,7 +97,10 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         if schema.may_read() {
             page.good(format!("may read schema `{}`", schema.name));
         } else if schema.usage {
-            page.missing(format!("may not read {} relations of schema `{}`", schema.unreadable, schema.name), None);
+            page.missing(
+                format!("may not read {} of schema `{}`", count(schema.unreadable, "relation"), schema.name),
+                None,
+            );
         } else {
             page.missing(format!("may not use schema `{}`", schema.name), None);
         }

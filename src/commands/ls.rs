@@ -13,6 +13,7 @@ use super::{CommandError, Io};
 use crate::artifacts::{Manifest, ManifestFile, ResourceType, check_pair, read_pair};
 use crate::changes::{Changes, CompareOptions, Notice, compare};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, StateAnswers, StateCheck, select};
+use crate::text::escape;
 
 /// What `premerge ls` is asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -166,7 +167,8 @@ impl Asked<'_> {
 
 fn print(format: LsFormat, ids: &[String], out: &mut dyn Write) -> std::io::Result<()> {
     match format {
-        LsFormat::Text => ids.iter().try_for_each(|id| writeln!(out, "{id}")),
+        // A name may hold line breaks and escape sequences; one line is one resource.
+        LsFormat::Text => ids.iter().try_for_each(|id| writeln!(out, "{}", escape::terminal(id, false))),
         LsFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, ids)?;
             writeln!(out)
@@ -198,4 +200,20 @@ fn list(
         tracing::warn!("{warning}");
     }
     Ok(selected.nodes.into_iter().map(|node| graph.unique_id(node).to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_resource_is_one_line_that_steers_no_terminal() {
+        let ids = ["model.shop.a\u{1b}[2J\nmodel.shop.b".to_owned(), "model.shop.c".to_owned()];
+        let mut out = Vec::new();
+        print(LsFormat::Text, &ids, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "model.shop.a\u{fffd}[2J model.shop.b\nmodel.shop.c\n");
+        let mut out = Vec::new();
+        print(LsFormat::Json, &ids, &mut out).unwrap();
+        assert_eq!(serde_json::from_slice::<Vec<String>>(&out).unwrap(), ids, "a program gets the name itself");
+    }
 }

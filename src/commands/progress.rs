@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::build::{Event, JobStatus, Observer};
-use crate::report::escape;
+use crate::text::escape;
 
 /// A bar at the bottom of a terminal, with what ended above it.
 pub(super) struct Bar {

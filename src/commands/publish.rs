@@ -14,7 +14,8 @@ use super::render::{ReportFileError, read_report};
 use crate::publish::detect::{self, Ci, DetectError};
 use crate::publish::github::{GitHub, Settings};
 use crate::publish::{Forge, Posted, PublishError, Token, write_to_ci};
-use crate::report::{Report, Verdict, escape};
+use crate::report::{Report, Verdict};
+use crate::text::escape;
 
 /// Arguments of `premerge publish`.
 #[derive(Debug, Args)]

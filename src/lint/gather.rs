@@ -6,6 +6,7 @@ use super::finding::NotLinted;
 use super::on_disk::{OnDisk, without_mark};
 use super::options::{LintFile, Scope};
 use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::text::words::count_of;
 
 /// The files, and those that cannot be linted.
 #[derive(Debug, Default)]
@@ -75,13 +76,14 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
     }
     if stale > 0 {
         gathered.notes.push(format!(
-            "{stale} files are not what dbt compiled: style rules read them without dbt, project rules the manifest's \
-             text; run `dbt compile` again"
+            "{} not as dbt compiled: style rules read the disk, project rules the manifest; run `dbt compile` again",
+            count_of(stale, "file")
         ));
     }
     if gone > 0 {
         gathered.notes.push(format!(
-            "{gone} files of the manifest are no longer there and were not linted; run `dbt compile` again"
+            "{} in the manifest, not on the disk and not linted; run `dbt compile` again",
+            count_of(gone, "file")
         ));
     }
     gathered

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
 use crate::changes::{Reason, is_dbts_own};
+use crate::text::words::count_of;
 
 /// What concerns many nodes at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,12 +81,12 @@ impl fmt::Display for MacroChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "macro `{}` changed", short(&self.unique_id))?;
         let parts = [(self.models, "model"), (self.tests, "test"), (self.others, "other node")];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| plural(*n, noun)).collect();
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count_of(*n, noun)).collect();
         if !parts.is_empty() {
             write!(f, ", used by {}", parts.join(" and "))?;
         }
         if self.builds > 0 {
-            write!(f, ", builds {}", plural(self.builds, "node"))?;
+            write!(f, ", builds {}", count_of(self.builds, "node"))?;
         }
         let known = self.models.saturating_sub(self.sql_unknown);
         match (known, self.sql_changed) {
@@ -101,7 +102,7 @@ impl fmt::Display for FromOutside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 3;
         let theirs = if self.nodes == 1 { "its file and its macros" } else { "their files and their macros" };
-        write!(f, "{} changed though {theirs} did not", plural(self.nodes, "node"))?;
+        write!(f, "{} changed though {theirs} did not", count_of(self.nodes, "node"))?;
         let use_ = if self.nodes == 1 { "; it uses " } else { "; they use " };
         for (place, variable) in self.variables.iter().take(SHOWN).enumerate() {
             f.write_str(if place == 0 { use_ } else { ", " })?;
@@ -117,10 +118,6 @@ impl fmt::Display for FromOutside {
 /// `name` of `macro.package.name`.
 fn short(unique_id: &str) -> &str {
     unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
-}
-
-fn plural(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 pub(super) fn reasons(facts: &Facts<'_>) -> Reasons {

@@ -9,6 +9,8 @@ use super::document::{
 };
 use super::reasons::Reasons;
 use crate::changes::Reason;
+use crate::text::escape::{self, cut};
+use crate::text::words::count_of;
 
 /// Names shown of a list before it is folded.
 const SHOWN: usize = 8;
@@ -43,8 +45,7 @@ struct Page<'o> {
 impl Page<'_> {
     /// One line, cut where it is too long. Names come from the pull request, so what steers a terminal is taken out.
     fn line(&mut self, text: &str) -> io::Result<()> {
-        let safe: String = text.trim_end().chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
-        writeln!(self.out, "{}", cut(&safe, self.width))
+        writeln!(self.out, "{}", cut(&escape::terminal(text.trim_end(), false), self.width))
     }
 
     fn section(&mut self, title: &str) -> io::Result<()> {
@@ -105,26 +106,9 @@ impl Page<'_> {
     }
 }
 
-/// Control characters, and those that turn the direction of text.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
 /// A unique_id without its type and package: `dim_users.v2`.
 fn short(unique_id: &str) -> &str {
     unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
-}
-
-fn plural(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// `Production's manifest is 2 days old, its commit 51be0c2 is 10 days old and 12 commits behind`.
@@ -171,7 +155,7 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     ];
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    page.section(&format!("Build {}, in this order ({})", plural(plan.nodes.len(), "node"), counts.join(", ")))?;
+    page.section(&format!("Build {}, in this order ({})", count_of(plan.nodes.len(), "node"), counts.join(", ")))?;
 
     let mut tests: BTreeMap<&str, usize> = BTreeMap::new();
     for test in &plan.tests {
@@ -184,7 +168,7 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .nodes
         .iter()
         .map(|node| {
-            let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| plural(*count, "test"));
+            let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| count_of(*count, "test"));
             let why = why(&node.why, &node.resource_type);
             vec![short(&node.unique_id).to_owned(), made_as(node), tests, why]
         })
@@ -245,7 +229,7 @@ fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.proxies.is_empty() {
         return Ok(());
     }
-    page.section(&format!("Read production through {}", plural(plan.proxies.len(), "proxy view")))?;
+    page.section(&format!("Read production through {}", count_of(plan.proxies.len(), "proxy view")))?;
     page.names(plan.proxies.iter().map(|proxy| short(&proxy.unique_id)))
 }
 
@@ -255,7 +239,7 @@ fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     let warn = plan.tests.iter().filter(|test| test.severity == Severity::Warn).count();
     let warn = if warn > 0 { format!(", {warn} of severity warn") } else { String::new() };
-    page.section(&format!("Run {}{warn}", plural(plan.tests.len(), "data test")))?;
+    page.section(&format!("Run {}{warn}", count_of(plan.tests.len(), "data test")))?;
     let changed = plan.tests.iter().filter_map(|test| match &test.why {
         TestWhy::Changed { reasons } => Some((test, reasons)),
         TestWhy::Tests { .. } => None,
@@ -314,7 +298,7 @@ fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     page.table(&rows)?;
     for ((noun, text), names) in tests {
-        page.line(&format!("  {} {text}:", plural(names.len(), noun)))?;
+        page.line(&format!("  {} {text}:", count_of(names.len(), noun)))?;
         page.names(names.iter().map(String::as_str))?;
     }
     Ok(())
@@ -385,7 +369,7 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.table(&rows)?;
     match with_their_nodes.len() {
         0 => Ok(()),
-        count => page.line(&format!("  and {} of what is gone", plural(count, "test"))),
+        count => page.line(&format!("  and {} of what is gone", count_of(count, "test"))),
     }
 }
 
@@ -433,7 +417,7 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         page.line(&format!("  {outside}"))?;
     }
     if !undecided.is_empty() {
-        let nodes = plural(undecided.len(), "node");
+        let nodes = count_of(undecided.len(), "node");
         page.line(&format!("  {nodes} not built: the SQL may differ only by when or where it was compiled:"))?;
         let named: Vec<String> =
             undecided.iter().map(|node| format!("{} ({})", short(&node.unique_id), node.because)).collect();

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::report::escape;
 use crate::report::{Finding, Place, Report, Severity};
+use crate::text::escape;
 
 /// Largest summary of one step, in bytes. The runner drops the *whole* summary above 1,024 KiB
 /// (actions/runner, `FileCommandManager.cs`), so we stay well below.

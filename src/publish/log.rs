@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::report::escape;
+use crate::text::escape;
 
 /// Longest line that is held back to be looked at as a whole. A longer one is passed on in pieces, each disarmed.
 const LINE: usize = 64 * 1024;

@@ -16,7 +16,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use crate::report::{Report, escape, markdown};
+use crate::report::{Report, markdown};
+use crate::text::escape;
 
 pub use log::LogWriter;
 pub use token::Token;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::impact::Impact;
 use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
+use crate::text::words;
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -96,12 +97,11 @@ impl Check {
     /// The check `Impact`, which only counts: it neither warns nor fails.
     #[must_use]
     pub fn of_impact(impact: &Impact) -> Self {
-        let names = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let (models, exposures) = (count_all(&impact.models), count_all(&impact.exposures));
         Self::ran(0, 0, 0, 0).optional().with_summary(format!(
             "{} · {}",
-            names(models, "model"),
-            names(exposures, "exposure")
+            words::count(models, "model"),
+            words::count(exposures, "exposure")
         ))
     }
 

@@ -7,7 +7,6 @@
 
 mod check;
 mod draft;
-pub mod escape; // text that is not ours, made harmless for each target
 mod facts;
 mod finding;
 mod impact;

@@ -7,12 +7,12 @@ use std::io::{self, Write};
 
 use super::check::{Check, CheckState};
 use super::draft::Report;
-use super::escape;
 use super::finding::{Finding, Severity};
 use super::not_yours::NotYoursFate;
 use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
 use super::verdict::Verdict;
 use super::words::{self, count, len, thousands};
+use crate::text::escape;
 
 /// Widest line, in characters.
 pub const WIDTH: usize = 100;

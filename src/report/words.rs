@@ -1,4 +1,4 @@
-//! Numbers, times and the headline, as people read them. Nothing here needs escaping: it is made of counts.
+//! The headline and other sentences about a report. Nothing in them needs escaping, but where it is said.
 
 use super::draft::Report;
 use super::facts::Interruption;
@@ -6,62 +6,7 @@ use super::finding::Severity;
 use super::outcome::{NodeStatus, TestStatus};
 use super::verdict::Verdict;
 use crate::plan::Reasons;
-
-/// `1,204,518`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 test`, `2 tests`.
-pub(super) fn count(number: u64, one: &str) -> String {
-    format!("{} {one}{}", thousands(number), if number == 1 { "" } else { "s" })
-}
-
-/// The length of a slice as a count.
-pub(super) fn len<T>(items: &[T]) -> u64 {
-    u64::try_from(items.len()).unwrap_or(u64::MAX)
-}
-
-/// `850 ms`, `4.2 s`, `2 min 41 s`, `1 h 5 min`.
-pub(super) fn duration(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{seconds}.{} s", ms % 1000 / 100),
-        60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// `3 min`, `7 h`, `40 days`: roughly how old something is.
-pub(super) fn age(seconds: u64) -> String {
-    match seconds {
-        0..60 => "less than a minute".to_owned(),
-        60..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-/// `2026-11-19 04:12 UTC`; `None` when the text is no RFC 3339 time.
-pub(super) fn utc(rfc3339: &str) -> Option<String> {
-    let time: jiff::Timestamp = rfc3339.trim().parse().ok()?;
-    Some(time.strftime("%Y-%m-%d %H:%M UTC").to_string())
-}
-
-/// The first seven characters of a commit's hash; nothing if it is none.
-pub(super) fn short_commit(commit: &str) -> Option<String> {
-    let hash = commit.len() >= 7 && commit.len() <= 64 && commit.chars().all(|c| c.is_ascii_hexdigit());
-    hash.then(|| commit.chars().take(7).collect())
-}
+pub(super) use crate::text::words::{age, count, duration, len, noun, short_commit, thousands, utc};
 
 /// Why nodes changed, where one thing concerns many of them; in names, to be escaped.
 pub(super) fn reasons(report: &Report) -> Vec<String> {
@@ -207,37 +152,4 @@ fn explicit_findings(report: &Report, severity: Severity) -> u64 {
 
 fn len_where<T>(items: &[T], holds: impl Fn(&T) -> bool) -> u64 {
     items.iter().fold(0, |sum, item| sum + u64::from(holds(item)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_204_518, "1,204,518")] {
-            assert_eq!(thousands(number), text);
-        }
-        assert_eq!((count(1, "test"), count(2, "test")), ("1 test".into(), "2 tests".into()));
-    }
-
-    #[test]
-    fn times_read_well() {
-        for (ms, text) in [(850, "850 ms"), (4_230, "4.2 s"), (161_000, "2 min 41 s"), (3_900_000, "1 h 5 min")] {
-            assert_eq!(duration(ms), text);
-        }
-        assert_eq!(utc("2026-11-19T04:12:31.5Z").as_deref(), Some("2026-11-19 04:12 UTC"));
-        assert_eq!(utc("2026-11-19T05:12:31+01:00").as_deref(), Some("2026-11-19 04:12 UTC"));
-        assert_eq!(utc("yesterday"), None);
-        assert_eq!(
-            (age(59), age(7_100), age(172_800)),
-            ("less than a minute".into(), "118 min".into(), "2 days".into())
-        );
-    }
-
-    #[test]
-    fn a_commit_is_a_hash_or_nothing() {
-        assert_eq!(short_commit("7c1f0ab9e1").as_deref(), Some("7c1f0ab"));
-        assert_eq!((short_commit("main"), short_commit("../../etc")), (None, None));
-    }
 }

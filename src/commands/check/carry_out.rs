@@ -17,7 +17,8 @@ use crate::commands::CommandError;
 use crate::commands::signals::signals;
 use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
-use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, escape, rules};
+use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
+use crate::text::escape;
 use crate::warehouse::{
     self, FaultClass, GuardError, Lease, Owner, Place, Protected, Session, TempSchema, Warehouse, WarehouseError,
 };

@@ -7,6 +7,7 @@ use crate::commands::{CommandError, Io};
 use crate::config::StyleSwitch;
 use crate::lint::{NotLinted, Outcome, Severity as Weight, StyleOptions, Violation, gather, style};
 use crate::report::{Check, Draft, Finding, LeftOut, LintFacts, NotChecked, Place, RuleId, Severity};
+use crate::text::words::count_of;
 
 /// Most files that are named for one reason.
 const NAMED: usize = 5;
@@ -70,7 +71,7 @@ fn not_linted(files: &[NotLinted]) -> Vec<(String, String, bool)> {
         let of_reason: Vec<_> =
             files.iter().filter(|file| file.reason == reason && file.on_purpose == on_purpose).collect();
         let subjects = if of_reason.len() > NAMED {
-            vec![format!("lint of {} files", of_reason.len())]
+            vec![format!("lint of {}", count_of(of_reason.len(), "file"))]
         } else {
             of_reason.iter().map(|file| format!("lint of {}", file.path)).collect()
         };

@@ -16,6 +16,7 @@ use crate::report::{
     NotChecked, Place, RemovedNode, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
 };
 use crate::sql::Dialect;
+use crate::text::words::count_of;
 
 /// What the report is made of.
 #[derive(Clone, Copy)]
@@ -41,8 +42,8 @@ pub(super) fn planned(draft: &mut Draft, sources: Sources<'_>) {
     let (models, exposures) = (draft.impact.models.len(), draft.impact.exposures.len());
     draft.checks.impact = Check::ran(0, 0, 0, 0).with_summary(format!(
         "{} · {}",
-        counted(models, "model"),
-        counted(exposures, "exposure")
+        count_of(models, "model"),
+        count_of(exposures, "exposure")
     ));
     for removed in draft.removed.iter().filter(|removed| !removed.still_used_by.is_empty()) {
         let message = format!("`{}` is gone, and {} still use it", removed.name, removed.still_used_by.join(", "));
@@ -400,10 +401,6 @@ fn owner_name(owner: Option<&serde_json::Value>) -> Option<String> {
 /// What follows type and package in a unique_id.
 pub(super) fn short(unique_id: &str) -> &str {
     unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

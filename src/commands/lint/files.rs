@@ -8,6 +8,7 @@ use crate::artifacts::{Manifest, Node};
 use crate::commands::CommandError;
 use crate::config::Env;
 use crate::lint::{Freshness, Gathered, NotLinted, OnDisk, defines_only_macros};
+use crate::text::words::count_of;
 
 /// The named files, and which of them the manifest tells about.
 #[derive(Debug, Default)]
@@ -24,8 +25,8 @@ impl Named {
     pub(super) fn without_project_rules(&self, has_manifest: bool) -> Option<String> {
         (self.not_fresh > 0).then(|| match has_manifest {
             true => format!(
-                "project rules did not look at {} files that are not what dbt compiled; run `dbt compile` again",
-                self.not_fresh
+                "project rules skipped {} not as dbt compiled; run `dbt compile` again",
+                count_of(self.not_fresh, "file")
             ),
             false => "project rules did not run: there is no manifest".to_owned(),
         })
@@ -77,11 +78,11 @@ pub(super) fn named(
         named.gathered.add(name.clone(), source, node, state.and_then(|state| of_path(state, &name)));
     }
     if skipped > 0 {
-        let note = format!("{skipped} files of macros, generic tests or disabled models were left out");
+        let note = format!("skipped {} of macros, generic tests or disabled models", count_of(skipped, "file"));
         named.gathered.notes.push(note);
     }
     if others > 0 {
-        named.gathered.notes.push(format!("{others} files were left out, for their names do not end in `.sql`"));
+        named.gathered.notes.push(format!("skipped {} whose name does not end in `.sql`", count_of(others, "file")));
     }
     Ok(named)
 }

@@ -7,7 +7,10 @@ use serde_json::json;
 use super::args::LintFormat;
 use crate::commands::Io;
 use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation, rules};
-use crate::report::escape;
+use crate::text::{escape, words};
+
+/// Longest message of an annotation, in characters.
+const ANNOTATION: usize = 2_000;
 
 impl LintFormat {
     /// Writes the outcome; what a forge reads has paths from the repository's root, where the project is in `folder`.
@@ -54,9 +57,9 @@ fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{} findings in {} files; {} known and hidden, {} fixed",
-        outcome.violations.len(),
-        outcome.files,
+        "{} in {}; {} known and hidden, {} fixed",
+        words::count_of(outcome.violations.len(), "finding"),
+        words::count(outcome.files, "file"),
         outcome.known,
         outcome.fixed
     )
@@ -135,17 +138,15 @@ fn uri(path: &str) -> String {
 
 fn annotations(outcome: &Outcome, folder: &str, out: &mut dyn Write) -> io::Result<()> {
     for violation in &outcome.violations {
-        // https://docs.github.com/en/actions/reference/workflow-commands: what would end a property is escaped.
-        let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-        let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
         let line = violation.line.map(|line| format!(",line={line}")).unwrap_or_default();
-        let (path, code) = (property(&below(folder, &violation.path)), property(&violation.code));
-        let message = data(&violation.message);
+        let path = escape::command_property(&below(folder, &violation.path));
+        let code = escape::command_property(&violation.code);
+        let message = escape::command_data(&escape::cut(&violation.message, ANNOTATION));
         writeln!(out, "::{} file={path}{line},title={code}::{message}", word(violation.severity))?;
     }
     for NotLinted { path, reason, .. } in outcome.not_linted.iter().filter(|file| !file.on_purpose) {
-        let text = format!("{path}: not linted: {reason}").replace('%', "%25").replace('\n', "%0A");
-        writeln!(out, "::warning::{text}")?;
+        let text = escape::cut(&format!("{path}: not linted: {reason}"), ANNOTATION);
+        writeln!(out, "::warning::{}", escape::command_data(&text))?;
     }
     Ok(())
 }

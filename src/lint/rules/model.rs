@@ -1,8 +1,10 @@
 //! A model as rules see it: its node, its neighbours, its layer, its SQL.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, columns};
+use super::pm016_target_dependent::target_readers;
 use super::tokens::Tokens;
 use super::tree::Tree;
 use crate::artifacts::{Manifest, Node, ResourceType};
@@ -20,6 +22,7 @@ pub(super) struct Project<'m> {
     unit_tested: HashSet<&'m str>,
     pub(super) layers: Vec<LayerConfig>,
     dialect: Option<Dialect>,
+    target_readers: OnceCell<HashMap<&'m str, &'m str>>,
 }
 
 impl<'m> Project<'m> {
@@ -37,7 +40,13 @@ impl<'m> Project<'m> {
         let unit_tests = manifest.unit_tests.values();
         let unit_tested = unit_tests.flat_map(|test| test.depends_on.nodes.iter().map(AsRef::as_ref)).collect();
         let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
-        Self { manifest, tests, unit_tested, layers: layers.map_or_else(usual_layers, <[_]>::to_vec), dialect }
+        let layers = layers.map_or_else(usual_layers, <[_]>::to_vec);
+        Self { manifest, tests, unit_tested, layers, dialect, target_readers: OnceCell::new() }
+    }
+
+    /// For each macro whose text depends on `target`, the macro that reads it; found when a rule first asks.
+    pub(super) fn target_readers(&self) -> &HashMap<&'m str, &'m str> {
+        self.target_readers.get_or_init(|| target_readers(self.manifest))
     }
 
     /// Every model of the project itself.

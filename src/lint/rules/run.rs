@@ -8,6 +8,7 @@ use super::{ALL, Hit, Rule};
 use crate::artifacts::{Manifest, Node};
 use crate::config::{LintConfig, LintScope, LintSeverity, Where};
 use crate::lint::finding::{Outcome, Severity, Violation};
+use crate::text::words::count_of;
 
 /// Runs the project rules over the project's own models, or over those of `only` these files (paths below the
 /// project).
@@ -141,15 +142,15 @@ impl Unread {
         let mut notes = Vec::new();
         if self.not_compiled > 0 {
             notes.push(format!(
-                "{} models have no compiled SQL, so project rules that read SQL did not look at them; run `dbt compile`",
-                self.not_compiled
+                "{} without compiled SQL, which project rules that read SQL skipped; run `dbt compile`",
+                count_of(self.not_compiled, "model")
             ));
         }
         if !self.not_parsed.is_empty() {
             let names: Vec<&str> = self.not_parsed.iter().map(String::as_str).take(SHOWN).collect();
             notes.push(format!(
-                "the SQL of {} models could not be parsed, so not every project rule looked at them: `{}`{}",
-                self.not_parsed.len(),
+                "{} whose SQL could not be parsed, so not every project rule looked at it: `{}`{}",
+                count_of(self.not_parsed.len(), "model"),
                 names.join("`, `"),
                 if self.not_parsed.len() > SHOWN { ", …" } else { "" }
             ));

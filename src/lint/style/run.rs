@@ -14,6 +14,7 @@ use crate::lint::on_disk::mixes_line_ends;
 use crate::lint::options::{LintFile, Scope, StyleOptions};
 use crate::lint::pool;
 use crate::lint::text::{Basis, LintText, TextError};
+use crate::text::words::count_of;
 
 impl Placed for StyleFinding {
     fn line(&self) -> usize {
@@ -92,8 +93,9 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
     }
     if unrendered.0 > 0 {
         outcome.notes.push(format!(
-            "{} parts of {} files are in branches or macros that this compilation did not render; they were not linted",
-            unrendered.0, unrendered.1
+            "{} of {} in branches or macros that this compilation did not render, and not linted",
+            count_of(unrendered.0, "part"),
+            count_of(unrendered.1, "file")
         ));
     }
     outcome.violations.sort();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::publish::attempts::Attempts;
 use crate::publish::{PublishError, Token};
-use crate::report::escape;
+use crate::text::escape;
 
 /// How long to wait, for whom.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,12 @@
 //! The folded sections, in the order of how often they decide a merge.
 
 use super::page::{Page, Rung};
-use crate::report::escape::{self, CELL};
 use crate::report::finding::{Finding, Place, Severity};
 use crate::report::not_yours::NotYoursFate;
 use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, len};
+use crate::text::escape::{self, CELL};
 
 /// Most rows of one folded list or table.
 const ROWS: usize = 25;
@@ -130,11 +130,7 @@ fn test_item(page: &Page<'_>, test: &TestOutcome) -> String {
     let severity = if test.severity == Severity::Error { "severity error" } else { "severity warn" };
     let mut facts = Vec::new();
     if let Some(failures) = test.failures {
-        facts.push(format!(
-            "**{}** {}",
-            words::thousands(failures),
-            if failures == 1 { "failure" } else { "failures" }
-        ));
+        facts.push(format!("**{}** {}", words::thousands(failures), words::noun(failures, "failure")));
     }
     facts.push(severity.to_owned());
     item(page, &subject, &facts, test.message.as_deref().unwrap_or_default(), test.place.as_ref())

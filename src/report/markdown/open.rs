@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::page::Page;
 use crate::report::check::{Check, CheckState};
-use crate::report::escape::{self, CELL};
 use crate::report::finding::Severity;
 use crate::report::outcome::{NodeOutcome, NodeStatus, TestStatus};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, thousands};
+use crate::text::escape::{self, CELL};
 
 /// Most rows of the table of changed models.
 const ROWS: usize = 15;

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use crate::report::draft::Report;
-use crate::report::escape;
 use crate::report::finding::{Finding, Place};
 use crate::report::words;
+use crate::text::escape;
 
 /// How far a comment is shrunk: the ladder's rungs, in the order they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
