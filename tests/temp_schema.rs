@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use premerge::config::{AtStart, Env, ProfileQuery, Target};
 use premerge::warehouse::{
-    self, FaultClass, GuardError, Limits, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse,
-    Write,
+    self, FaultClass, GuardError, Limits, OpenContext, Owner, Protected, RelationConfigs, Session, TempSchema,
+    Warehouse, Write,
 };
 
 struct Bench {
@@ -37,7 +37,7 @@ impl Bench {
         let env = Env::new([("HOME", "/nowhere")], self.path().to_owned());
         let target = Target::find(&ProfileQuery::default(), &env).unwrap();
         let temp_dir = self.path().join("target");
-        let place = Place {
+        let context = OpenContext {
             project_dir: self.path(),
             schema,
             temp_dir: &temp_dir,
@@ -45,7 +45,7 @@ impl Bench {
             limits: Limits::default(),
             run: None,
         };
-        warehouse::open(&target, place).unwrap()
+        warehouse::open(&target, context).unwrap()
     }
 }
 
@@ -62,16 +62,15 @@ fn owner(pull_request: u64, run: &str) -> Owner {
     }
 }
 
-async fn open(bench: &Bench, schema: &str, owner: Owner) -> Result<(TempSchema, Box<dyn Session>), GuardError> {
+async fn open(bench: &Bench, schema: &str, owner: Owner) -> Result<(TempSchema, Session), GuardError> {
     let warehouse = bench.warehouse(schema);
     let mut session = warehouse.connect().await.unwrap();
     let protected = Protected::new(["analytics", "ci"]);
-    let opened =
-        TempSchema::open(warehouse.as_ref(), session.as_mut(), schema, &protected, owner, AtStart::Drop).await?;
+    let opened = TempSchema::open(warehouse.as_ref(), &mut session, schema, &protected, owner, AtStart::Drop).await?;
     Ok((opened, session))
 }
 
-async fn relations(session: &mut dyn Session) -> Vec<String> {
+async fn relations(session: &mut Session) -> Vec<String> {
     let sql = "select table_name from information_schema.tables where table_schema = 'premerge_pr_7' order by 1";
     session.read(sql).await.unwrap().rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
 }
@@ -98,7 +97,7 @@ async fn a_name_that_is_no_plain_identifier_is_refused() {
 async fn a_killed_runs_schema_is_replaced_by_the_next_run_of_the_same_pull_request() {
     let bench = Bench::new();
     let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "first")).await.unwrap();
-    schema.register(session.as_mut(), &["view_left", "table_left", "never_made"]).await.unwrap();
+    schema.register(&mut session, &["view_left", "table_left", "never_made"]).await.unwrap();
     let configs = RelationConfigs::default();
     let (view, table) = (schema.relation("view_left"), schema.relation("table_left"));
     session
@@ -122,7 +121,27 @@ async fn a_killed_runs_schema_is_replaced_by_the_next_run_of_the_same_pull_reque
     drop((schema, session));
 
     let (_, mut session) = open(&bench, "premerge_pr_7", owner(7, "second")).await.unwrap();
-    assert_eq!(relations(session.as_mut()).await, ["_premerge_objects", "_premerge_runs"]);
+    assert_eq!(relations(&mut session).await, ["_premerge_objects", "_premerge_runs"]);
+}
+
+/// The check is the session's, not the engine's.
+#[tokio::test]
+async fn a_text_that_would_leave_its_place_is_not_sent() {
+    let bench = Bench::new();
+    let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "a")).await.unwrap();
+    let at = schema.relation("t");
+    let configs = RelationConfigs::default();
+    let select = "select 1 as a); create table \"prod_premerge_pr_7\".\"premerge_pr_7\".\"stray\" as (select 1 as a";
+    for write in [
+        Write::Table { at: &at, header: None, select, configs: &configs },
+        Write::Table { at: &at, header: Some("create schema stray;"), select: "select 1 as a", configs: &configs },
+        Write::Proxy { at: &at, select },
+    ] {
+        assert_eq!(session.write(&[write]).await.unwrap_err().class, FaultClass::Unsupported);
+    }
+    assert_eq!(session.read("select 1; select 2").await.unwrap_err().class, FaultClass::Unsupported);
+    assert_eq!(session.columns_of("select 1) as x, (select 2").await.unwrap_err().class, FaultClass::Unsupported);
+    assert_eq!(relations(&mut session).await, ["_premerge_runs"]);
 }
 
 #[tokio::test]
@@ -143,21 +162,21 @@ async fn a_schema_without_our_register_is_never_touched() {
     let error = open(&bench, "premerge_pr_7", owner(7, "a")).await.err().unwrap();
     assert!(matches!(error, GuardError::NotOurs { .. }), "{error}");
     let mut session = bench.warehouse("premerge_pr_7").connect().await.unwrap();
-    assert_eq!(relations(session.as_mut()).await, ["precious"]);
+    assert_eq!(relations(&mut session).await, ["precious"]);
 }
 
 #[tokio::test]
 async fn dropping_takes_what_was_registered_and_nothing_else() {
     let bench = Bench::new();
     let (schema, mut session) = open(&bench, "premerge_pr_7", owner(7, "a")).await.unwrap();
-    schema.register(session.as_mut(), &["mine"]).await.unwrap();
+    schema.register(&mut session, &["mine"]).await.unwrap();
     let (mine, other) = (schema.relation("mine"), schema.relation("not_registered"));
     let configs = RelationConfigs::default();
     for at in [&mine, &other] {
         session.write(&[Write::Table { at, header: None, select: "select 1 as a", configs: &configs }]).await.unwrap();
     }
-    assert!(!schema.drop(session.as_mut()).await.unwrap(), "somebody else's table keeps the schema and its register");
-    let left = relations(session.as_mut()).await;
+    assert!(!schema.drop(&mut session).await.unwrap(), "somebody else's table keeps the schema and its register");
+    let left = relations(&mut session).await;
     assert_eq!(left, ["_premerge_objects", "_premerge_runs", "not_registered"]);
 }
 
@@ -182,14 +201,15 @@ async fn production_is_open_for_reading_only() {
 async fn a_running_query_is_stopped_from_another_task() {
     let bench = Bench::new();
     let mut session = bench.warehouse("premerge_pr_7").connect().await.unwrap();
-    let canceller = session.canceller();
+    let mut running = session.begin();
+    let canceller = running.canceller();
     tokio::spawn(async move {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         canceller.cancel();
     });
     let endless = "select count(*) from range(1000000000000) a, range(1000000000000) b where a.range * b.range = -1";
     let started = std::time::Instant::now();
-    let error = session.read(endless).await.unwrap_err();
+    let error = running.session().read(endless).await.unwrap_err();
     assert_eq!(error.class, warehouse::FaultClass::Cancelled, "{error}");
     assert!(started.elapsed().as_secs() < 20);
 }
@@ -204,7 +224,7 @@ async fn a_run_whose_file_another_one_asks_for_is_superseded() {
         let protected = Protected::default();
         let opened = TempSchema::open(
             warehouse.as_ref(),
-            session.as_mut(),
+            &mut session,
             "premerge_pr_7",
             &protected,
             owner(7, "a"),
@@ -217,7 +237,7 @@ async fn a_run_whose_file_another_one_asks_for_is_superseded() {
     // What another process does when the file is locked.
     fs_err::write(bench.path().join("target/prod_premerge_pr_7.lease"), "99999999999999999999-another").unwrap();
     assert!(warehouse.superseded());
-    let error = schema.register(held.as_mut(), &["late"]).await.unwrap_err();
+    let error = schema.register(&mut held, &["late"]).await.unwrap_err();
     assert_eq!(error.class, FaultClass::Superseded);
     let mut other = schema.connect(warehouse.as_ref()).await.unwrap();
     assert_eq!(other.read("select 1").await.unwrap_err().class, FaultClass::Superseded);

@@ -11,7 +11,7 @@ use super::job::{Job, Prepared, Proxy};
 use super::outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
-use crate::warehouse::{RelationConfigs, Session, TempSchema, Warehouse, WarehouseError, Write, retry, stoppable};
+use crate::warehouse::{Session, TempSchema, Warehouse, WarehouseError, Write};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub async fn run(
     warehouse: &dyn Warehouse,
     schema: &TempSchema,
     prepared: Prepared,
-    first: Box<dyn Session>,
+    first: Session,
     options: RunOptions,
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
@@ -43,12 +43,11 @@ pub async fn run(
 
     let mut session = first;
     let names: Vec<&str> = identifiers.iter().map(String::as_str).collect();
-    let canceller = session.canceller();
-    stoppable(Arc::clone(&canceller), stop.clone(), schema.register(session.as_mut(), &names)).await?;
+    session.begin().until(stop.clone(), async |session| schema.register(session, &names).await).await?;
 
     let began = Instant::now();
-    let making = make_proxies(&proxies, schema, session.as_mut());
-    let (failed_proxies, mut statements) = stoppable(canceller, stop.clone(), making).await;
+    let making = async |session: &mut Session| make_proxies(&proxies, schema, session).await;
+    let (failed_proxies, mut statements) = session.begin().until(stop.clone(), making).await;
     let mut waited = began.elapsed();
     observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
     block(&mut jobs, &failed_proxies);
@@ -71,15 +70,13 @@ pub async fn run(
         let began = Instant::now();
         for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
             statements += 1;
-            let canceller = session.canceller();
-            let counting = count_rows(count, warehouse.dialect(), session.as_mut());
-            row_counts.extend(stoppable(canceller, stop.clone(), counting).await);
+            let counting = async |session: &mut Session| count_rows(count, warehouse.dialect(), session).await;
+            row_counts.extend(session.begin().until(stop.clone(), counting).await);
         }
         if !*stop.borrow() {
             let made = made(&jobs, &done.results, &proxies, &failed_proxies);
-            let canceller = session.canceller();
-            let sweeping = schema.sweep(session.as_mut(), &made);
-            left_behind = stoppable(canceller, stop.clone(), sweeping).await.err().map(Failure::from);
+            let sweeping = async |session: &mut Session| schema.sweep(session, &made).await;
+            left_behind = session.begin().until(stop.clone(), sweeping).await.err().map(Failure::from);
         }
         waited += began.elapsed();
     }
@@ -111,21 +108,13 @@ fn made<'a>(
 }
 
 /// All in one batch; where that fails, one by one, to know which.
-async fn make_proxies(
-    proxies: &[Proxy],
-    schema: &TempSchema,
-    session: &mut dyn Session,
-) -> (Vec<(String, Failure)>, u64) {
+async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Session) -> (Vec<(String, Failure)>, u64) {
     if proxies.is_empty() {
         return (Vec::new(), 0);
     }
-    // Production's relation may be rebuilt under the view, or lie in another Redshift database.
-    let configs = &RelationConfigs { bind: Some(false), ..RelationConfigs::default() };
-    let views: Vec<Write<'_>> = proxies
-        .iter()
-        .map(|proxy| Write::View { at: &proxy.at, header: None, select: &proxy.select, configs })
-        .collect();
-    if let Ok(written) = retry::write(session, &views).await.result {
+    let views: Vec<Write<'_>> =
+        proxies.iter().map(|proxy| Write::Proxy { at: &proxy.at, select: &proxy.select }).collect();
+    if let Ok(written) = session.write(&views).await {
         return (Vec::new(), written.statements);
     }
     let mut failed = Vec::new();
@@ -133,7 +122,7 @@ async fn make_proxies(
         // The batch may have made it before it failed at another; an earlier run's is replaced, not dropped.
         let drop = (!schema.replaces()).then_some(Write::Drop { at: &proxy.at });
         let writes: Vec<_> = drop.into_iter().chain([view]).collect();
-        if let Err(error) = retry::write(session, &writes).await.result {
+        if let Err(error) = session.write(&writes).await {
             let failure = Failure {
                 message: format!("no proxy view could be made of {}", proxy.production),
                 remedy: error.remedy.clone().or_else(|| {
@@ -172,7 +161,7 @@ pub struct Count {
 }
 
 /// `None` when the warehouse cannot count them: a number that is not there is said by its absence.
-async fn count_rows(count: &Count, dialect: Dialect, session: &mut dyn Session) -> Option<RowCount> {
+async fn count_rows(count: &Count, dialect: Dialect, session: &mut Session) -> Option<RowCount> {
     let rows = |name: &RelationName| format!("(select count(*) from {})", name.quoted(dialect));
     let production = count.production.as_ref().map_or_else(|| "null".to_owned(), rows);
     let sql = format!("select {production} as production_rows, {} as pull_request_rows", rows(&count.pull_request));

@@ -11,12 +11,12 @@ use super::event::{Event, Observer};
 use super::job::Job;
 use super::outcome::{JobResult, JobStatus, Stop};
 use super::work::{Performed, perform};
-use crate::warehouse::{Canceller, Session};
+use crate::warehouse::Session;
 
 /// What the schedule ended with.
 pub(super) struct Scheduled {
     pub(super) results: Vec<JobResult>,
-    pub(super) sessions: Vec<Box<dyn Session>>,
+    pub(super) sessions: Vec<Session>,
     pub(super) statements: u64,
     pub(super) waited: Duration,
     pub(super) stopped: Option<Stop>,
@@ -26,7 +26,7 @@ pub(super) struct Scheduled {
 /// not end well is skipped, and so are its successors.
 pub(super) async fn run(
     jobs: Arc<Vec<Job>>,
-    sessions: Vec<Box<dyn Session>>,
+    sessions: Vec<Session>,
     fail_fast: bool,
     mut stop: watch::Receiver<bool>,
     observer: &dyn Observer,
@@ -34,7 +34,8 @@ pub(super) async fn run(
     let mut state = State::new(&jobs);
     let mut idle = sessions;
     let mut running: JoinSet<Ran> = JoinSet::new();
-    let mut cancellers: Vec<Option<Arc<dyn Canceller>>> = vec![None; jobs.len()];
+    // Turns true when what is running is to be cancelled.
+    let (halt, halted) = watch::channel(false);
     let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
     // Since when at least one answer is awaited.
     let mut busy_since: Option<Instant> = None;
@@ -49,15 +50,15 @@ pub(super) async fn run(
                 continue;
             }
             let Some(mut session) = idle.pop() else { break };
-            if let Some(slot) = cancellers.get_mut(at) {
-                *slot = Some(session.canceller());
-            }
             observer.on(&Event::Started { name: &job.name, test: job.is_test });
-            let jobs = Arc::clone(&jobs);
+            let (jobs, halted) = (Arc::clone(&jobs), halted.clone());
             running.spawn(async move {
                 let started = Instant::now();
                 let done = match jobs.get(at) {
-                    Some(job) => perform(&job.work, session.as_mut()).await,
+                    Some(job) => {
+                        let work = async |session: &mut Session| perform(&job.work, session).await;
+                        session.begin().until(halted, work).await
+                    }
                     None => Performed { status: JobStatus::NotRun, rows: None, statements: 0, attempts: 0 },
                 };
                 Ran { at, session, done, duration: started.elapsed() }
@@ -71,27 +72,22 @@ pub(super) async fn run(
             Some(ended) = running.join_next() => {
                 // A task that panicked took its session with it; its job stays "not run", and the run is incomplete.
                 let Ok(ran) = ended else { continue };
-                let Ran { at, mut session, done, duration } = ran;
-                // A session that was told to stop is fit for work again: what comes now is no longer the job's.
-                let _ = session.canceller();
+                let Ran { at, session, done, duration } = ran;
                 idle.push(session);
                 statements += done.statements;
                 if running.is_empty() {
                     waited += busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
                 }
-                if let Some(slot) = cancellers.get_mut(at) {
-                    *slot = None;
-                }
                 let well = done.status.lets_descendants_run();
                 finish(&mut state, &jobs, at, done, duration, observer);
                 if fail_fast && !well && stopped.is_none() {
                     stopped = Some(Stop::FailFast);
-                    cancellers.iter().flatten().for_each(|canceller| canceller.cancel());
+                    halt.send_replace(true);
                 }
             }
             Ok(_) = stop.wait_for(|stop| *stop), if stopped.is_none() => {
                 stopped = Some(Stop::Signal);
-                cancellers.iter().flatten().for_each(|canceller| canceller.cancel());
+                halt.send_replace(true);
             }
         }
     }
@@ -114,7 +110,7 @@ pub(super) async fn run(
 
 struct Ran {
     at: usize,
-    session: Box<dyn Session>,
+    session: Session,
     done: Performed,
     duration: Duration,
 }

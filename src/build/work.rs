@@ -4,7 +4,7 @@ use super::contract;
 use super::data_test::{TestStatus, judge};
 use super::job::{Select, Work};
 use super::outcome::{Failure, JobStatus};
-use crate::warehouse::retry::{self, Attempted};
+
 use crate::warehouse::{Session, Write, Written};
 
 /// What came of a job.
@@ -18,7 +18,7 @@ pub(super) struct Performed {
     pub(super) attempts: u32,
 }
 
-pub(super) async fn perform(work: &Work, session: &mut dyn Session) -> Performed {
+pub(super) async fn perform(work: &Work, session: &mut Session) -> Performed {
     match work {
         Work::View(Select { at, header, sql, configs }) => {
             let write = Write::View { at, header: header.as_deref(), select: sql, configs };
@@ -50,7 +50,8 @@ pub(super) async fn perform(work: &Work, session: &mut dyn Session) -> Performed
             Performed { rows: done.rows.filter(|_| table.is_some()), statements: done.statements + 2, ..done }
         }
         Work::Test { sql, config } => {
-            let Attempted { result, attempts } = retry::read(session, sql).await;
+            let result = session.read(sql).await;
+            let attempts = session.attempts();
             let status = match result.map(|rows| judge(&rows, config)) {
                 Ok(Ok((TestStatus::Pass, _))) => JobStatus::Pass,
                 Ok(Ok((TestStatus::Warn, failures))) => JobStatus::Warn { failures },
@@ -70,8 +71,9 @@ impl Performed {
     }
 }
 
-async fn written(session: &mut dyn Session, write: &Write<'_>) -> Performed {
-    let Attempted { result, attempts } = retry::write(session, std::slice::from_ref(write)).await;
+async fn written(session: &mut Session, write: &Write<'_>) -> Performed {
+    let result = session.write(std::slice::from_ref(write)).await;
+    let attempts = session.attempts();
     let repeated = u64::from(attempts.saturating_sub(1));
     match result {
         Ok(Written { rows, statements }) => {
@@ -82,14 +84,14 @@ async fn written(session: &mut dyn Session, write: &Write<'_>) -> Performed {
 }
 
 /// dbt's comparison before a contracted build: names and types of both sides, without running the query.
-async fn compare(session: &mut dyn Session, select: &Select, declared: &str) -> Result<(), Failure> {
-    let declared = retry::columns_of(session, declared).await.result.map_err(|error| {
+async fn compare(session: &mut Session, select: &Select, declared: &str) -> Result<(), Failure> {
+    let declared = session.columns_of(declared).await.map_err(|error| {
         if error.class.is_infrastructure() {
             return error.into();
         }
         Failure { message: "the contract declares a type that the warehouse does not know".to_owned(), ..error.into() }
     })?;
-    let actual = retry::columns_of(session, &contract::actual_query(&select.sql)).await.result?;
+    let actual = session.columns_of(&contract::actual_query(&select.sql)).await?;
     let mismatches = contract::compare(&declared, &actual);
     if mismatches.is_empty() {
         return Ok(());

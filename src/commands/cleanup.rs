@@ -1,7 +1,6 @@
 //! `premerge cleanup`: temporary schemas dropped by their registers.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::config::{DbtProject, Env};
 use crate::publish::detect::detect;
 use crate::text::words::count_of;
 use crate::warehouse::{
-    self, Dropped, FaultClass, KeptSchema, Limits, Place, Protected, Unreadable, WarehouseError, stoppable,
+    self, Dropped, FaultClass, KeptSchema, Limits, OpenContext, Protected, Session, Unreadable, WarehouseError,
 };
 
 /// `premerge cleanup`.
@@ -69,9 +68,15 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let schemas = warehouse::schemas_in_files(&target, &temp_dir).unwrap_or_else(|| vec![String::new()]);
     let mut failed = 0_usize;
     for schema in schemas {
-        let place =
-            Place { project_dir: &project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
-        let warehouse = warehouse::open(&target, place)?;
+        let context = OpenContext {
+            project_dir: &project_dir,
+            schema: &schema,
+            temp_dir: &temp_dir,
+            env: &io.env,
+            limits,
+            run: None,
+        };
+        let warehouse = warehouse::open(&target, context)?;
         let (done, stopped) = runtime()?.block_on(async {
             let (stop, stopped) = watch::channel(false);
             signals(stop);
@@ -167,9 +172,8 @@ async fn clean(
     stopped: watch::Receiver<bool>,
 ) -> Result<Vec<Line>, WarehouseError> {
     let mut session = warehouse.connect().await?;
-    let canceller = session.canceller();
-    let finding = KeptSchema::find(warehouse, session.as_mut());
-    let (found, unreadable) = stoppable(Arc::clone(&canceller), stopped.clone(), finding).await?;
+    let finding = async |session: &mut Session| KeptSchema::find(warehouse, session).await;
+    let (found, unreadable) = session.begin().until(stopped.clone(), finding).await?;
     let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
     let mut lines: Vec<_> = unreadable.iter().map(unread).collect();
     let repositories: BTreeSet<&str> = found.iter().map(|kept| kept.owner().repository.as_str()).collect();
@@ -198,7 +202,8 @@ async fn clean(
             lines.push(Line::good(format!("would drop {what}")));
             continue;
         }
-        let dropped = stoppable(Arc::clone(&canceller), stopped.clone(), kept.drop(session.as_mut())).await;
+        let dropping = async |session: &mut Session| kept.drop(session).await;
+        let dropped = session.begin().until(stopped.clone(), dropping).await;
         lines.push(match dropped {
             Ok(Dropped::Gone) => Line::good(format!("dropped {what}")),
             Ok(Dropped::OthersLeft) => {

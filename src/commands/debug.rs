@@ -10,7 +10,7 @@ use super::{CommandError, Io, runtime};
 use crate::artifacts::ManifestFile;
 use crate::config::{DbtProject, mask_variables};
 use crate::text::words::count;
-use crate::warehouse::{self, Limits, Place, Privileges, Warehouse, WarehouseError, grants};
+use crate::warehouse::{self, Limits, OpenContext, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
 #[derive(Debug, Clone, Args)]
@@ -41,7 +41,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     }
     let schemas: Vec<String> = schemas.into_iter().collect();
     let temp_dir = project_dir.join("target/premerge");
-    let place = Place {
+    let context = OpenContext {
         project_dir: &project_dir,
         schema: "premerge_debug",
         temp_dir: &temp_dir,
@@ -49,7 +49,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         limits: Limits::default(),
         run: None,
     };
-    let warehouse = warehouse::open(&target, place)?;
+    let warehouse = warehouse::open(&target, context)?;
     let mut page = Page::default();
     page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
     let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::register::{Owner, RUNS, Register};
 use super::write::Write;
-use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, retry};
+use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 
 /// A schema that premerge made, as its register tells.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl KeptSchema {
     /// What the warehouse said.
     pub async fn find(
         warehouse: &dyn Warehouse,
-        session: &mut dyn Session,
+        session: &mut Session,
     ) -> Result<(Vec<Self>, Vec<Unreadable>), WarehouseError> {
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         for name in session.schemas_with(RUNS).await? {
@@ -76,11 +76,11 @@ impl KeptSchema {
     }
 
     /// `None` when no run is in the register.
-    async fn read(schema: TempSchema, session: &mut dyn Session) -> Result<Option<Self>, WarehouseError> {
+    async fn read(schema: TempSchema, session: &mut Session) -> Result<Option<Self>, WarehouseError> {
         let register = Register::of(&schema);
         let columns =
             ["repository", "project", "pull_request", "commit_sha", "run_id", "who", "started_at", "expires_at"];
-        let runs = retry::read(session, &register.read_runs(&columns)).await.result?;
+        let runs = session.read(&register.read_runs(&columns)).await?;
         let relations = schema.registered_objects(session).await?.len();
         let mut owners: Vec<Owner> = runs
             .rows
@@ -123,14 +123,14 @@ impl KeptSchema {
     ///
     /// # Errors
     /// What the warehouse said; what was dropped until then stays dropped, and the register stays until all is.
-    pub async fn drop(self, session: &mut dyn Session) -> Result<Dropped, WarehouseError> {
+    pub async fn drop(self, session: &mut Session) -> Result<Dropped, WarehouseError> {
         session.hold(None);
         let register = Register::of(&self.schema);
         let runs = self.schema.relation(RUNS);
         let (lock, close) = (register.lock(), register.close());
         let writes: Vec<_> = lock.iter().chain([&close]).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
-        retry::write(session, &writes).await.result?;
-        let losers = retry::read(session, &register.losers()).await.result?;
+        session.write(&writes).await?;
+        let losers = session.read(&register.losers()).await?;
         let tags: Vec<String> = losers.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
         session.end_sessions(&tags).await?;
         // From here on a run that begins has the schema again.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::register::{RUNS, Register};
 use super::write::Write;
-use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, retry};
+use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 
 /// How often a run on an engine without a server looks for a newer one.
 const LOOK: Duration = Duration::from_millis(200);
@@ -21,7 +21,7 @@ pub struct Lease {
     schema: TempSchema,
     lost: Arc<AtomicBool>,
     done: watch::Sender<bool>,
-    task: JoinHandle<Option<Box<dyn Session>>>,
+    task: JoinHandle<Option<Session>>,
 }
 
 impl Lease {
@@ -50,7 +50,7 @@ impl Lease {
                     _ = look.tick() => warehouse.superseded(),
                     _ = beat.tick() => {
                         // A warehouse that hangs must not keep the run from ending.
-                        let beat = beat_once(&kept, session.as_mut());
+                        let beat = beat_once(&kept, &mut session);
                         tokio::time::timeout(every * 4, beat).await.unwrap_or(false)
                     }
                 };
@@ -79,12 +79,12 @@ impl Lease {
         let Ok(Some(mut session)) = self.task.await else { return Ok(()) };
         let at = self.schema.relation(RUNS);
         let sql = Register::of(&self.schema).end(&self.schema.owner().run, &Timestamp::now().to_string());
-        retry::write(session.as_mut(), &[Write::Bookkeeping { at: &at, sql: &sql }]).await.result.map(|_| ())
+        session.write(&[Write::Bookkeeping { at: &at, sql: &sql }]).await.map(|_| ())
     }
 }
 
 /// Whether the schema is lost. A fault of the warehouse says nothing about it; the next beat tries again.
-async fn beat_once(schema: &TempSchema, session: &mut dyn Session) -> bool {
+async fn beat_once(schema: &TempSchema, session: &mut Session) -> bool {
     let owner = schema.owner();
     let now = Timestamp::now();
     let span = |from: &str, to: &str| -> Option<SignedDuration> {

@@ -8,6 +8,7 @@ pub mod agate;
 mod aws;
 mod cleanup;
 mod configs;
+mod engine;
 mod error;
 mod lease;
 mod own_name;
@@ -15,8 +16,10 @@ mod postgres;
 mod privileges;
 mod register;
 mod replace;
-pub mod retry;
+mod retry;
 mod rows;
+mod session;
+mod statement;
 mod temp_schema;
 mod write;
 
@@ -28,21 +31,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 
 use crate::config::{Env, Target};
 use crate::sql::Dialect;
 
 pub use cleanup::{Dropped, KeptSchema, Unreadable};
-pub use configs::{Index, RelationConfigs};
+pub use configs::RelationConfigs;
 #[cfg(feature = "duckdb")]
 pub use duckdb::create_database;
+pub use engine::{Canceller, Meeting, Traits};
 pub use error::{FaultClass, OpenError, Repeat, WarehouseError};
 pub use lease::Lease;
+pub use postgres::{Index, PostgresConfigs, RedshiftConfigs};
 pub use privileges::{Privileges, SchemaPrivileges, grants};
 pub use register::{Guard, Owner};
 pub use replace::Replacing;
 pub use rows::{ColumnType, Rows};
+pub use session::{Running, Session};
 pub use temp_schema::{GuardError, Protected, TempRelation, TempSchema};
 pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};
 
@@ -51,6 +56,9 @@ pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};
 pub trait Warehouse: Send + Sync {
     /// Its SQL.
     fn dialect(&self) -> Dialect;
+
+    /// What its engine can do.
+    fn traits(&self) -> Traits;
 
     /// The database that temporary schemas are made in; `None` where names have two parts.
     fn temp_database(&self) -> Option<&str>;
@@ -74,7 +82,7 @@ pub trait Warehouse: Send + Sync {
     ///
     /// # Errors
     /// When no connection can be made.
-    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError>;
+    async fn connect(&self) -> Result<Session, WarehouseError>;
 
     /// Facts a reader of the report should know, such as a missing extension.
     fn notices(&self) -> Vec<String> {
@@ -82,120 +90,9 @@ pub trait Warehouse: Send + Sync {
     }
 }
 
-/// One connection.
-#[async_trait]
-pub trait Session: Send {
-    /// Runs one query and returns all its rows as text.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn read(&mut self, sql: &str) -> Result<Rows, WarehouseError>;
-
-    /// Names and types of a query's columns, without running it.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError>;
-
-    /// Whether `schema` exists.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn schema_exists(&mut self, database: Option<&str>, schema: &str) -> Result<bool, WarehouseError>;
-
-    /// Schemas in which a table of this name is, and that may be written to.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError>;
-
-    /// Names of all relations in `schema`.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn relations_in(&mut self, database: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError>;
-
-    /// Carries out writes, in order, in as few round trips as the engine allows. The answer is that of
-    /// the last one.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified. Writes before the failing one may have happened, or may have been
-    /// rolled back with it.
-    async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError>;
-
-    /// Whether `writes`, whose answer was lost, have happened after all; `None` when they have not, so that
-    /// they may be sent again.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn find_written(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
-        let _ = writes;
-        Ok(None)
-    }
-
-    /// What the role may do in the database and in `schemas`; `None` where production cannot be written to
-    /// at all.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified.
-    async fn privileges(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
-        let _ = schemas;
-        Ok(None)
-    }
-
-    /// From now on every statement fails with [`FaultClass::Superseded`] when the run that `guard` names has
-    /// lost its schema.
-    fn hold(&mut self, guard: Option<Guard>);
-
-    /// Whether the engine can put a new relation into the place of an old one without a moment between.
-    fn can_replace(&self) -> bool {
-        true
-    }
-
-    /// From now on what a write makes takes the place of the relation that `replacing` found there.
-    fn replace(&mut self, replacing: Option<Replacing>);
-
-    /// Ends the sessions with these tags, and waits until their statements are over. `false` when the engine
-    /// cannot.
-    ///
-    /// # Errors
-    /// What the warehouse said, classified; or that they would not end.
-    async fn end_sessions(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
-        let _ = tags;
-        Ok(false)
-    }
-
-    /// A handle that stops what this session is running, from another task. It also keeps the session from
-    /// starting another statement, until the next handle is taken.
-    fn canceller(&mut self) -> Arc<dyn Canceller>;
-}
-
-/// Stops the running statement of the session it came from.
-pub trait Canceller: Send + Sync {
-    /// Asks the warehouse to stop; returns at once.
-    fn cancel(&self);
-}
-
-/// Waits for `work`, and cancels what its session is running when `stop` turns true; the answer is then that
-/// of the cancelled statement.
-pub async fn stoppable<T>(
-    canceller: Arc<dyn Canceller>,
-    mut stop: watch::Receiver<bool>,
-    work: impl Future<Output = T>,
-) -> T {
-    let mut work = std::pin::pin!(work);
-    tokio::select! {
-        result = &mut work => result,
-        Ok(_) = async { stop.wait_for(|stop| *stop).await.map(|_| ()) } => {
-            canceller.cancel();
-            work.await
-        }
-    }
-}
-
 /// What [`open`] needs to know beside the profile.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct OpenContext<'a> {
     /// Relative paths of the profile start here, as dbt changes into this folder.
     pub project_dir: &'a Path,
     /// The temporary schema's name: an engine whose databases are files names its file after it.
@@ -252,14 +149,14 @@ pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Option<Vec<String>>
 ///
 /// # Errors
 /// When the adapter is unknown or not compiled in, or the target's fields do not fit it.
-pub fn open(target: &Target, place: Place<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
+pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
     match target.adapter.as_str() {
         #[cfg(feature = "duckdb")]
-        "duckdb" => Ok(Arc::new(duckdb::DuckDb::new(target, place)?)),
+        "duckdb" => Ok(Arc::new(duckdb::DuckDb::new(target, context)?)),
         #[cfg(not(feature = "duckdb"))]
         "duckdb" => Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
-        "postgres" => Ok(Arc::new(postgres::Postgres::new(target, place)?)),
-        "redshift" => Ok(Arc::new(postgres::Postgres::redshift(target, place)?)),
+        "postgres" => Ok(Arc::new(postgres::Postgres::new(target, context)?)),
+        "redshift" => Ok(Arc::new(postgres::Postgres::redshift(target, context)?)),
         other => Err(OpenError::UnknownAdapter { adapter: other.to_owned() }),
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::register::{OBJECTS, Register};
 use super::temp_schema::{TempRelation, TempSchema};
 use super::write::Write;
-use super::{Session, WarehouseError, retry};
+use super::{Session, WarehouseError};
 
 /// Relations of earlier runs that a session puts new ones in the place of.
 #[derive(Debug, Clone)]
@@ -52,10 +52,7 @@ fn short(text: &str) -> String {
 impl TempSchema {
     /// What there is to replace, with the names that it will step aside under in the register; `None` when
     /// there is nothing.
-    pub(super) async fn find_replaceable(
-        &self,
-        session: &mut dyn Session,
-    ) -> Result<Option<Replacing>, WarehouseError> {
+    pub(super) async fn find_replaceable(&self, session: &mut Session) -> Result<Option<Replacing>, WarehouseError> {
         let registered = self.registered(session).await?;
         if registered.is_empty() {
             return Ok(None);
@@ -74,7 +71,7 @@ impl TempSchema {
     ///
     /// # Errors
     /// What the warehouse said; everything stays registered then, for the next run or clean-up.
-    pub async fn sweep(&self, session: &mut dyn Session, made: &[&str]) -> Result<(), WarehouseError> {
+    pub async fn sweep(&self, session: &mut Session, made: &[&str]) -> Result<(), WarehouseError> {
         if !self.replaces() {
             return Ok(());
         }
@@ -82,14 +79,14 @@ impl TempSchema {
             self.registered(session).await?.into_iter().filter(|name| !made.contains(&name.as_str())).collect();
         let relations: Vec<_> = left.iter().map(|name| self.relation(name)).collect();
         let drops: Vec<_> = relations.iter().map(|at| Write::Drop { at }).collect();
-        retry::write(session, &drops).await.result?;
+        session.write(&drops).await?;
         let at = self.relation(OBJECTS);
         let forget = Register::of(self).forget_all_but(&self.owner().run, made);
-        retry::write(session, &[Write::Bookkeeping { at: &at, sql: &forget }]).await.result.map(|_| ())
+        session.write(&[Write::Bookkeeping { at: &at, sql: &forget }]).await.map(|_| ())
     }
 
     /// The names in the register.
-    async fn registered(&self, session: &mut dyn Session) -> Result<BTreeSet<String>, WarehouseError> {
+    async fn registered(&self, session: &mut Session) -> Result<BTreeSet<String>, WarehouseError> {
         Ok(self.registered_objects(session).await?.into_iter().collect())
     }
 }

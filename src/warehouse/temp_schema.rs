@@ -7,9 +7,8 @@ use jiff::Timestamp;
 
 use super::register::{CLEAN_UP, Guard, OBJECT_COLUMNS, OBJECTS, Owner, RUN_COLUMNS, RUNS, Register};
 use super::replace::Replacing;
-use super::retry;
 use super::write::Write;
-use super::{FaultClass, Session, Warehouse, WarehouseError};
+use super::{FaultClass, Meeting, Session, Warehouse, WarehouseError};
 use crate::config::AtStart;
 use crate::sql::{Dialect, RelationName};
 
@@ -146,7 +145,7 @@ impl TempSchema {
     /// When the name is protected, unusable or somebody else's, a newer run has it, or the warehouse fails.
     pub async fn open(
         warehouse: &dyn Warehouse,
-        session: &mut dyn Session,
+        session: &mut Session,
         name: &str,
         protected: &Protected,
         owner: Owner,
@@ -174,14 +173,14 @@ impl TempSchema {
 
     async fn make_or_take(
         &mut self,
-        session: &mut dyn Session,
+        session: &mut Session,
         tag: Option<&str>,
         at_start: AtStart,
     ) -> Result<(), GuardError> {
         self.make_or_find(session, tag).await?;
         self.take(session).await?;
         session.hold(Some(self.guard()));
-        if at_start == AtStart::Replace && session.can_replace() {
+        if at_start == AtStart::Replace && session.traits().replaces {
             self.replacing = self.find_replaceable(session).await.map_err(|error| self.fail(error))?;
             session.replace(self.replacing.clone());
             return Ok(());
@@ -189,9 +188,9 @@ impl TempSchema {
         self.drop_objects(session).await.map_err(|error| self.fail(error))
     }
 
-    async fn is_lost(&self, session: &mut dyn Session) -> bool {
+    async fn is_lost(&self, session: &mut Session) -> bool {
         session.hold(None);
-        let lost = retry::read(session, &Register::of(self).lost(&self.owner.run)).await.result;
+        let lost = session.read(&Register::of(self).lost(&self.owner.run)).await;
         lost.is_ok_and(|rows| !rows.rows.is_empty())
     }
 
@@ -201,11 +200,11 @@ impl TempSchema {
     /// What the warehouse said.
     pub async fn is_cleaned_up(&self, warehouse: &dyn Warehouse) -> Result<bool, WarehouseError> {
         // Without a server the newer run has the file, and clean-up waits for it.
-        if warehouse.session_tag().is_none() {
+        if warehouse.traits().meeting == Meeting::File {
             return Ok(false);
         }
         let mut session = warehouse.connect().await?;
-        match retry::read(session.as_mut(), &Register::of(self).taker(&self.owner.run)).await.result {
+        match session.read(&Register::of(self).taker(&self.owner.run)).await {
             // No row: the register that knew this run is gone, and there is a new one.
             Ok(rows) => Ok(rows.scalar().is_none_or(|taker| taker == CLEAN_UP)),
             // Without the register the server's answer is that of a superseded run.
@@ -218,7 +217,7 @@ impl TempSchema {
     ///
     /// # Errors
     /// When no connection can be made.
-    pub async fn connect(&self, warehouse: &dyn Warehouse) -> Result<Box<dyn Session>, WarehouseError> {
+    pub async fn connect(&self, warehouse: &dyn Warehouse) -> Result<Session, WarehouseError> {
         let mut session = warehouse.connect().await?;
         session.hold(Some(self.guard()));
         session.replace(self.replacing.clone());
@@ -278,7 +277,7 @@ impl TempSchema {
     ///
     /// # Errors
     /// What the warehouse said.
-    pub async fn register(&self, session: &mut dyn Session, identifiers: &[&str]) -> Result<(), WarehouseError> {
+    pub async fn register(&self, session: &mut Session, identifiers: &[&str]) -> Result<(), WarehouseError> {
         if identifiers.is_empty() {
             return Ok(());
         }
@@ -288,7 +287,7 @@ impl TempSchema {
             .collect();
         let at = self.relation(OBJECTS);
         let columns = Register::of(self).columns(&OBJECT_COLUMNS);
-        retry::write(session, &[Write::Register { at: &at, columns: &columns, rows: &rows }]).await.result.map(|_| ())
+        session.write(&[Write::Register { at: &at, columns: &columns, rows: &rows }]).await.map(|_| ())
     }
 
     /// Drops everything the register names, and then register and schema together; `false` when these two
@@ -297,9 +296,9 @@ impl TempSchema {
     /// # Errors
     /// What the warehouse said; what was dropped until then stays dropped, and the register stays until all is,
     /// so that it can be done again.
-    pub async fn drop(self, session: &mut dyn Session) -> Result<bool, WarehouseError> {
+    pub async fn drop(self, session: &mut Session) -> Result<bool, WarehouseError> {
         self.drop_objects(session).await?;
-        retry::write(session, &[Write::DropSchema { schema: &self }]).await.result?;
+        session.write(&[Write::DropSchema { schema: &self }]).await?;
         // The guard asks the register, which is gone.
         session.hold(None);
         Ok(!session.schema_exists(self.database.as_deref(), &self.name).await?)
@@ -331,14 +330,14 @@ impl TempSchema {
 
     /// Makes schema and register with this run in it, in one transaction where the engine has such; or checks
     /// whose the one is that is there, and adds this run.
-    async fn make_or_find(&self, session: &mut dyn Session, tag: Option<&str>) -> Result<(), GuardError> {
+    async fn make_or_find(&self, session: &mut Session, tag: Option<&str>) -> Result<(), GuardError> {
         let runs = self.relation(RUNS);
         let columns = Register::of(self).columns(&RUN_COLUMNS);
         let row = [self.owner.row(tag)];
         let enter = Write::Register { at: &runs, columns: &columns, rows: &row };
         let exists = |found: Result<bool, WarehouseError>| found.map_err(|error| self.fail(error));
         if !exists(session.schema_exists(self.database.as_deref(), &self.name).await)? {
-            let made = retry::write(session, &[Write::CreateSchema { schema: self }, enter.clone()]).await.result;
+            let made = session.write(&[Write::CreateSchema { schema: self }, enter.clone()]).await;
             match made {
                 Ok(_) => return Ok(()),
                 // Another run of this pull request was a moment faster; or the answer of our own was lost.
@@ -351,13 +350,13 @@ impl TempSchema {
         let register = Register::of(self);
         let (lock, enter) = (register.lock(), register.enter(&self.owner, tag));
         let writes: Vec<_> = lock.iter().chain([&enter]).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
-        let entered = retry::write(session, &writes).await.result.map_err(|error| self.fail(error))?;
+        let entered = session.write(&writes).await.map_err(|error| self.fail(error))?;
         if entered.rows == Some(0) { self.check_owner(session).await } else { Ok(()) }
     }
 
-    async fn check_owner(&self, session: &mut dyn Session) -> Result<(), GuardError> {
+    async fn check_owner(&self, session: &mut Session) -> Result<(), GuardError> {
         let sql = Register::of(self).read_runs(&["repository", "project", "pull_request"]);
-        let runs = match retry::read(session, &sql).await.result {
+        let runs = match session.read(&sql).await {
             Ok(runs) => runs,
             Err(error) if error.class == FaultClass::Permission => {
                 let registered = session.schemas_with(RUNS).await.map_err(|error| self.fail(error))?;
@@ -393,21 +392,21 @@ impl TempSchema {
     }
 
     /// Takes the schema from older runs, and waits until they are quiet.
-    async fn take(&self, session: &mut dyn Session) -> Result<(), GuardError> {
+    async fn take(&self, session: &mut Session) -> Result<(), GuardError> {
         let register = Register::of(self);
         let runs = self.relation(RUNS);
         let lock = register.lock();
         let takes = register.take(&self.owner, &format!("{:.9}", Timestamp::now()));
         let writes: Vec<_> = lock.iter().chain(&takes).map(|sql| Write::Bookkeeping { at: &runs, sql }).collect();
         let fail = |error| self.fail(error);
-        retry::write(session, &writes).await.result.map_err(fail)?;
-        if !retry::read(session, &register.lost(&self.owner.run)).await.result.map_err(fail)?.rows.is_empty() {
+        session.write(&writes).await.map_err(fail)?;
+        if !session.read(&register.lost(&self.owner.run)).await.map_err(fail)?.rows.is_empty() {
             return Err(GuardError::Superseded { schema: self.name.clone() });
         }
         session.hold(Some(self.guard()));
         let began = Instant::now();
         loop {
-            let losers = retry::read(session, &register.losers()).await.result.map_err(fail)?;
+            let losers = session.read(&register.losers()).await.map_err(fail)?;
             let tags: Vec<String> = losers.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
             // An engine that cannot end them lets them find out for themselves.
             if tags.is_empty() || session.end_sessions(&tags).await.map_err(fail)? || began.elapsed() > PATIENCE {
@@ -419,24 +418,21 @@ impl TempSchema {
     }
 
     /// Drops what the register names.
-    pub(super) async fn drop_objects(&self, session: &mut dyn Session) -> Result<(), WarehouseError> {
+    pub(super) async fn drop_objects(&self, session: &mut Session) -> Result<(), WarehouseError> {
         let relations: Vec<_> =
             self.registered_objects(session).await?.iter().map(|name| self.relation(name)).collect();
         if relations.is_empty() {
             return Ok(());
         }
         let drops: Vec<_> = relations.iter().map(|at| Write::Drop { at }).collect();
-        retry::write(session, &drops).await.result?;
+        session.write(&drops).await?;
         let at = self.relation(OBJECTS);
-        retry::write(session, &[Write::Bookkeeping { at: &at, sql: &Register::of(self).forget_objects() }])
-            .await
-            .result
-            .map(|_| ())
+        session.write(&[Write::Bookkeeping { at: &at, sql: &Register::of(self).forget_objects() }]).await.map(|_| ())
     }
 
     /// What the register names.
-    pub(super) async fn registered_objects(&self, session: &mut dyn Session) -> Result<Vec<String>, WarehouseError> {
-        match retry::read(session, &Register::of(self).read_objects()).await.result {
+    pub(super) async fn registered_objects(&self, session: &mut Session) -> Result<Vec<String>, WarehouseError> {
+        match session.read(&Register::of(self).read_objects()).await {
             Ok(objects) => Ok(objects.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()),
             // The earlier run was killed before it registered anything.
             Err(error) if error.class == FaultClass::MissingRelation => Ok(Vec::new()),

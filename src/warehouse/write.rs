@@ -20,6 +20,13 @@ pub enum Write<'a> {
         /// The schema.
         schema: &'a TempSchema,
     },
+    /// A view that stands for a relation of production.
+    Proxy {
+        /// The view.
+        at: &'a TempRelation,
+        /// The query of production's relation.
+        select: &'a str,
+    },
     /// `create view at as select`.
     View {
         /// The view.
@@ -96,52 +103,90 @@ impl Write<'_> {
     #[must_use]
     pub fn makes(&self) -> Option<&TempRelation> {
         match self {
-            Self::View { at, .. } | Self::Table { at, .. } | Self::TypedTable { at, .. } | Self::Seed { at, .. } => {
-                Some(at)
-            }
-            _ => None,
+            Self::Proxy { at, .. }
+            | Self::View { at, .. }
+            | Self::Table { at, .. }
+            | Self::TypedTable { at, .. }
+            | Self::Seed { at, .. } => Some(at),
+            Self::CreateSchema { .. }
+            | Self::DropSchema { .. }
+            | Self::Drop { .. }
+            | Self::Register { .. }
+            | Self::Bookkeeping { .. } => None,
         }
     }
 
     /// The same made at another place.
     pub(super) fn made_at<'b>(&'b self, place: &'b TempRelation) -> Write<'b> {
         let mut write = self.clone();
-        if let Write::View { at, .. }
-        | Write::Table { at, .. }
-        | Write::TypedTable { at, .. }
-        | Write::Seed { at, .. } = &mut write
-        {
-            *at = place;
+        match &mut write {
+            Write::Proxy { at, .. }
+            | Write::View { at, .. }
+            | Write::Table { at, .. }
+            | Write::TypedTable { at, .. }
+            | Write::Seed { at, .. } => *at = place,
+            Write::CreateSchema { .. }
+            | Write::DropSchema { .. }
+            | Write::Drop { .. }
+            | Write::Register { .. }
+            | Write::Bookkeeping { .. } => {}
         }
         write
     }
 
-    /// Checks that the texts in it, which come from the manifest, stay at their places in the statement.
+    /// The texts in it that come from the manifest, and have to stay at their places in the statement.
+    pub(super) fn texts(&self) -> Vec<ProjectText<'_>> {
+        let mut texts = Vec::new();
+        match self {
+            Self::Proxy { select, .. } => texts.push(ProjectText::Query(select)),
+            Self::View { select, configs, header, .. } | Self::Table { select, configs, header, .. } => {
+                texts.push(ProjectText::Query(select));
+                texts.extend(header.map(ProjectText::Header));
+                texts.extend(configs.texts().into_iter().map(ProjectText::Fragment));
+            }
+            Self::TypedTable { select, columns, constraints, configs, header, .. } => {
+                texts.push(ProjectText::Query(select));
+                texts.extend(header.map(ProjectText::Header));
+                texts.extend(fragments(columns));
+                texts.extend(constraints.iter().map(|text| ProjectText::Fragment(text)));
+                texts.extend(configs.texts().into_iter().map(ProjectText::Fragment));
+            }
+            Self::Seed { seed, .. } => texts.extend(fragments(&seed.columns)),
+            Self::CreateSchema { .. }
+            | Self::DropSchema { .. }
+            | Self::Drop { .. }
+            | Self::Register { .. }
+            | Self::Bookkeeping { .. } => {}
+        }
+        texts
+    }
+}
+
+fn fragments(columns: &[ColumnDef]) -> impl Iterator<Item = ProjectText<'_>> {
+    let both = columns.iter().flat_map(|column| [&column.name, &column.definition]);
+    both.map(|text| ProjectText::Fragment(text))
+}
+
+/// A text of the project, by what it is of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ProjectText<'a> {
+    /// One whole query.
+    Query(&'a str),
+    /// A piece of a definition: a column's name or type, a constraint, a column of an index.
+    Fragment(&'a str),
+    /// dbt's `sql_header`: statements in front of ours.
+    Header(&'a str),
+}
+
+impl ProjectText<'_> {
+    /// premerge's own check, by tokens: that the text stays at its place.
     ///
     /// # Errors
     /// What does not.
-    pub(super) fn check(&self, dialect: Dialect) -> Result<(), SqlError> {
-        let columns = |list: &[ColumnDef]| {
-            list.iter().try_for_each(|column| {
-                check_enclosed(&column.name, dialect)?;
-                check_enclosed(&column.definition, dialect)
-            })
-        };
+    pub(super) fn check(self, dialect: Dialect) -> Result<(), SqlError> {
         match self {
-            Self::View { select, configs, header, .. } | Self::Table { select, configs, header, .. } => {
-                check_enclosed(select, dialect)?;
-                header.map_or(Ok(()), |header| check_header(header, dialect))?;
-                configs.check(dialect)
-            }
-            Self::TypedTable { select, columns: list, constraints, configs, header, .. } => {
-                check_enclosed(select, dialect)?;
-                header.map_or(Ok(()), |header| check_header(header, dialect))?;
-                columns(list)?;
-                constraints.iter().try_for_each(|text| check_enclosed(text, dialect))?;
-                configs.check(dialect)
-            }
-            Self::Seed { seed, .. } => columns(&seed.columns),
-            _ => Ok(()),
+            Self::Query(text) | Self::Fragment(text) => check_enclosed(text, dialect),
+            Self::Header(text) => check_header(text, dialect),
         }
     }
 }

@@ -76,7 +76,7 @@ async fn an_open_transaction_is_named_and_not_waited_for() {
     let db = SHARED.database();
     let house = warehouse(&SHARED, &db);
     let (older, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    table(&older, session.as_mut(), "t", "select 1 as a").await.unwrap();
+    table(&older, &mut session, "t", "select 1 as a").await.unwrap();
     let reviewer = Held::open(&SHARED, &db, "select count(*) from pr_1.t");
     let began = Instant::now();
     let error = schema(house.as_ref(), 1, "r2").await.map(|_| ()).unwrap_err();
@@ -89,21 +89,20 @@ async fn an_open_transaction_is_named_and_not_waited_for() {
     let mut session = house.connect().await.unwrap();
     let newer = owner(1, "r3");
     let replacing =
-        TempSchema::open(house.as_ref(), session.as_mut(), "pr_1", &Protected::default(), newer, AtStart::Replace)
-            .await;
+        TempSchema::open(house.as_ref(), &mut session, "pr_1", &Protected::default(), newer, AtStart::Replace).await;
     let replacing = replacing.unwrap();
-    let error = table(&replacing, session.as_mut(), "t", "select 2 as a").await.unwrap_err();
+    let error = table(&replacing, &mut session, "t", "select 2 as a").await.unwrap_err();
     assert_eq!(error.class, FaultClass::Locked, "{}", error.message);
     assert!(error.message.contains("application reviewer"), "{}", error.message);
     drop(reviewer);
-    table(&replacing, session.as_mut(), "t", "select 2 as a").await.unwrap();
+    table(&replacing, &mut session, "t", "select 2 as a").await.unwrap();
     assert_eq!(SHARED.value(&db, "select a from pr_1.t"), "2");
 
     let reviewer = Held::open(&SHARED, &db, "select count(*) from pr_1._premerge_runs");
-    let error = replacing.clone().drop(session.as_mut()).await.unwrap_err();
+    let error = replacing.clone().drop(&mut session).await.unwrap_err();
     assert_eq!(error.class, FaultClass::Locked, "{}", error.message);
     drop(reviewer);
-    assert!(replacing.drop(session.as_mut()).await.unwrap());
+    assert!(replacing.drop(&mut session).await.unwrap());
 }
 
 /// A run that has ended on a machine whose clock is ahead does not count as newer.

@@ -274,13 +274,14 @@ async fn a_statement_is_cancelled_over_tls_too() {
     let target = target("postgres", STRICT.port, "postgres", json!({"sslmode": "require"}));
     let house = try_open(&target, limits(), &Env::default()).unwrap();
     let mut session = house.connect().await.unwrap();
-    let canceller = session.canceller();
+    let mut running = session.begin();
+    let canceller = running.canceller();
     let began = Instant::now();
     let cancel = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         canceller.cancel();
     };
-    let (result, ()) = tokio::join!(session.read("select pg_sleep(15)"), cancel);
+    let (result, ()) = tokio::join!(running.session().read("select pg_sleep(15)"), cancel);
     assert_eq!(result.unwrap_err().class, FaultClass::Cancelled);
     assert!(began.elapsed() < Duration::from_secs(5));
     let sql = "select count(*) from pg_stat_activity where query like '%pg_sleep(15)%' and state = 'active' \

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use premerge::config::Env;
-use premerge::warehouse::{ColumnDef, FaultClass, RelationConfigs, Repeat, SeedFile, SeedKind, Write};
+use premerge::warehouse::{ColumnDef, FaultClass, RedshiftConfigs, RelationConfigs, Repeat, SeedFile, SeedKind, Write};
 use serde_json::json;
 
 use crate::shim::like_redshift;
@@ -27,7 +27,7 @@ async fn the_shared_part_of_the_dialect_works() {
     .unwrap();
     assert!(house.describe().starts_with("Redshift 127.0.0.1"));
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    schema.register(session.as_mut(), &["seed", "t", "v"]).await.unwrap();
+    schema.register(&mut session, &["seed", "t", "v"]).await.unwrap();
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("seed.csv");
@@ -53,7 +53,7 @@ async fn the_shared_part_of_the_dialect_works() {
     let write = Write::Table { at: &table, header: None, select: "select 1 as a", configs: plain() };
     session.write(&[write]).await.unwrap();
     // A newer run takes over without `pg_terminate_backend`: the older says itself that it is over.
-    schema.drop(session.as_mut()).await.unwrap();
+    schema.drop(&mut session).await.unwrap();
     assert_eq!(cluster.value(&db, "select count(*) from pg_namespace where nspname = 'pr_1'"), "0");
 
     let log = cluster.log();
@@ -70,7 +70,7 @@ async fn proxies_are_late_binding_and_other_views_as_configured() {
         try_open(&target("redshift", cluster.port, &db, json!({"sslmode": "disable"})), limits(), &env()).unwrap();
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
     let at = schema.relation("v");
-    let late = RelationConfigs { bind: Some(false), ..RelationConfigs::default() };
+    let late = RelationConfigs::Redshift(RedshiftConfigs { bind: Some(false), ..RedshiftConfigs::default() });
     let select = "select * from \"prod\".\"analytics\".\"orders\"";
     session.write(&[Write::View { at: &at, header: None, select, configs: &late }]).await.unwrap_err();
     let expected = "create view \"d0\".\"pr_1\".\"v\" as (";

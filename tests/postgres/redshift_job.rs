@@ -136,7 +136,7 @@ async fn every_form_of_statement_is_on_record() {
     let fields = json!({"sslmode": "disable", "search_path": "public", "role": "test", "query_group": "gate"});
     let house = try_open(&target("redshift", shim.port, &db, fields), limits(), &Env::default()).unwrap();
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    schema.register(session.as_mut(), &["proxy", "Shown", "made", "typed", "seed"]).await.unwrap();
+    schema.register(&mut session, &["proxy", "late", "Shown", "made", "typed", "seed"]).await.unwrap();
 
     let configs = |value: Value| {
         RelationConfigs::read(&serde_json::from_value(value).unwrap(), premerge::sql::Dialect::Redshift).unwrap()
@@ -144,12 +144,13 @@ async fn every_form_of_statement_is_on_record() {
     let (late, bound) = (configs(json!({"bind": false})), configs(json!({})));
     let physical = configs(json!({"backup": false, "dist": "ID", "sort": ["id"], "sort_type": "interleaved"}));
     let even = configs(json!({"dist": "even", "sort": "id"}));
-    let [proxy, shown, made, typed, seed] =
-        ["proxy", "Shown", "made", "typed", "seed"].map(|name| schema.relation(name));
+    let [proxy, late_view, shown, made, typed, seed] =
+        ["proxy", "late", "Shown", "made", "typed", "seed"].map(|name| schema.relation(name));
     let from = "select * from \"prod\".\"orders\"";
     let columns = [ColumnDef { name: "id".to_owned(), definition: "integer not null".to_owned() }];
     for write in [
-        Write::View { at: &proxy, header: None, select: from, configs: &late },
+        Write::Proxy { at: &proxy, select: from },
+        Write::View { at: &late_view, header: None, select: from, configs: &late },
         Write::View { at: &shown, header: None, select: from, configs: &bound },
         Write::Table { at: &made, header: Some("set extra_float_digits to 0;"), select: from, configs: &physical },
         Write::TypedTable {
@@ -190,7 +191,7 @@ async fn every_form_of_statement_is_on_record() {
     session.privileges(&["prod".to_owned()]).await.unwrap();
     let write = [Write::Table { at: &made, header: None, select: from, configs: &bound }];
     assert_eq!(session.find_written(&write).await.unwrap().and_then(|written| written.rows), Some(1));
-    schema.drop(session.as_mut()).await.unwrap();
+    schema.drop(&mut session).await.unwrap();
 
     let mut forms = BTreeSet::new();
     for statement in shim.sent() {

@@ -23,12 +23,6 @@ commit;
 
 /* premerge tag */ begin read only;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
-select current_user, version(), has_database_privilege(current_database(), 'CREATE')
-;
-commit;
-
-/* premerge tag */ begin read only;
-select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
 select distinct "identifier" from "ferry"."pr_1"."_premerge_objects"
 ;
 commit;
@@ -40,7 +34,11 @@ select distinct "session_tag" from "ferry"."pr_1"."_premerge_runs" where "supers
 commit;
 
 /* premerge tag */ begin read only;
-select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
+select current_user, version(), has_database_privilege(current_database(), 'CREATE')
+;
+commit;
+
+/* premerge tag */ begin read only;
 select n.nspname, has_schema_privilege(n.nspname, 'USAGE'), has_schema_privilege(n.nspname, 'CREATE'), sum(case when c.relname is null or case when has_schema_privilege(n.nspname, 'USAGE') then has_table_privilege(quote_ident(n.nspname) || '.' || quote_ident(c.relname), 'SELECT') else false end then 0 else 1 end), sum(case when c.relname is not null and (pg_get_userbyid(c.relowner) = current_user or case when has_schema_privilege(n.nspname, 'USAGE') then has_table_privilege(quote_ident(n.nspname) || '.' || quote_ident(c.relname), 'INSERT') else false end or case when has_schema_privilege(n.nspname, 'USAGE') then has_table_privilege(quote_ident(n.nspname) || '.' || quote_ident(c.relname), 'UPDATE') else false end or case when has_schema_privilege(n.nspname, 'USAGE') then has_table_privilege(quote_ident(n.nspname) || '.' || quote_ident(c.relname), 'DELETE') else false end) then 1 else 0 end) from pg_catalog.pg_namespace n left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'v') where n.nspname in ('prod') group by n.nspname order by 1
 ;
 commit;
@@ -86,7 +84,7 @@ commit;
 /* premerge tag */ begin;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
 create table if not exists "ferry"."pr_1"."_premerge_objects" ("run_id" varchar(1024), "identifier" varchar(1024));
-insert into "ferry"."pr_1"."_premerge_objects" values ('r1', 'proxy'), ('r1', 'Shown'), ('r1', 'made'), ('r1', 'typed'), ('r1', 'seed');
+insert into "ferry"."pr_1"."_premerge_objects" values ('r1', 'proxy'), ('r1', 'late'), ('r1', 'Shown'), ('r1', 'made'), ('r1', 'typed'), ('r1', 'seed');
 commit;
 
 /* premerge tag */ begin;
@@ -94,6 +92,13 @@ select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as in
 create view "ferry"."pr_1"."Shown" as (
 select * from "prod"."orders"
 );
+commit;
+
+/* premerge tag */ begin;
+select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
+create view "ferry"."pr_1"."late" as (
+select * from "prod"."orders"
+) with no schema binding;
 commit;
 
 /* premerge tag */ begin;
@@ -116,7 +121,7 @@ commit;
 
 /* premerge tag */ begin;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
-drop view if exists "ferry"."pr_1"."proxy", "ferry"."pr_1"."Shown";
+drop view if exists "ferry"."pr_1"."proxy", "ferry"."pr_1"."late", "ferry"."pr_1"."Shown";
 drop table if exists "ferry"."pr_1"."made", "ferry"."pr_1"."typed", "ferry"."pr_1"."seed";
 commit;
 
@@ -136,9 +141,9 @@ commit;
 
 /* premerge tag */ insert into "ferry"."pr_1"."seed" ("id", "price", "day", "at", "open", "note") values (1, 1.5, '2020-01-01', '2020-01-01T10:00:00', true, 'it''s \\ x'), (null, null, null, null, null, null);
 
-/* premerge tag */ select 1 from pg_catalog.pg_namespace where nspname = 'pr_1';
+/* premerge tag */ select lower(c.relname), c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'late', 'made', 'typed', 'shown');
 
-/* premerge tag */ select lower(c.relname), c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'made', 'typed', 'shown');
+/* premerge tag */ select nspname from pg_catalog.pg_namespace where nspname = 'pr_1';
 
 rollback;
 

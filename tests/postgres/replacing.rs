@@ -161,10 +161,9 @@ async fn constraints_and_views_do_not_stand_in_the_way() {
         let mut session = house.connect().await.unwrap();
         let protected = Protected::default();
         let owner = owner(1, run);
-        let schema =
-            TempSchema::open(house.as_ref(), session.as_mut(), "pr_1", &protected, owner, AtStart::Replace).await;
+        let schema = TempSchema::open(house.as_ref(), &mut session, "pr_1", &protected, owner, AtStart::Replace).await;
         let schema = schema.unwrap();
-        schema.register(session.as_mut(), &["keyed_table", "reader"]).await.unwrap();
+        schema.register(&mut session, &["keyed_table", "reader"]).await.unwrap();
         let (at, view) = (schema.relation("keyed_table"), schema.relation("reader"));
         let select = format!("select n as a from generate_series(1, {rows}) n");
         let (columns, constraints) = (&columns, &constraints);
@@ -177,7 +176,7 @@ async fn constraints_and_views_do_not_stand_in_the_way() {
         let select = format!("select * from {}", at.sql());
         let write = Write::View { at: &view, header: None, select: &select, configs: plain() };
         session.write(&[write]).await.unwrap();
-        schema.sweep(session.as_mut(), &["keyed_table", "reader"]).await.unwrap();
+        schema.sweep(&mut session, &["keyed_table", "reader"]).await.unwrap();
         assert_eq!(SHARED.value(&db, "select count(*) from pr_1.reader"), rows.to_string());
         let left =
             "select string_agg(relname, ',' order by relname) from pg_class where relnamespace = 'pr_1'::regnamespace";
@@ -191,19 +190,19 @@ async fn what_others_built_on_the_old_relation_stays() {
     let db = SHARED.database();
     let house = warehouse(&SHARED, &db);
     let (first, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    table(&first, session.as_mut(), "t", "select 1 as a").await.unwrap();
+    table(&first, &mut session, "t", "select 1 as a").await.unwrap();
     SHARED.sql(&db, "create view public.reviewers as select * from pr_1.t");
     let mut session = house.connect().await.unwrap();
     let protected = Protected::default();
     let owner = owner(1, "r2");
-    let second = TempSchema::open(house.as_ref(), session.as_mut(), "pr_1", &protected, owner, AtStart::Replace).await;
+    let second = TempSchema::open(house.as_ref(), &mut session, "pr_1", &protected, owner, AtStart::Replace).await;
     let second = second.unwrap();
-    table(&second, session.as_mut(), "t", "select 1 as a, 2 as b").await.unwrap();
-    let error = second.sweep(session.as_mut(), &["t"]).await.unwrap_err();
+    table(&second, &mut session, "t", "select 1 as a, 2 as b").await.unwrap();
+    let error = second.sweep(&mut session, &["t"]).await.unwrap_err();
     assert!(error.remedy.unwrap().contains("outside the temporary schema"));
     assert_eq!(SHARED.value(&db, "select b from pr_1.t"), "2");
     assert_eq!(SHARED.value(&db, "select a from public.reviewers"), "1");
     SHARED.sql(&db, "drop view public.reviewers");
-    second.drop(session.as_mut()).await.unwrap();
+    second.drop(&mut session).await.unwrap();
     assert_eq!(SHARED.value(&db, "select count(*) from pg_namespace where nspname = 'pr_1'"), "0");
 }

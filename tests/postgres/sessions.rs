@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use premerge::artifacts::NodeConfig;
 use premerge::build::seed::seed_file;
 use premerge::sql::Dialect;
-use premerge::warehouse::{ColumnDef, FaultClass, Index, RelationConfigs, Repeat, SeedFile, SeedKind, Write};
+use premerge::warehouse::{
+    ColumnDef, FaultClass, Index, PostgresConfigs, RelationConfigs, Repeat, SeedFile, SeedKind, Write,
+};
 
 use crate::cluster::SHARED;
 use crate::warehouse::{plain, schema, table, warehouse};
@@ -15,7 +17,7 @@ async fn tables_views_and_contracts_are_made_with_their_rows_counted() {
     let db = SHARED.database();
     let house = warehouse(&SHARED, &db);
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    let rows = table(&schema, session.as_mut(), "numbers", "select n from generate_series(1, 7) n -- all").await;
+    let rows = table(&schema, &mut session, "numbers", "select n from generate_series(1, 7) n -- all").await;
     assert_eq!(rows.unwrap(), Some(7));
 
     let view = schema.relation("numbers_view");
@@ -28,14 +30,13 @@ async fn tables_views_and_contracts_are_made_with_their_rows_counted() {
         ColumnDef { name: "b".to_owned(), definition: "text".to_owned() },
         ColumnDef { name: "a".to_owned(), definition: "bigint not null".to_owned() },
     ];
-    let configs = RelationConfigs {
+    let configs = RelationConfigs::Postgres(PostgresConfigs {
         unlogged: true,
         indexes: vec![
             Index { columns: vec!["a".to_owned()], unique: true, method: None },
             Index { columns: vec!["lower(b)".to_owned()], unique: false, method: Some("btree".to_owned()) },
         ],
-        ..RelationConfigs::default()
-    };
+    });
     let write = Write::TypedTable {
         at: &typed,
         columns: &columns,
@@ -180,17 +181,18 @@ async fn a_cancelled_statement_ends_soon_and_the_session_starts_no_other() {
     let db = SHARED.database();
     let house = warehouse(&SHARED, &db);
     let mut session = house.connect().await.unwrap();
-    let canceller = session.canceller();
+    let mut running = session.begin();
+    let canceller = running.canceller();
     let cancel = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         canceller.cancel();
     };
     let began = Instant::now();
-    let (result, ()) = tokio::join!(session.read("select pg_sleep(15)"), cancel);
+    let (result, ()) = tokio::join!(running.session().read("select pg_sleep(15)"), cancel);
     assert_eq!(result.unwrap_err().class, FaultClass::Cancelled);
     assert!(began.elapsed() < Duration::from_secs(5));
-    assert_eq!(session.read("select 1").await.unwrap_err().class, FaultClass::Cancelled);
-    let _ = session.canceller();
+    assert_eq!(running.session().read("select 1").await.unwrap_err().class, FaultClass::Cancelled);
+    drop(running);
     assert_eq!(session.read("select 1").await.unwrap().scalar(), Some("1"));
     let sql = "select count(*) from pg_stat_activity where query like '%pg_sleep(15)%' and state = 'active' \
                and pid <> pg_backend_pid()";
@@ -211,7 +213,7 @@ async fn a_text_from_the_manifest_cannot_write_elsewhere() {
         "select 1); drop table analytics.orders; --",
         "with gone as (delete from analytics.orders returning id) select * from gone",
     ] {
-        let error = table(&schema, session.as_mut(), "t", select).await.unwrap_err();
+        let error = table(&schema, &mut session, "t", select).await.unwrap_err();
         assert_eq!((error.class, error.repeat), (FaultClass::Unsupported, Repeat::Never), "{select}");
     }
     for sql in ["select 1; delete from analytics.orders", "select analytics.wipe()"] {
@@ -249,7 +251,7 @@ async fn the_loser_of_a_deadlock_is_sent_again() {
     SHARED.sql(&db, "create table a as select 1 as n; create table b as select 1 as n");
     let house = warehouse(&SHARED, &db);
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    schema.register(session.as_mut(), &["t"]).await.unwrap();
+    schema.register(&mut session, &["t"]).await.unwrap();
     let config = format!("host=127.0.0.1 port={} user=test dbname={db} application_name=other", SHARED.port);
     let (other, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -262,6 +264,6 @@ async fn the_loser_of_a_deadlock_is_sent_again() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         other.batch_execute("lock table a; commit").await.unwrap();
     };
-    let (ours, ()) = tokio::join!(premerge::warehouse::retry::write(session.as_mut(), &write), theirs);
-    assert_eq!((ours.result.unwrap().rows, ours.attempts), (Some(1), 2));
+    let (ours, ()) = tokio::join!(session.write(&write), theirs);
+    assert_eq!((ours.unwrap().rows, session.attempts()), (Some(1), 2));
 }

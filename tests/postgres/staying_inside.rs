@@ -33,7 +33,7 @@ async fn a_string_that_the_server_ends_elsewhere_is_not_sent() {
         format!("select $€$ ' $€$ as x {EVIL} --'"),
         format!("select X'\\' {EVIL} --'"),
     ] {
-        let error = table(&schema, session.as_mut(), "x", &text).await.unwrap_err();
+        let error = table(&schema, &mut session, "x", &text).await.unwrap_err();
         assert_eq!((error.class, evil(&db).as_str()), (FaultClass::Unsupported, "0"), "{text}: {}", error.message);
     }
 }
@@ -54,7 +54,7 @@ async fn strings_are_read_alike_whatever_a_model_has_set() {
     with_setter(&db, "sjis", "client_encoding", "SJIS");
     let house = warehouse(&SHARED, &db);
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    let session = session.as_mut();
+    let session = &mut session;
     let named = "select set_config('standard_conforming_strings', 'off', false)";
     assert_eq!(table(&schema, session, "named", named).await.unwrap_err().class, FaultClass::Unsupported);
 
@@ -79,8 +79,8 @@ async fn strings_are_read_alike_whatever_the_database_says() {
     SHARED.sql(&db, &format!("alter database {db} set standard_conforming_strings = off"));
     let house = warehouse(&SHARED, &db);
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    assert_eq!(table(&schema, session.as_mut(), "a", BACKSLASH).await.unwrap(), Some(1));
-    assert_eq!(table(&schema, session.as_mut(), "b", BACKSLASH).await.unwrap(), Some(1));
+    assert_eq!(table(&schema, &mut session, "a", BACKSLASH).await.unwrap(), Some(1));
+    assert_eq!(table(&schema, &mut session, "b", BACKSLASH).await.unwrap(), Some(1));
     assert_eq!(evil(&db), "0");
 }
 
@@ -93,7 +93,7 @@ fn in_role(database: &str) -> Arc<dyn Warehouse> {
     try_open(&target("postgres", SHARED.port, database, changes), limits(), &env).unwrap()
 }
 
-async fn who(session: &mut dyn Session) -> Vec<Option<String>> {
+async fn who(session: &mut Session) -> Vec<Option<String>> {
     let sql = "select current_user, session_user, current_setting('search_path'), current_setting('work_mem'), \
                current_setting('statement_timeout'), current_setting('standard_conforming_strings')";
     session.read(sql).await.unwrap().rows.remove(0)
@@ -101,7 +101,7 @@ async fn who(session: &mut dyn Session) -> Vec<Option<String>> {
 
 async fn under(
     schema: &TempSchema,
-    session: &mut dyn Session,
+    session: &mut Session,
     header: &str,
 ) -> Result<premerge::warehouse::Written, WarehouseError> {
     let at = schema.relation("headed");
@@ -118,7 +118,7 @@ async fn a_role_is_not_put_down() {
     with_setter(&db, "linger", "statement_timeout", "0");
     let house = in_role(&db);
     let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    let session = session.as_mut();
+    let session = &mut session;
     let before = who(session).await;
     assert_eq!(before[0].as_deref(), Some(format!("weak_{db}").as_str()));
     assert_eq!(before[2].as_deref(), Some("public, \"Odd \\\\ name\""));

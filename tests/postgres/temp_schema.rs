@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use premerge::config::AtStart;
-use premerge::warehouse::{FaultClass, GuardError, Lease, Protected, Session, TempSchema};
+use premerge::warehouse::{FaultClass, GuardError, Lease, Protected, TempSchema};
 use tokio::sync::watch;
 
 use crate::cluster::SHARED;
@@ -17,8 +17,8 @@ async fn everything_is_registered_before_it_is_made_and_dropped_by_the_register(
     let db = SHARED.database();
     let house = warehouse(&SHARED, &db);
     let (first, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
-    first.register(session.as_mut(), &["planned"]).await.unwrap();
-    table(&first, session.as_mut(), "made", "select 1 as a").await.unwrap();
+    first.register(&mut session, &["planned"]).await.unwrap();
+    table(&first, &mut session, "made", "select 1 as a").await.unwrap();
     let run =
         SHARED.sql(&db, "select repository, pull_request, commit_sha, run_id, who, ended_at from pr_1._premerge_runs");
     let shown: Vec<_> = run[0].iter().map(|value| value.as_deref().unwrap_or("-")).collect();
@@ -28,8 +28,8 @@ async fn everything_is_registered_before_it_is_made_and_dropped_by_the_register(
     // The same pull request's next run begins anew.
     let (second, mut session) = schema(house.as_ref(), 1, "r2").await.unwrap();
     assert_eq!(SHARED.value(&db, OURS), "_premerge_objects,_premerge_runs");
-    table(&second, session.as_mut(), "again", "select 1 as a").await.unwrap();
-    second.drop(session.as_mut()).await.unwrap();
+    table(&second, &mut session, "again", "select 1 as a").await.unwrap();
+    second.drop(&mut session).await.unwrap();
     assert_eq!(SHARED.value(&db, "select count(*) from pg_namespace where nspname = 'pr_1'"), "0");
 }
 
@@ -43,25 +43,24 @@ async fn what_is_not_ours_is_never_touched() {
     let (kept, mut session) = schema(house.as_ref(), 2, "r1").await.unwrap();
     let protected = Protected::default();
     let mut other = house.connect().await.unwrap();
-    let theirs =
-        TempSchema::open(house.as_ref(), other.as_mut(), "pr_2", &protected, owner(3, "r2"), AtStart::Drop).await;
+    let theirs = TempSchema::open(house.as_ref(), &mut other, "pr_2", &protected, owner(3, "r2"), AtStart::Drop).await;
     assert!(matches!(theirs, Err(GuardError::SomebodyElses { .. })));
     let protected = Protected::new(["analytics"]);
     let guarded =
-        TempSchema::open(house.as_ref(), other.as_mut(), "Analytics", &protected, owner(3, "r2"), AtStart::Drop).await;
+        TempSchema::open(house.as_ref(), &mut other, "Analytics", &protected, owner(3, "r2"), AtStart::Drop).await;
     assert!(matches!(guarded, Err(GuardError::Protected { .. })));
 
     // What somebody else made in our schema, or on top of it, stays.
-    table(&kept, session.as_mut(), "t", "select 1 as a").await.unwrap();
+    table(&kept, &mut session, "t", "select 1 as a").await.unwrap();
     SHARED.sql(&db, "create table pr_2.reviewers as select 1 as a");
-    kept.drop(session.as_mut()).await.unwrap();
+    kept.drop(&mut session).await.unwrap();
     let left = "select string_agg(relname, ',' order by relname) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'pr_2' and relkind = 'r'";
     assert_eq!(SHARED.value(&db, left), "_premerge_objects,_premerge_runs,reviewers");
 
     let (kept, mut session) = schema(house.as_ref(), 4, "r1").await.unwrap();
-    table(&kept, session.as_mut(), "t", "select 1 as a").await.unwrap();
+    table(&kept, &mut session, "t", "select 1 as a").await.unwrap();
     SHARED.sql(&db, "create view public.dashboard as select * from pr_4.t");
-    let error = kept.drop(session.as_mut()).await.unwrap_err();
+    let error = kept.drop(&mut session).await.unwrap_err();
     assert!(error.remedy.unwrap().contains("outside the temporary schema"));
     assert_eq!(SHARED.value(&db, "select count(*) from public.dashboard"), "1");
 }
@@ -76,7 +75,7 @@ async fn a_newer_run_takes_the_schema_and_ends_what_the_older_was_running() {
     let lease = Lease::keep(older_house, &older, limits().heartbeat, stop).await.unwrap();
     let mut idle = older.connect(house.as_ref()).await.unwrap();
     let long = tokio::spawn(async move {
-        let result = table(&older, session.as_mut(), "slow", "select pg_sleep(18)::text as a").await;
+        let result = table(&older, &mut session, "slow", "select pg_sleep(18)::text as a").await;
         (older, session, result)
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -92,11 +91,11 @@ async fn a_newer_run_takes_the_schema_and_ends_what_the_older_was_running() {
     lease.end().await.unwrap();
 
     // Nothing more of the older run: neither a write nor a read, in any session.
-    for session in [session.as_mut() as &mut dyn Session, idle.as_mut()] {
+    for session in [&mut session, &mut idle] {
         assert_eq!(table(&older, session, "late", "select 1 as a").await.unwrap_err().class, FaultClass::Superseded);
         assert_eq!(session.read("select 1").await.unwrap_err().class, FaultClass::Superseded);
     }
-    assert_eq!(table(&newer, theirs.as_mut(), "t", "select 1 as a").await.unwrap(), Some(1));
+    assert_eq!(table(&newer, &mut theirs, "t", "select 1 as a").await.unwrap(), Some(1));
     assert_eq!(SHARED.value(&db, OURS), "_premerge_objects,_premerge_runs,t");
     let runs =
         SHARED.sql(&db, "select run_id, superseded_by, ended_at is not null from pr_1._premerge_runs order by 1");
@@ -115,7 +114,7 @@ async fn of_runs_that_start_together_exactly_one_has_the_schema() {
                 let (schema, mut session) = schema(house.as_ref(), 1, &format!("r{round}-{racer}")).await?;
                 let fail = |source| GuardError::Warehouse { schema: "pr_1".to_owned(), source };
                 for n in 0..4 {
-                    table(&schema, session.as_mut(), &format!("t{n}"), "select 1 as a").await.map_err(fail)?;
+                    table(&schema, &mut session, &format!("t{n}"), "select 1 as a").await.map_err(fail)?;
                 }
                 Ok::<_, GuardError>(racer)
             });

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use premerge::config::{AtStart, Env, Target};
 use premerge::warehouse::{
-    GuardError, Limits, OpenError, Owner, Place, Protected, RelationConfigs, Session, TempSchema, Warehouse, Write,
-    open,
+    GuardError, Limits, OpenContext, OpenError, Owner, Protected, RelationConfigs, Session, TempSchema, Warehouse,
+    Write, open,
 };
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ pub fn target(adapter: &str, port: u16, database: &str, changes: Value) -> Targe
 pub fn try_open(target: &Target, limits: Limits, env: &Env) -> Result<Arc<dyn Warehouse>, OpenError> {
     open(
         target,
-        Place { project_dir: Path::new("."), schema: "pr_1", temp_dir: Path::new("."), env, limits, run: None },
+        OpenContext { project_dir: Path::new("."), schema: "pr_1", temp_dir: Path::new("."), env, limits, run: None },
     )
 }
 
@@ -82,17 +82,13 @@ pub fn owner(number: u64, run: &str) -> Owner {
 }
 
 /// Opens the schema `pr_<number>` and a session that holds it.
-pub async fn schema(
-    warehouse: &dyn Warehouse,
-    number: u64,
-    run: &str,
-) -> Result<(TempSchema, Box<dyn Session>), GuardError> {
+pub async fn schema(warehouse: &dyn Warehouse, number: u64, run: &str) -> Result<(TempSchema, Session), GuardError> {
     let mut session =
         warehouse.connect().await.map_err(|source| GuardError::Warehouse { schema: format!("pr_{number}"), source })?;
     let protected = Protected::new(["analytics"]);
     let schema = TempSchema::open(
         warehouse,
-        session.as_mut(),
+        &mut session,
         &format!("pr_{number}"),
         &protected,
         owner(number, run),
@@ -105,12 +101,12 @@ pub async fn schema(
 /// Registers and makes a table of one query.
 pub async fn table(
     schema: &TempSchema,
-    session: &mut dyn Session,
+    session: &mut Session,
     name: &str,
     select: &str,
 ) -> Result<Option<u64>, premerge::warehouse::WarehouseError> {
     schema.register(session, &[name]).await?;
     let at = schema.relation(name);
     let write = Write::Table { at: &at, header: None, select, configs: plain() };
-    premerge::warehouse::retry::write(session, &[write]).await.result.map(|written| written.rows)
+    session.write(&[write]).await.map(|written| written.rows)
 }

@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
 use crate::text::escape;
 use crate::warehouse::{
-    self, FaultClass, GuardError, Lease, Owner, Place, Protected, Session, TempSchema, Warehouse, WarehouseError,
+    self, FaultClass, GuardError, Lease, OpenContext, Owner, Protected, Session, TempSchema, Warehouse, WarehouseError,
 };
 
 /// How long dropping the schema at the end may take: CI systems kill what does not end after a signal.
@@ -105,7 +105,7 @@ impl Job<'_> {
             {
                 name.clone_from(other);
             }
-            match self.open(draft, &name, warehouse.as_ref(), session.as_mut(), stopped.clone(), &owner).await {
+            match self.open(draft, &name, warehouse.as_ref(), &mut session, stopped.clone(), &owner).await {
                 Err(GuardError::SomebodyElses { owner, .. }) if own.as_ref().is_some_and(|own| *own != name) => {
                     tracing::info!("schema `{name}` belongs to {owner}");
                     name = own.clone().unwrap_or_default();
@@ -129,7 +129,7 @@ impl Job<'_> {
     /// The warehouse for a temporary schema of that name.
     fn warehouse(&self, name: &str, temp_dir: &Path, owner: &Owner) -> Result<Arc<dyn Warehouse>, CommandError> {
         let (plan, settings) = (self.plan, self.settings);
-        let place = Place {
+        let context = OpenContext {
             project_dir: &settings.project_dir,
             schema: name,
             temp_dir,
@@ -137,7 +137,7 @@ impl Job<'_> {
             limits: settings.limits,
             run: Some(owner),
         };
-        let warehouse = warehouse::open(&settings.target, place)?;
+        let warehouse = warehouse::open(&settings.target, context)?;
         if warehouse.dialect().adapter() == plan.adapter {
             return Ok(warehouse);
         }
@@ -155,7 +155,7 @@ impl Job<'_> {
         draft: &mut Draft,
         name: &str,
         warehouse: &dyn Warehouse,
-        session: &mut dyn Session,
+        session: &mut Session,
         stopped: watch::Receiver<bool>,
         owner: &Owner,
     ) -> Result<TempSchema, GuardError> {
@@ -164,10 +164,11 @@ impl Job<'_> {
         let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
         let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
         let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
-        let canceller = session.canceller();
-        let replaces = session.can_replace();
-        let opening = TempSchema::open(warehouse, session, name, &protected, owner.clone(), settings.at_start);
-        let schema = warehouse::stoppable(canceller, stopped, opening).await?;
+        let replaces = session.traits().replaces;
+        let opening = async |session: &mut Session| {
+            TempSchema::open(warehouse, session, name, &protected, owner.clone(), settings.at_start).await
+        };
+        let schema = session.begin().until(stopped, opening).await?;
         let mut note = |notice: String| {
             draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, name, notice));
         };
@@ -192,7 +193,7 @@ impl Job<'_> {
         draft: &mut Draft,
         observer: &dyn Observer,
         (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
-        (schema, session): (TempSchema, Box<dyn Session>),
+        (schema, session): (TempSchema, Session),
     ) -> Result<(), Ended> {
         let Self { settings, state, pr, .. } = *self;
         let mut plan = Cow::Borrowed(self.plan);
@@ -339,7 +340,7 @@ async fn drop_at_end(draft: &mut Draft, schema: TempSchema, warehouse: &dyn Ware
     let name = schema.name().to_owned();
     let dropping = async {
         let mut session = schema.connect(warehouse).await?;
-        schema.drop(session.as_mut()).await
+        schema.drop(&mut session).await
     };
     let why = match tokio::time::timeout(DROP_LIMIT, dropping).await {
         Ok(Ok(true)) => {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use ::duckdb::{Config, Connection};
 use async_trait::async_trait;
 
-use super::{FaultClass, OpenError, Place, Session, Warehouse, WarehouseError};
+use super::{FaultClass, Meeting, OpenContext, OpenError, Session, Traits, Warehouse, WarehouseError};
 use crate::config::Target;
 use crate::sql::Dialect;
 use fault::classify;
@@ -43,15 +43,15 @@ pub(super) struct DuckDb {
 }
 
 impl DuckDb {
-    pub(super) fn new(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
+    pub(super) fn new(target: &Target, context: OpenContext<'_>) -> Result<Self, OpenError> {
         let profile = Profile::read(target)?;
-        let production = profile.production(target, place.project_dir)?;
+        let production = profile.production(target, context.project_dir)?;
         // Not the schema's bare name: DuckDB calls two-part names ambiguous when a database and a schema
         // have the same name.
-        let temp_database = format!("{}_{}", production.alias, place.schema);
-        let temp_file = place.temp_dir.join(format!("{temp_database}.duckdb"));
+        let temp_database = format!("{}_{}", production.alias, context.schema);
+        let temp_file = context.temp_dir.join(format!("{temp_database}.duckdb"));
         let notices = Mutex::new(profile.left_out().into_iter().collect());
-        let lease = Arc::new(LeaseFile::beside(&temp_file, place.run));
+        let lease = Arc::new(LeaseFile::beside(&temp_file, context.run));
         Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), lease, notices })
     }
 
@@ -141,6 +141,10 @@ impl Warehouse for DuckDb {
         Dialect::DuckDb
     }
 
+    fn traits(&self) -> Traits {
+        Traits { meeting: Meeting::File, replaces: true, ends_sessions: false }
+    }
+
     fn temp_database(&self) -> Option<&str> {
         Some(&self.temp_database)
     }
@@ -149,7 +153,7 @@ impl Warehouse for DuckDb {
         format!("DuckDB {} (temporary schema in {})", self.production.path, self.temp_file.display())
     }
 
-    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+    async fn connect(&self) -> Result<Session, WarehouseError> {
         if let Some(folder) = self.temp_file.parent() {
             // What goes wrong here goes wrong again when the database is opened, and is said then.
             let _ = fs_err::create_dir_all(folder);
@@ -176,7 +180,8 @@ impl Warehouse for DuckDb {
         connection
             .execute_batch(&format!("use {}", statement::name(&self.production.alias)))
             .map_err(|error| classify(&error))?;
-        Ok(Box::new(DuckDbSession::new(Arc::new(Mutex::new(connection)), Arc::clone(&self.lease))))
+        let engine = DuckDbSession::new(Arc::new(Mutex::new(connection)), Arc::clone(&self.lease));
+        Ok(Session::new(Box::new(engine), self.dialect(), self.traits()))
     }
 
     fn superseded(&self) -> bool {

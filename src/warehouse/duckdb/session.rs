@@ -11,9 +11,8 @@ use super::fault::classify;
 use super::lease_file::LeaseFile;
 use super::statement::render;
 use crate::sql::Dialect;
-use crate::warehouse::{
-    Canceller, ColumnType, FaultClass, Guard, Replacing, Rows, Session, TempRelation, WarehouseError, Write, Written,
-};
+use crate::warehouse::engine::{Engine, Listed, Under};
+use crate::warehouse::{Canceller, ColumnType, FaultClass, Rows, TempRelation, WarehouseError, Write, Written};
 
 /// The engine blocks, so every call runs on a thread of its own.
 pub(super) struct DuckDbSession {
@@ -21,18 +20,16 @@ pub(super) struct DuckDbSession {
     interrupt: Arc<InterruptHandle>,
     cancelled: Arc<AtomicBool>,
     lease: Arc<LeaseFile>,
-    held: bool,
-    replacing: Option<Replacing>,
 }
 
 impl DuckDbSession {
     pub(super) fn new(connection: Arc<Mutex<Connection>>, lease: Arc<LeaseFile>) -> Self {
         let interrupt = connection.lock().unwrap_or_else(PoisonError::into_inner).interrupt_handle();
-        Self { connection, interrupt, cancelled: Arc::default(), lease, held: false, replacing: None }
+        Self { connection, interrupt, cancelled: Arc::default(), lease }
     }
 
     /// What a relation is, in the word that `drop` takes; `None` when it is not there.
-    async fn kind_of(&mut self, at: &TempRelation) -> Result<Option<&'static str>, WarehouseError> {
+    async fn kind_of(&self, at: &TempRelation) -> Result<Option<&'static str>, WarehouseError> {
         let name = at.name();
         let text = |value: &str| Dialect::DuckDb.literal(value);
         let sql = format!(
@@ -42,29 +39,32 @@ impl DuckDbSession {
             text(name.schema.as_deref().unwrap_or_default()),
             text(&name.identifier),
         );
-        Ok(match self.read(&sql).await?.scalar() {
+        Ok(match self.look(&sql).await?.scalar() {
             None => None,
             Some("VIEW") => Some("view"),
             Some(_) => Some("table"),
         })
     }
 
-    /// Whether another statement may start.
-    fn may_go_on(&self) -> Result<(), WarehouseError> {
-        if self.held && self.lease.lost() {
-            return Err(superseded());
-        }
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
-        }
-        Ok(())
+    /// Whether the run still has the file. One process has it, so the register in it cannot say anything new: the file
+    /// beside it does.
+    fn may_go_on(&self, under: Under<'_>) -> Result<(), WarehouseError> {
+        if under.guard.is_some() && self.lease.lost() { Err(superseded()) } else { Ok(()) }
+    }
+
+    /// A query of our own, without guard.
+    async fn look(&self, sql: &str) -> Result<Rows, WarehouseError> {
+        let sql = sql.to_owned();
+        self.blocking(move |connection| read(connection, &sql)).await
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
     ) -> Result<T, WarehouseError> {
-        self.may_go_on()?;
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
+        }
         let connection = Arc::clone(&self.connection);
         let task = tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,40 +95,46 @@ impl Canceller for Interrupt {
 }
 
 #[async_trait]
-impl Session for DuckDbSession {
-    async fn read(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
-        let sql = sql.to_owned();
-        self.blocking(move |connection| read(connection, &sql)).await
+impl Engine for DuckDbSession {
+    async fn query(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
+        self.may_go_on(under)?;
+        self.look(sql).await
     }
 
-    async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
-        let described = self.read(&format!("describe (\n{query}\n)")).await?;
+    async fn describe(&mut self, query: &str, under: Under<'_>) -> Result<Vec<ColumnType>, WarehouseError> {
+        let described = self.query(&format!("describe (\n{query}\n)"), under).await?;
         let column = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         Ok(described.rows.iter().map(|row| ColumnType { name: column(row, 0), data_type: column(row, 1) }).collect())
     }
 
-    async fn schema_exists(&mut self, database: Option<&str>, schema: &str) -> Result<bool, WarehouseError> {
+    async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
         let text = |value: &str| Dialect::DuckDb.literal(value);
-        let mut sql =
-            format!("select 1 from information_schema.schemata where lower(schema_name) = lower({})", text(schema));
-        if let Some(database) = database {
-            sql.push_str(&format!(" and lower(catalog_name) = lower({})", text(database)));
-        }
-        Ok(!self.read(&sql).await?.rows.is_empty())
-    }
-
-    async fn relations_in(&mut self, database: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError> {
-        let text = |value: &str| Dialect::DuckDb.literal(value);
-        let sql = format!(
-            "select table_name from information_schema.tables where table_catalog = {} and table_schema = {}",
-            text(database.unwrap_or_default()),
-            text(schema)
-        );
-        let found = self.read(&sql).await?;
+        let sql = match listed {
+            Listed::Schema { database, schema } => {
+                let database = database.map(|name| format!(" and lower(catalog_name) = lower({})", text(name)));
+                format!(
+                    "select schema_name from information_schema.schemata where lower(schema_name) = lower({}){}",
+                    text(schema),
+                    database.unwrap_or_default()
+                )
+            }
+            Listed::Relations { database, schema } => format!(
+                "select table_name from information_schema.tables where table_catalog = {} and table_schema = {}",
+                text(database.unwrap_or_default()),
+                text(schema)
+            ),
+            Listed::SchemasWith { table } => format!(
+                "select distinct table_schema from information_schema.tables where table_name = {} \
+                 and not (select readonly from duckdb_databases() where database_name = table_catalog)",
+                text(table)
+            ),
+        };
+        let found = self.look(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
-    async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
+    async fn send(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
+        self.may_go_on(under)?;
         let mut written = Written::default();
         // Kinds of what is to be dropped: DuckDB has no `drop` that takes either.
         let mut statements = Vec::new();
@@ -151,14 +157,21 @@ impl Session for DuckDbSession {
                         text(schema.name()),
                         schema.register_tables().map(|at| text(&at.name().identifier)).join(", "),
                     );
-                    if !self.read(&sql).await?.rows.is_empty() {
+                    if !self.look(&sql).await?.rows.is_empty() {
                         continue;
                     }
                     "schema"
                 }
-                _ => "",
+                Write::CreateSchema { .. }
+                | Write::Proxy { .. }
+                | Write::View { .. }
+                | Write::Table { .. }
+                | Write::TypedTable { .. }
+                | Write::Seed { .. }
+                | Write::Register { .. }
+                | Write::Bookkeeping { .. } => "",
             };
-            if let (Some(replacing), Some(at)) = (&self.replacing, write.makes())
+            if let (Some(replacing), Some(at)) = (under.replacing, write.makes())
                 && replacing.found(at)
             {
                 written.statements += 1;
@@ -170,27 +183,9 @@ impl Session for DuckDbSession {
             statements.extend(render(write, kind));
         }
         written.statements += statements.len() as u64;
+        self.may_go_on(under)?;
         written.rows = self.blocking(move |connection| in_one_transaction(connection, &statements)).await?;
         Ok(written)
-    }
-
-    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
-        let sql = format!(
-            "select distinct table_schema from information_schema.tables where table_name = {} \
-             and not (select readonly from duckdb_databases() where database_name = table_catalog)",
-            Dialect::DuckDb.literal(table)
-        );
-        let found = self.read(&sql).await?;
-        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
-    }
-
-    fn hold(&mut self, guard: Option<Guard>) {
-        // One process has the file, so the register in it cannot say anything new: the file beside it does.
-        self.held = guard.is_some();
-    }
-
-    fn replace(&mut self, replacing: Option<Replacing>) {
-        self.replacing = replacing;
     }
 
     fn canceller(&mut self) -> Arc<dyn Canceller> {

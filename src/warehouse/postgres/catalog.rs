@@ -6,8 +6,9 @@ use super::connection::AS_USER;
 use super::session::PgSession;
 use super::statement::{self, RelationKind};
 use crate::sql::Dialect;
+use crate::warehouse::engine::{Listed, Under};
 use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
-use crate::warehouse::{FaultClass, Session as _, TempRelation, WarehouseError, Write, Written};
+use crate::warehouse::{FaultClass, TempRelation, WarehouseError, Write, Written};
 
 impl PgSession {
     /// Drops those of `relations` that exist, whatever they are: one statement asks, one drops.
@@ -15,6 +16,7 @@ impl PgSession {
         &mut self,
         relations: &[&TempRelation],
         written: &mut Written,
+        under: Under<'_>,
     ) -> Result<(), WarehouseError> {
         let Some(schema) = relations.first().and_then(|at| at.name().schema.clone()) else { return Ok(()) };
         let (name, kept) = self.kept_names();
@@ -43,7 +45,7 @@ impl PgSession {
             return Ok(());
         }
         let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
-        match self.batch(&drops, 0).await {
+        match self.batch(&drops, 0, under).await {
             Ok(_) => Ok(()),
             Err(error) if error.message.contains("2BP01") => Err(error.with_remedy(
                 "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
@@ -62,7 +64,11 @@ impl PgSession {
         }
     }
 
-    pub(super) async fn look_for(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
+    pub(super) async fn look_for(
+        &mut self,
+        writes: &[Write<'_>],
+        under: Under<'_>,
+    ) -> Result<Option<Written>, WarehouseError> {
         // One message is one transaction, so the last relation is there exactly when all are.
         let Some(at) = writes.iter().rev().find_map(Write::makes) else { return Ok(None) };
         let (name, kept) = self.kept_names();
@@ -74,31 +80,44 @@ impl PgSession {
             literal(at)
         );
         // Where something was there before, it has stepped aside exactly when the new one has its place.
-        if let Some(replacing) = self.replacing.as_ref().filter(|replacing| replacing.found(at)) {
+        if let Some(replacing) = under.replacing.filter(|replacing| replacing.found(at)) {
             sql.push_str(&format!(
                 " and exists (select 1 from pg_catalog.pg_class o where o.relnamespace = n.oid and o.relname = {})",
                 literal(&replacing.aside(at))
             ));
         }
-        let found = self.read(&sql).await?;
+        let found = self.guarded(&sql, under).await?;
         let rows = match found.scalar() {
             None => return Ok(None),
             Some("v") => None,
             Some(_) => {
-                let counted = self.read(&format!("select count(*) from {}", at.sql())).await?;
+                let counted = self.guarded(&format!("select count(*) from {}", at.sql()), under).await?;
                 counted.scalar().and_then(|text| text.parse().ok())
             }
         };
         Ok(Some(Written { rows, statements: 2 }))
     }
 
-    pub(super) async fn relations_of(&mut self, schema: &str) -> Result<Vec<String>, WarehouseError> {
-        let sql = format!(
-            "select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm')",
-            self.dialect().literal(schema)
-        );
-        let found = self.look(&sql).await?;
+    pub(super) async fn names(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
+        let literal = |text: &str| self.dialect().literal(text);
+        let of_class = "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
+        let sql = match listed {
+            // Redshift lists the schemas of all its databases elsewhere; ours is in the current one.
+            Listed::Schema { schema, .. } => {
+                format!("select nspname from pg_catalog.pg_namespace where nspname = {}", literal(schema))
+            }
+            Listed::Relations { schema, .. } => format!(
+                "select c.relname {of_class} where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm')",
+                literal(schema)
+            ),
+            Listed::SchemasWith { table } => {
+                format!(
+                    "select n.nspname {of_class} where c.relname = {} and c.relkind = 'r' order by 1",
+                    literal(table)
+                )
+            }
+        };
+        let found = self.ask(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -110,17 +129,7 @@ impl PgSession {
             literal(at.name().schema.as_deref().unwrap_or_default()),
             literal(&at.name().identifier)
         );
-        let found = self.look(&sql).await?;
-        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
-    }
-
-    pub(super) async fn schemas_holding(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
-        let sql = format!(
-            "select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where c.relname = {} and c.relkind = 'r' order by 1",
-            self.dialect().literal(table)
-        );
-        let found = self.look(&sql).await?;
+        let found = self.ask(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -128,9 +137,15 @@ impl PgSession {
         let about = "select current_user, version(), has_database_privilege(current_database(), 'CREATE')";
         // Redshift's sessions take no roles on.
         let user = if self.dialect() == Dialect::Redshift { "" } else { ", session_user" };
-        let about = self.read(&format!("{about}{user}")).await?.rows.into_iter().next().unwrap_or_default();
+        let about = self
+            .guarded(&format!("{about}{user}"), Under::default())
+            .await?
+            .rows
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-        let found = self.read(&privileges::query(self.dialect(), schemas)).await?;
+        let found = self.guarded(&privileges::query(self.dialect(), schemas), Under::default()).await?;
         let asked = schemas;
         let schemas = found.rows.iter().map(|row| SchemaPrivileges {
             name: text(row, 0),
@@ -144,7 +159,9 @@ impl PgSession {
         let missing: Vec<String> = missing.cloned().collect();
         let elsewhere = match self.dialect() {
             // Beside the point where it cannot be read: then they are nowhere.
-            Dialect::Redshift if !missing.is_empty() => self.read(&privileges::elsewhere(&missing)).await.ok(),
+            Dialect::Redshift if !missing.is_empty() => {
+                self.guarded(&privileges::elsewhere(&missing), Under::default()).await.ok()
+            }
             _ => None,
         };
         let elsewhere = elsewhere.unwrap_or_default().rows;
@@ -158,14 +175,11 @@ impl PgSession {
         }))
     }
 
-    pub(super) async fn end_others(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
-        if self.dialect() == Dialect::Redshift {
-            return Ok(false);
-        }
+    pub(super) async fn end_others(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
         let tags: Vec<_> =
             tags.iter().filter(|tag| **tag != self.server.tag).map(|t| Dialect::Postgres.literal(t)).collect();
         if tags.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         let sql = format!(
             "{AS_USER}select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
@@ -174,8 +188,8 @@ impl PgSession {
         );
         let began = Instant::now();
         loop {
-            if self.look(&sql).await?.rows.is_empty() {
-                return Ok(true);
+            if self.ask(&sql).await?.rows.is_empty() {
+                return Ok(());
             }
             if began.elapsed() > self.server.limits.grace {
                 let message = "statements of an older run of this pull request do not end";

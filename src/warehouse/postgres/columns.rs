@@ -1,17 +1,21 @@
 //! Names and types of a query's columns, without running it.
 
-use super::session::{PgSession, refused};
+use super::session::PgSession;
 use super::types;
-use crate::sql::{Dialect, check_enclosed};
-use crate::warehouse::{ColumnType, Session as _, WarehouseError};
+use crate::sql::Dialect;
+use crate::warehouse::engine::Under;
+use crate::warehouse::{ColumnType, WarehouseError};
 
 impl PgSession {
-    pub(super) async fn describe(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
-        check_enclosed(query, self.dialect()).map_err(refused)?;
+    pub(super) async fn columns_of(
+        &mut self,
+        query: &str,
+        under: Under<'_>,
+    ) -> Result<Vec<ColumnType>, WarehouseError> {
         if self.dialect() == Dialect::Redshift {
             return self.columns_by_table(query).await;
         }
-        let described = self.read(&format!("select * from (\n{query}\n) as q limit 0")).await?;
+        let described = self.guarded(&format!("select * from (\n{query}\n) as q limit 0"), under).await?;
         let places: Vec<_> = (1..=described.columns.len()).map(|at| format!("c{at}")).collect();
         if places.is_empty() {
             return Ok(Vec::new());
@@ -23,7 +27,7 @@ impl PgSession {
             types.join(", "),
             places.join(", ")
         );
-        let types = self.read(&sql).await?.rows.into_iter().next().unwrap_or_default();
+        let types = self.guarded(&sql, under).await?.rows.into_iter().next().unwrap_or_default();
         Ok(described
             .columns
             .into_iter()

@@ -7,8 +7,9 @@ use tokio_postgres::CopyInSink;
 
 use super::fault;
 use super::seed;
-use super::session::{PgSession, REDSHIFT_STATEMENT};
+use super::session::{PgSession, REDSHIFT_STATEMENT, guard_sql};
 use crate::sql::Dialect;
+use crate::warehouse::engine::Under;
 use crate::warehouse::{SeedFile, SeedKind, TempRelation, WarehouseError};
 
 impl PgSession {
@@ -18,10 +19,11 @@ impl PgSession {
         file: &SeedFile,
         create: &str,
         then: &str,
+        under: Under<'_>,
     ) -> Result<u64, WarehouseError> {
         let zone = self.ask("select current_setting('TimeZone')").await?;
         let mut rows = seed::Rows::open(file, zone.scalar().unwrap_or("UTC"))?;
-        let begin = format!("/* {} */ begin;\n{}{create}", self.server.tag, self.guard_sql());
+        let begin = format!("/* {} */ begin;\n{}{create}", self.server.tag, guard_sql(under));
         let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
         let copy = format!("copy {} ({}) from stdin", at.sql(), columns.join(", "));
         let end = if then.is_empty() { "commit".to_owned() } else { format!("{then};\ncommit") };
@@ -52,11 +54,12 @@ impl PgSession {
         at: &TempRelation,
         file: &SeedFile,
         create: &str,
+        under: Under<'_>,
     ) -> Result<u64, WarehouseError> {
         let mut rows = seed::Rows::open(file, "UTC")?;
         let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
         let head = format!("insert into {} ({}) values ", at.sql(), columns.join(", "));
-        let begin = format!("begin;\n{}{create}", self.guard_sql());
+        let begin = format!("begin;\n{}{create}", guard_sql(under));
         let mut result = self.simple(&begin).await.map(|_| 0);
         let mut insert = String::new();
         while let Ok(inserted) = result {

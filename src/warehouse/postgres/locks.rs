@@ -35,7 +35,7 @@ impl PgSession {
             names.join(", ")
         );
         // Beside the point where it cannot be asked: then it is not known who.
-        let found = self.look(&sql).await.unwrap_or_default();
+        let found = self.ask(&sql).await.unwrap_or_default();
         let text = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let holders: Vec<_> = found
             .rows

@@ -15,6 +15,7 @@ mod load;
 mod locks;
 mod moves;
 mod pgpass;
+mod physical;
 mod profile;
 mod redshift;
 mod redshift_fault;
@@ -29,10 +30,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
-use super::{OpenError, Place, Session, Warehouse, WarehouseError};
+use super::{Meeting, OpenContext, OpenError, Session, Traits, Warehouse, WarehouseError};
 use crate::config::{Target, mask_variables};
 use crate::sql::Dialect;
 use connection::Server;
+pub use physical::{Index, PostgresConfigs, RedshiftConfigs};
 use profile::{Fields, Profile};
 use redshift::Method;
 use session::PgSession;
@@ -44,22 +46,22 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn new(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
+    pub(super) fn new(target: &Target, context: OpenContext<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
-        let profile = Profile::read(&fields, 5432, place, false)?;
-        Self::with(&fields, profile, Method::Password, Dialect::Postgres, place)
+        let profile = Profile::read(&fields, 5432, context, false)?;
+        Self::with(&fields, profile, Method::Password, Dialect::Postgres, context)
     }
 
     /// A dbt-redshift target, on the same wire.
-    pub(super) fn redshift(target: &Target, place: Place<'_>) -> Result<Self, OpenError> {
+    pub(super) fn redshift(target: &Target, context: OpenContext<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
-        let method = redshift::method(&fields, place.env)?;
+        let method = redshift::method(&fields, context.env)?;
         // The driver of dbt-redshift reads booleans here, and dbt's own names as well.
         fields.flag("ra3_node")?;
-        let mut profile = Profile::read(&fields, 5439, place, matches!(method, Method::Temporary(_)))?;
+        let mut profile = Profile::read(&fields, 5439, context, matches!(method, Method::Temporary(_)))?;
         profile.query_group = fields.text("query_group");
         redshift::encrypt(&fields, &mut profile, &method)?;
-        Self::with(&fields, profile, method, Dialect::Redshift, place)
+        Self::with(&fields, profile, method, Dialect::Redshift, context)
     }
 
     fn with(
@@ -67,7 +69,7 @@ impl Postgres {
         profile: Profile,
         method: Method,
         dialect: Dialect,
-        place: Place<'_>,
+        context: OpenContext<'_>,
     ) -> Result<Self, OpenError> {
         // As libpq: a socket is never encrypted.
         let tls = match profile.sslmode {
@@ -77,7 +79,7 @@ impl Postgres {
         };
         let tag = tag(&profile.application_name);
         let (gone, unencrypted) = (OnceLock::new(), OnceLock::new());
-        let server = Server { dialect, profile, method, tls, tag, limits: place.limits, gone, unencrypted };
+        let server = Server { dialect, profile, method, tls, tag, limits: context.limits, gone, unencrypted };
         Ok(Self { server: Arc::new(server) })
     }
 }
@@ -97,6 +99,16 @@ impl Warehouse for Postgres {
         self.server.dialect
     }
 
+    fn traits(&self) -> Traits {
+        let is_postgres = self.server.dialect == Dialect::Postgres;
+        Traits {
+            meeting: Meeting::Register,
+            // Redshift's `alter table` knows no `if exists`, and its late-binding views no steps aside.
+            replaces: is_postgres,
+            ends_sessions: is_postgres,
+        }
+    }
+
     /// The connection's own database: relation names in manifests carry it, and nothing crosses databases.
     fn temp_database(&self) -> Option<&str> {
         Some(&self.server.profile.dbname)
@@ -110,9 +122,10 @@ impl Warehouse for Postgres {
         Some(&self.server.tag)
     }
 
-    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+    async fn connect(&self) -> Result<Session, WarehouseError> {
         let link = self.server.connect(false).await?;
-        Ok(Box::new(PgSession::new(Arc::clone(&self.server), link)))
+        let engine = PgSession::new(Arc::clone(&self.server), link);
+        Ok(Session::new(Box::new(engine), self.dialect(), self.traits()))
     }
 
     fn notices(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! A new relation in the place of an old one, within one transaction.
 
 use super::session::PgSession;
+use crate::warehouse::engine::Under;
 use crate::warehouse::{TempRelation, WarehouseError, Write};
 
 /// What stands around the statements that make a relation which takes the place of another.
@@ -15,9 +16,9 @@ pub(super) struct Moves {
 
 impl PgSession {
     /// `None` when the write makes nothing, or nothing is at its place.
-    pub(super) async fn moves(&mut self, write: &Write<'_>) -> Result<Option<Moves>, WarehouseError> {
+    pub(super) async fn moves(&mut self, write: &Write<'_>, under: Under<'_>) -> Result<Option<Moves>, WarehouseError> {
         let dialect = self.dialect();
-        let (Some(replacing), Some(at)) = (self.replacing.clone(), write.makes()) else { return Ok(None) };
+        let (Some(replacing), Some(at)) = (under.replacing, write.makes()) else { return Ok(None) };
         if !replacing.found(at) {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::pgpass;
 use super::tls::{Certificates, SslMode};
 use crate::config::{Env, Secret, Target, mask};
-use crate::warehouse::{OpenError, Place};
+use crate::warehouse::{OpenContext, OpenError};
 
 /// Where the server is and who we are there.
 #[derive(Debug, Clone)]
@@ -109,8 +109,13 @@ impl<'t> Fields<'t> {
 impl Profile {
     /// Reads a target; `port` is the adapter's default. With a `temporary` login, user and password come from
     /// elsewhere.
-    pub(super) fn read(fields: &Fields<'_>, port: u16, place: Place<'_>, temporary: bool) -> Result<Self, OpenError> {
-        let Place { env, project_dir, .. } = place;
+    pub(super) fn read(
+        fields: &Fields<'_>,
+        port: u16,
+        context: OpenContext<'_>,
+        temporary: bool,
+    ) -> Result<Self, OpenError> {
+        let OpenContext { env, project_dir, .. } = context;
         let host = fields.required("host")?;
         let sockets = hosts(&host).filter(|host| host.starts_with('/')).count();
         if hosts(&host).any(str::is_empty) || (sockets > 0 && sockets < hosts(&host).count()) {
@@ -231,8 +236,8 @@ mod tests {
         let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/checkout"));
         let limits = crate::warehouse::Limits::default();
         let (project_dir, temp_dir) = (Path::new("project"), Path::new("."));
-        let place = Place { project_dir, schema: "pr_1", temp_dir, env: &env, limits, run: None };
-        Profile::read(&Fields::of(&target)?, 5432, place, false)
+        let context = OpenContext { project_dir, schema: "pr_1", temp_dir, env: &env, limits, run: None };
+        Profile::read(&Fields::of(&target)?, 5432, context, false)
     }
 
     #[test]

@@ -12,12 +12,9 @@ use super::connection::{Backend, Link, Server};
 use super::fault;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
-use crate::sql::{Dialect, check_enclosed};
-use crate::warehouse::retry;
-use crate::warehouse::{
-    Canceller, ColumnType, FaultClass, Guard, Privileges, Repeat, Replacing, Rows, Session, WarehouseError, Write,
-    Written,
-};
+use crate::sql::Dialect;
+use crate::warehouse::engine::{Engine, Listed, Under};
+use crate::warehouse::{Canceller, ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError, Write, Written};
 
 /// Redshift takes statements of up to 16 MB; seeds and batches are cut well below.
 pub(super) const REDSHIFT_STATEMENT: usize = 8 * 1024 * 1024;
@@ -28,15 +25,13 @@ pub(super) struct PgSession {
     pub(super) server: Arc<Server>,
     pub(super) link: Option<Link>,
     lost: Option<Backend>,
-    guard: Option<Guard>,
-    pub(super) replacing: Option<Replacing>,
     cancel: Arc<Cancel>,
 }
 
 impl PgSession {
     pub(super) fn new(server: Arc<Server>, link: Link) -> Self {
         let cancel = Arc::new(Cancel::new(&server));
-        Self { server, link: Some(link), lost: None, guard: None, replacing: None, cancel }
+        Self { server, link: Some(link), lost: None, cancel }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -143,25 +138,22 @@ impl PgSession {
         Ok(messages)
     }
 
-    pub(super) fn guard_sql(&self) -> String {
-        self.guard.as_ref().map(|guard| format!("{};\n", guard.sql())).unwrap_or_default()
+    /// One query in a transaction that only reads.
+    pub(super) async fn guarded(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
+        // The statements of one message are one transaction, which `set transaction` may open.
+        let guard = guard_sql(under);
+        if self.dialect() == Dialect::Redshift {
+            // A query may end in a line comment.
+            let answer = self.ask(&format!("begin read only;\n{guard}{sql}\n;\ncommit")).await;
+            return self.after(answer).await;
+        }
+        let answer = self.simple_of_project(&format!("set transaction read only;\n{guard}{sql}")).await;
+        answer.map(|messages| last_rows(&messages))
     }
 
     /// A query of our own, without guard.
     pub(super) async fn ask(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
         self.simple(sql).await.map(|messages| last_rows(&messages))
-    }
-
-    /// The same for a look into the catalogue, repeated after a fault that may pass: it changes nothing.
-    pub(super) async fn look(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
-        let mut attempt = 1;
-        loop {
-            match self.ask(sql).await {
-                Err(error) if error.repeat != Repeat::Never && attempt < retry::ATTEMPTS => retry::pause(attempt).await,
-                result => return result,
-            }
-            attempt += 1;
-        }
     }
 
     /// Sends statements in one round trip, which PostgreSQL carries out in one transaction. The answer is the
@@ -170,11 +162,12 @@ impl PgSession {
         &mut self,
         statements: &[String],
         counted_from_end: usize,
+        under: Under<'_>,
     ) -> Result<Option<u64>, WarehouseError> {
         if statements.is_empty() {
             return Ok(None);
         }
-        let sql = format!("{}{}", self.guard_sql(), statements.join(";\n"));
+        let sql = format!("{}{}", guard_sql(under), statements.join(";\n"));
         // Redshift's documentation does not promise that a message is a transaction, so it is said.
         let explicit = self.dialect() == Dialect::Redshift;
         let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
@@ -224,73 +217,44 @@ fn last_rows(messages: &[SimpleQueryMessage]) -> Rows {
 }
 
 #[async_trait]
-impl Session for PgSession {
-    async fn read(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
-        check_enclosed(sql, self.dialect()).map_err(refused)?;
-        // The statements of one message are one transaction, which `set transaction` may open.
-        let guard = self.guard_sql();
-        if self.dialect() == Dialect::Redshift {
-            // A query may end in a line comment.
-            let answer = self.ask(&format!("begin read only;\n{guard}{sql}\n;\ncommit")).await;
-            return self.after(answer).await;
-        }
-        let answer = self.simple_of_project(&format!("set transaction read only;\n{guard}{sql}")).await;
-        answer.map(|messages| last_rows(&messages))
+impl Engine for PgSession {
+    async fn query(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
+        self.guarded(sql, under).await
     }
 
-    async fn columns_of(&mut self, query: &str) -> Result<Vec<ColumnType>, WarehouseError> {
-        self.describe(query).await
+    async fn describe(&mut self, query: &str, under: Under<'_>) -> Result<Vec<ColumnType>, WarehouseError> {
+        self.columns_of(query, under).await
     }
 
-    async fn schema_exists(&mut self, _: Option<&str>, schema: &str) -> Result<bool, WarehouseError> {
-        // Redshift lists the schemas of all its databases elsewhere; ours is in the current one.
-        let sql = format!("select 1 from pg_catalog.pg_namespace where nspname = {}", self.dialect().literal(schema));
-        Ok(!self.look(&sql).await?.rows.is_empty())
+    async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
+        self.names(listed).await
     }
 
-    async fn relations_in(&mut self, _: Option<&str>, schema: &str) -> Result<Vec<String>, WarehouseError> {
-        self.relations_of(schema).await
-    }
-
-    async fn write(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
-        writes.iter().try_for_each(|write| write.check(self.dialect())).map_err(refused)?;
-        match self.carry_out(writes).await {
+    async fn send(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
+        match self.carry_out(writes, under).await {
             Err(error) => {
                 // What stands aside for a new relation may be held, too.
                 let made: Vec<_> = writes.iter().filter_map(Write::makes).collect();
-                let replaces = self.replacing.as_ref().is_some_and(|r| made.iter().any(|at| r.found(at)));
+                let replaces = under.replacing.is_some_and(|r| made.iter().any(|at| r.found(at)));
                 Err(if replaces { self.blame(error, &made).await } else { error })
             }
             written => written,
         }
     }
 
-    async fn find_written(&mut self, writes: &[Write<'_>]) -> Result<Option<Written>, WarehouseError> {
-        self.look_for(writes).await
-    }
-
-    async fn schemas_with(&mut self, table: &str) -> Result<Vec<String>, WarehouseError> {
-        self.schemas_holding(table).await
+    async fn find_written(
+        &mut self,
+        writes: &[Write<'_>],
+        under: Under<'_>,
+    ) -> Result<Option<Written>, WarehouseError> {
+        self.look_for(writes, under).await
     }
 
     async fn privileges(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
         self.privileges_in(schemas).await
     }
 
-    fn hold(&mut self, guard: Option<Guard>) {
-        self.guard = guard;
-    }
-
-    fn can_replace(&self) -> bool {
-        // Redshift's `alter table` knows no `if exists`, and its late-binding views no steps aside.
-        self.dialect() == Dialect::Postgres
-    }
-
-    fn replace(&mut self, replacing: Option<Replacing>) {
-        self.replacing = replacing;
-    }
-
-    async fn end_sessions(&mut self, tags: &[String]) -> Result<bool, WarehouseError> {
+    async fn end_sessions(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
         self.end_others(tags).await
     }
 
@@ -300,8 +264,13 @@ impl Session for PgSession {
     }
 }
 
+/// The guard as the beginning of a message.
+pub(super) fn guard_sql(under: Under<'_>) -> String {
+    under.guard.map(|guard| format!("{};\n", guard.sql())).unwrap_or_default()
+}
+
 impl PgSession {
-    async fn carry_out(&mut self, writes: &[Write<'_>]) -> Result<Written, WarehouseError> {
+    async fn carry_out(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
         let mut written = Written::default();
         let mut batch: Vec<String> = Vec::new();
         let mut counted = 0;
@@ -310,23 +279,23 @@ impl PgSession {
             rest = after;
             match write {
                 Write::Drop { .. } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
+                    self.flush(&mut batch, counted, &mut written, under).await?;
                     let is_drop = |write: &Write<'_>| matches!(write, Write::Drop { .. });
                     let more = rest.iter().take_while(|write| is_drop(write)).count();
                     let drops: Vec<_> = std::iter::once(write)
                         .chain(rest.iter().take(more))
                         .filter_map(|write| if let Write::Drop { at } = write { Some(*at) } else { None })
                         .collect();
-                    self.drop_all(&drops, &mut written).await?;
+                    self.drop_all(&drops, &mut written, under).await?;
                     written.rows = None;
                     rest = rest.get(more..).unwrap_or_default();
                 }
                 Write::DropSchema { schema } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
+                    self.flush(&mut batch, counted, &mut written, under).await?;
                     written.statements += 1;
                     let drops = render(write, self.dialect()).statements;
                     let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
-                    match self.batch(&drops, 0).await {
+                    match self.batch(&drops, 0, under).await {
                         // Something that is not ours is left in it.
                         Err(error) if error.message.contains("2BP01") => {}
                         Err(error) => {
@@ -337,8 +306,8 @@ impl PgSession {
                     }
                 }
                 Write::Seed { at, seed } => {
-                    self.flush(&mut batch, counted, &mut written).await?;
-                    let moves = self.moves(write).await?;
+                    self.flush(&mut batch, counted, &mut written, under).await?;
+                    let moves = self.moves(write, under).await?;
                     let at = moves.as_ref().map_or(*at, |moves| &moves.incoming);
                     let create = render(&write.made_at(at), self.dialect()).statements.join(";\n");
                     // The types of a seed's columns are text of the project.
@@ -346,13 +315,13 @@ impl PgSession {
                     let after = after.collect::<Vec<_>>().join(";\n");
                     written.statements += 2 + moves.as_ref().map_or(0, |moves| working(&moves.after));
                     let rows = match self.dialect() {
-                        Dialect::Redshift => self.insert(at, seed, &create).await?,
-                        _ => self.copy(at, seed, &create, &after).await?,
+                        Dialect::Redshift => self.insert(at, seed, &create, under).await?,
+                        _ => self.copy(at, seed, &create, &after, under).await?,
                     };
                     written.rows = Some(rows);
                 }
                 other => {
-                    match self.moves(other).await? {
+                    match self.moves(other, under).await? {
                         None => {
                             let Rendered { statements, counted_from_end } = render(other, self.dialect());
                             batch.extend(statements);
@@ -368,12 +337,12 @@ impl PgSession {
                     // PostgreSQL takes a gigabyte, and what is replaced must be replaced in one transaction.
                     let long = batch.iter().map(String::len).sum::<usize>() > REDSHIFT_STATEMENT;
                     if long && self.dialect() == Dialect::Redshift {
-                        self.flush(&mut batch, counted, &mut written).await?;
+                        self.flush(&mut batch, counted, &mut written, under).await?;
                     }
                 }
             }
         }
-        self.flush(&mut batch, counted, &mut written).await?;
+        self.flush(&mut batch, counted, &mut written, under).await?;
         Ok(written)
     }
 
@@ -382,17 +351,13 @@ impl PgSession {
         batch: &mut Vec<String>,
         counted: usize,
         written: &mut Written,
+        under: Under<'_>,
     ) -> Result<(), WarehouseError> {
         if !batch.is_empty() {
             let statements = std::mem::take(batch);
             written.statements += working(&statements);
-            written.rows = self.batch(&statements, counted).await?;
+            written.rows = self.batch(&statements, counted, under).await?;
         }
         Ok(())
     }
-}
-
-pub(super) fn refused(error: crate::sql::SqlError) -> WarehouseError {
-    WarehouseError::new(FaultClass::Unsupported, format!("premerge does not send this statement: {error}"))
-        .with_remedy("write it as one statement that only reads")
 }

@@ -1,0 +1,108 @@
+//! What an engine does for the guarded session: one connection that reads, describes, lists, writes and can be
+//! stopped. Nothing here is checked or repeated; [`super::Session`] does that once for all engines.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::register::Guard;
+use super::replace::Replacing;
+use super::write::{ProjectText, Write, Written};
+use super::{ColumnType, Privileges, Rows, WarehouseError};
+
+/// What engines differ in, as far as the code above them has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// Where two runs of one pull request meet.
+    pub meeting: Meeting,
+    /// Whether a new relation can take the place of an old one without a moment between.
+    pub replaces: bool,
+    /// Whether a session can end the statements of another run, instead of waiting for them.
+    pub ends_sessions: bool,
+}
+
+/// Where two runs of one pull request meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meeting {
+    /// At a server: the register says who has the temporary schema, and one connection sees all schemas.
+    Register,
+    /// At a file that one process can open: a file beside it says who has it, and each temporary schema has its own.
+    File,
+}
+
+/// What every statement of a session is sent under.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Under<'a> {
+    /// The statement fails where this does.
+    pub(super) guard: Option<&'a Guard>,
+    /// What a write makes takes the place of the relation found there.
+    pub(super) replacing: Option<&'a Replacing>,
+}
+
+/// What the catalogue can be asked for; the answer is a list of names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Listed<'a> {
+    /// The schema of that name: one, or none.
+    Schema { database: Option<&'a str>, schema: &'a str },
+    /// All relations in a schema.
+    Relations { database: Option<&'a str>, schema: &'a str },
+    /// The schemas in which a table of this name is, and that may be written to.
+    SchemasWith { table: &'a str },
+}
+
+/// One connection of an engine. Errors are what the warehouse said, classified.
+#[async_trait]
+pub(super) trait Engine: Send {
+    /// Reads a text of the project with the engine's own grammar, where it has one to offer, and refuses what is
+    /// not what it has to be. Our own check has seen the text by then.
+    async fn parse(&mut self, text: ProjectText<'_>) -> Result<(), WarehouseError> {
+        let _ = text;
+        Ok(())
+    }
+
+    /// Runs one query and returns all its rows as text.
+    async fn query(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError>;
+
+    /// Names and types of a query's columns, without running it.
+    async fn describe(&mut self, query: &str, under: Under<'_>) -> Result<Vec<ColumnType>, WarehouseError>;
+
+    /// Names from the catalogue.
+    async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError>;
+
+    /// Carries out writes, in order, in as few round trips as the engine allows. The answer is that of the last.
+    /// Writes before a failing one may have happened, or may have been rolled back with it.
+    async fn send(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError>;
+
+    /// Whether `writes`, whose answer was lost, have happened after all; `None` when they have not.
+    async fn find_written(
+        &mut self,
+        writes: &[Write<'_>],
+        under: Under<'_>,
+    ) -> Result<Option<Written>, WarehouseError> {
+        let _ = (writes, under);
+        Ok(None)
+    }
+
+    /// What the role may do in the database and in `schemas`; `None` where production cannot be written to at all.
+    async fn privileges(&mut self, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+        let _ = schemas;
+        Ok(None)
+    }
+
+    /// Ends the sessions with these tags and waits until their statements are over. Only asked of engines with
+    /// [`Traits::ends_sessions`].
+    async fn end_sessions(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
+        let _ = tags;
+        Ok(())
+    }
+
+    /// A new handle that stops what this connection is running. Once used, the connection starts no other statement
+    /// until the next handle is made.
+    fn canceller(&mut self) -> Arc<dyn Canceller>;
+}
+
+/// Stops the running statement of the session it came from.
+pub trait Canceller: Send + Sync {
+    /// Asks the warehouse to stop; returns at once.
+    fn cancel(&self);
+}
