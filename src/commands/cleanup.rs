@@ -6,14 +6,12 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::check::ProjectArgs;
 use super::signals::signals;
-use super::{CommandError, Io, runtime};
-use crate::config::{DbtProject, Env};
-use crate::publish::detect::detect;
+use super::{CommandError, Io, ci, limits, runtime};
+use crate::config::{Env, ProjectArgs, Settings};
 use crate::text::words::count_of;
 use crate::warehouse::{
-    self, Dropped, FaultClass, KeptSchema, Limits, OpenContext, Protected, Session, Unreadable, WarehouseError,
+    self, Dropped, FaultClass, KeptSchema, OpenContext, Protected, Session, Unreadable, WarehouseError,
 };
 
 /// `premerge cleanup`.
@@ -45,37 +43,26 @@ pub struct CleanupArgs {
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.
 pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let project_dir = args.project.folder(&io.env);
-    let file = args.project.file(&io.env)?;
-    let project = DbtProject::read(&project_dir, &io.env)?;
-    let target = args.project.target(&project, &io.env)?;
-    let ci =
-        detect(&|name| io.env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let ci = ci(&io.env)?;
+    let settings = Settings::open(&args.project, &io.env, &ci.checkout(args.pr))?;
+    let target = settings.target()?;
     let wanted = Wanted {
         pull_request: args.pull_request(&io.env)?,
-        project: project.name,
+        project: settings.project_name()?,
         // As `check` records it.
         repository: ci.repository.or_else(|| io.env.get("GITHUB_REPOSITORY").map(str::to_owned)),
         now: Timestamp::now(),
-        protected: Protected::new(file.protected_schemas.iter().chain(&target.schema)),
+        protected: Protected::new(settings.protected_schemas(&target)),
     };
-    let mut limits = Limits::default();
-    if let Some(seconds) = file.statement_timeout_seconds.filter(|seconds| *seconds > 0) {
-        limits.statement = std::time::Duration::from_secs(seconds);
-    }
+    let limits = limits(&settings);
+    let project_dir = &settings.project_dir;
     let temp_dir = project_dir.join("target/premerge");
     // A server shows all its schemas to one connection; each DuckDB file has its own.
     let schemas = warehouse::schemas_in_files(&target, &temp_dir).unwrap_or_else(|| vec![String::new()]);
     let mut failed = 0_usize;
     for schema in schemas {
-        let context = OpenContext {
-            project_dir: &project_dir,
-            schema: &schema,
-            temp_dir: &temp_dir,
-            env: &io.env,
-            limits,
-            run: None,
-        };
+        let context =
+            OpenContext { project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
         let warehouse = warehouse::open(&target, context)?;
         let (done, stopped) = runtime()?.block_on(async {
             let (stop, stopped) = watch::channel(false);

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::check::ProjectArgs;
-use super::{CommandError, Io, runtime};
+use super::{CommandError, Io, ci, limits, runtime};
 use crate::artifacts::ManifestFile;
-use crate::config::{DbtProject, mask_variables};
+use crate::config::{ProjectArgs, Settings, mask_variables};
 use crate::text::words::count;
-use crate::warehouse::{self, Limits, OpenContext, Privileges, Warehouse, WarehouseError, grants};
+use crate::warehouse::{self, OpenContext, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
 #[derive(Debug, Clone, Args)]
@@ -28,9 +27,8 @@ pub struct DebugArgs {
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.
 pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let project_dir = args.project.folder(&io.env);
-    let project = DbtProject::read(&project_dir, &io.env)?;
-    let target = args.project.target(&project, &io.env)?;
+    let settings = Settings::open(&args.project, &io.env, &ci(&io.env)?.checkout(None))?;
+    let target = settings.target()?;
     let mut schemas: BTreeSet<String> = target.schema.clone().into_iter().collect();
     if let Some(state) = &args.state {
         let file = ManifestFile::read(&io.env.cwd.join(state))?;
@@ -40,13 +38,13 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         schemas.extend(manifest.sources.values().filter_map(|source| source.schema.as_deref()).map(str::to_owned));
     }
     let schemas: Vec<String> = schemas.into_iter().collect();
-    let temp_dir = project_dir.join("target/premerge");
+    let temp_dir = settings.project_dir.join("target/premerge");
     let context = OpenContext {
-        project_dir: &project_dir,
+        project_dir: &settings.project_dir,
         schema: "premerge_debug",
         temp_dir: &temp_dir,
         env: &io.env,
-        limits: Limits::default(),
+        limits: limits(&settings),
         run: None,
     };
     let warehouse = warehouse::open(&target, context)?;

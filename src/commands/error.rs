@@ -66,6 +66,7 @@ impl CommandError {
         match self {
             Self::Input { remedy, .. } => Some(remedy),
             Self::Artifact(error) => Some(error.hint()),
+            Self::Config(error) => error.remedy(),
             _ => None,
         }
     }

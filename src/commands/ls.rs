@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::comparison::{more_unrendered_values, refuse};
+use super::comparison::refuse;
 use super::recorded::{Recorded, RecordedFiles};
 use super::{CommandError, Io};
 use crate::artifacts::{Manifest, ManifestFile, ResourceType, check_pair, read_pair};
 use crate::changes::{Changes, CompareOptions, Notice, compare};
+use crate::config::{Checkout, ProjectArgs, Settings};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, StateAnswers, StateCheck, select};
 use crate::text::escape;
 
 /// What `premerge ls` is asked.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct LsArgs {
     /// Select resources: dbt's selectors; several are a union
     #[arg(short, long, num_args = 1.., value_name = "SELECTOR", env = "PREMERGE_SELECT")]
@@ -33,9 +34,9 @@ pub struct LsArgs {
     /// The pull request's manifest [default: target/manifest.json in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub manifest: Option<PathBuf>,
-    /// The dbt project's folder
-    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR")]
-    pub project_dir: PathBuf,
+    /// Which project; nothing connects, so the profile's flags change nothing
+    #[command(flatten)]
+    pub project: ProjectArgs,
     /// Which tests come along with the resources that they test
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_INDIRECT_SELECTION")]
     pub indirect_selection: IndirectSelection,
@@ -98,14 +99,9 @@ fn excluded_types(name: &str) -> Result<ResourceTypes, String> {
 /// # Errors
 /// When a manifest cannot be read, the selection is invalid, or the list cannot be written.
 pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let cwd = io.env.cwd.clone();
-    // CI sets what it does not know to nothing.
-    let is_given = |path: &&PathBuf| !path.as_os_str().is_empty();
-    let path = match args.manifest.as_ref().filter(is_given) {
-        Some(path) => cwd.join(path),
-        None => cwd.join(&args.project_dir).join("target/manifest.json"),
-    };
-    let state_path = args.state.as_ref().filter(is_given).map(|state| cwd.join(state));
+    let settings = Settings::open(&args.project, &io.env, &Checkout::Own)?;
+    let path = settings.manifest(args.manifest.as_deref());
+    let state_path = settings.named(args.state.as_deref());
     let files = RecordedFiles::beside(state_path.as_deref(), &path)?;
     let recorded = files.parse()?;
     let ids = match &state_path {
@@ -123,7 +119,7 @@ pub fn run(args: &LsArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
             }
             let given = args.state_modified_compare_more_unrendered_values;
             let options = CompareOptions {
-                more_unrendered_values: more_unrendered_values(given, &cwd.join(&args.project_dir))?,
+                more_unrendered_values: settings.more_unrendered_values(given)?,
                 now: Some(io.now),
                 ..CompareOptions::default()
             };

@@ -2,7 +2,6 @@
 
 mod comparison;
 mod error;
-mod git;
 mod io;
 mod progress;
 mod recorded;
@@ -19,9 +18,22 @@ pub mod plan;
 pub mod publish;
 pub mod render;
 
-pub use comparison::{ChangeRules, ManifestArgs, SelectionArgs};
+use crate::config::{Env, Settings};
+use crate::publish::detect::{Ci, detect};
+use crate::warehouse::Limits;
 pub use error::CommandError;
 pub use io::Io;
+
+/// What CI says about the run.
+pub(crate) fn ci(env: &Env) -> Result<Ci, CommandError> {
+    detect(&|name| env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+/// Times after which something is given up.
+pub(crate) fn limits(settings: &Settings) -> Limits {
+    let limits = Limits::default();
+    Limits { statement: settings.statement_limit().unwrap_or(limits.statement), ..limits }
+}
 
 /// The runtime of a command that waits for a warehouse or a forge.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {

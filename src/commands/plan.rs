@@ -5,13 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::comparison::{
-    ManifestArgs, ManifestFiles, Planned, SelectionArgs, Wanted, compare_and_plan, more_unrendered_values,
-};
+use super::check::gate_in_words;
+use super::comparison::{ManifestFiles, Planned, Wanted, compare_and_plan};
 use super::recorded::RecordedFiles;
-use super::state_age::{self, given_commit};
-use super::{CommandError, Io, git};
-use crate::config::ConfigFile;
+use super::{CommandError, Io, ci, state_age};
+use crate::config::{ManifestArgs, ManifestSettings, ProjectArgs, SelectionArgs, Settings, WithoutNumber, git};
 use crate::plan::{Notice, NoticeLevel, Plan, render_text};
 
 /// Characters in a line of the text.
@@ -26,16 +24,16 @@ Example:
 pub struct PlanArgs {
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// The dbt project's folder
-    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR", help_heading = "Manifests")]
-    pub(crate) project_dir: PathBuf,
+    /// Which project and settings; nothing connects, so the profile's flags change nothing
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 
     /// The temporary schema [default: premerge_pr_<number>, premerge_local without one]
     #[arg(long, value_name = "NAME", env = "PREMERGE_SCHEMA", help_heading = "Run")]
     pub(crate) schema: Option<String>,
-    /// Number of the pull request
+    /// Number of the pull request [default: from the CI's event]
     #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR", help_heading = "Run")]
     pub(crate) pr: Option<u64>,
 
@@ -62,22 +60,23 @@ pub enum PlanFormat {
 /// # Errors
 /// When a manifest or a selector cannot be used, or the plan cannot be written.
 pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let cwd = &io.env.cwd;
-    let path = args.manifests.pull_request(cwd, &args.project_dir);
-    let state_path = args.manifests.production(cwd)?;
-    let project_dir = cwd.join(&args.project_dir);
-    let state_commit = given_commit(args.manifests.state_commit.as_deref())?;
-    let file = ConfigFile::read(&project_dir.join("premerge.yml"), false)?;
+    let ci = ci(&io.env)?;
+    let pull_request = args.pr.or(ci.pull_request);
+    let settings = Settings::open(&args.project, &io.env, &ci.checkout(pull_request))?;
+    if let Some(text) = gate_in_words(&settings.gate) {
+        io.say(format_args!("note: {text}"));
+    }
+    let ManifestSettings { state: state_path, base: base_path, pull_request: path, state_commit, state_max_age_hours } =
+        settings.manifests(&args.manifests)?;
     let given = args.selection.state_modified_compare_more_unrendered_values;
-    let more_unrendered_values = more_unrendered_values(given, &project_dir)?;
+    let more_unrendered_values = settings.more_unrendered_values(given)?;
     let recorded_files = RecordedFiles::beside(Some(&state_path), &path)?;
     let recorded = recorded_files.parse()?;
-    let base_path = args.manifests.base(cwd);
     // The process ends with this command, and freeing what large manifests are read into takes a tenth of its time.
     let files = ManuallyDrop::new(ManifestFiles::read(&state_path, base_path.as_deref(), &path)?);
     let manifests = ManuallyDrop::new(files.parse()?);
-    let schema = args.schema.clone().unwrap_or_else(|| default_schema(args.pr));
-    let indirect = args.selection.indirect_selection.unwrap_or_default();
+    let schema = settings.schema(args.schema.as_deref(), pull_request, WithoutNumber::Local)?.name;
+    let indirect = settings.indirect_selection(&args.selection);
     let wanted = Wanted {
         selection: &args.selection,
         indirect,
@@ -89,11 +88,10 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let Planned { mut plan, issues, .. } = compare_and_plan(&manifests, wanted)?;
     let mut state = state_age::facts(&manifests.state, io.now);
     if let Some(commit) = &state_commit {
-        state_age::add_commit(&mut state, commit, git::look_up(&project_dir, commit, None), io.now);
+        state_age::add_commit(&mut state, commit, git::look_up(&settings.project_dir, commit, None), io.now);
     }
     if base_path.is_none() {
-        let limit = args.manifests.max_age_hours(file.state_max_age_hours);
-        plan.notices.extend(state_age::old(&state, limit, &plan.project).map(|finding| Notice {
+        plan.notices.extend(state_age::old(&state, state_max_age_hours, &plan.project).map(|finding| Notice {
             unique_id: None,
             level: NoticeLevel::Note,
             event: None,
@@ -107,10 +105,6 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     }
     write(args, &plan, io).map_err(|source| CommandError::Write { what: "the plan".to_owned(), source })?;
     Ok(0)
-}
-
-fn default_schema(pull_request: Option<u64>) -> String {
-    pull_request.map_or_else(|| "premerge_local".to_owned(), |number| format!("premerge_pr_{number}"))
 }
 
 fn write(args: &PlanArgs, plan: &Plan, io: &mut Io<'_>) -> std::io::Result<()> {

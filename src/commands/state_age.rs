@@ -2,23 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{CommandError, git};
 use crate::artifacts::{Manifest, StateFacts};
+use crate::config::git;
 use crate::report::{Finding, Severity, rules};
-
-/// Hours after which production's manifest is called old, where nobody says otherwise.
-pub(super) const MAX_AGE_HOURS: u64 = 48;
-
-/// The commit of `--state-commit`, if it names one. CI sets what it does not know to nothing.
-pub(super) fn given_commit(given: Option<&str>) -> Result<Option<String>, CommandError> {
-    match given.filter(|commit| !commit.is_empty()) {
-        Some(commit) if !git::is_hash(commit) => {
-            let what = "a commit's hash of 7 to 64 hexadecimal digits";
-            Err(CommandError::Usage(format!("--state-commit {commit:?} is not {what}")))
-        }
-        given => Ok(given.map(str::to_owned)),
-    }
-}
 
 /// Facts of a manifest at the time `now`.
 pub(super) fn facts(manifest: &Manifest<'_>, now: Timestamp) -> StateFacts {

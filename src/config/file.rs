@@ -9,7 +9,7 @@ use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
 /// setting that is silently ignored is a check that silently does not run.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConfigFile {
     /// The temporary schema's name; `{pr}` stands for the pull request's number, `{project}` for
@@ -50,11 +50,52 @@ impl ConfigFile {
         }
         let text =
             fs_err::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a text; `path` says where it is from.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(&text)
+        serde_saphyr::from_str(text)
             .map_err(|error| ConfigError::Yaml { path: path.to_owned(), message: error.to_string() })
+    }
+
+    /// These settings, but for all that can weaken the gate: that is `trusted`'s.
+    pub(super) fn gated_by(self, trusted: Self) -> Self {
+        let Self { at_start, at_end, threads, fail_fast, .. } = self;
+        Self { at_start, at_end, threads, fail_fast, ..trusted }
+    }
+
+    /// Keys that can weaken the gate and are not as in `other`.
+    pub(super) fn gate_keys_unlike(&self, other: &Self) -> Vec<&'static str> {
+        // All of them are named, so that a new key has to be put on one side or the other.
+        let Self {
+            schema,
+            at_start: _,
+            at_end: _,
+            protected_schemas,
+            threads: _,
+            indirect_selection,
+            fail_fast: _,
+            row_counts,
+            statement_timeout_seconds,
+            state_max_age_hours,
+            expire_after_hours,
+            lint,
+        } = self;
+        let keys = [
+            ("schema", *schema != other.schema),
+            ("protected_schemas", *protected_schemas != other.protected_schemas),
+            ("indirect_selection", *indirect_selection != other.indirect_selection),
+            ("row_counts", *row_counts != other.row_counts),
+            ("statement_timeout_seconds", *statement_timeout_seconds != other.statement_timeout_seconds),
+            ("state_max_age_hours", *state_max_age_hours != other.state_max_age_hours),
+            ("expire_after_hours", *expire_after_hours != other.expire_after_hours),
+            ("lint", *lint != other.lint),
+        ];
+        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
 }
 

@@ -46,7 +46,7 @@ pub enum StyleSwitch {
 }
 
 /// How lint works.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LintConfig {
     /// Which findings are shown.
@@ -66,7 +66,7 @@ pub struct LintConfig {
 }
 
 /// One layer of the project.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerConfig {
     /// What the layer is for.
@@ -92,7 +92,7 @@ pub enum LayerRole {
 }
 
 /// One of our rules.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleConfig {
     /// What its findings weigh.
@@ -104,7 +104,7 @@ pub struct RuleConfig {
 }
 
 /// Another severity for some models.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleOverride {
     /// What its findings weigh there.
@@ -114,7 +114,7 @@ pub struct RuleOverride {
 }
 
 /// Some models.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Where {
     /// Folders below the project, also as globs: `models/legacy`, `models/*/old`.

@@ -5,11 +5,14 @@
 mod dbt_project;
 mod env;
 mod file;
+mod flags;
+pub(crate) mod git;
 mod jinja;
 mod lint;
 mod profile;
 mod schema;
 mod secret;
+mod settings;
 mod yaml;
 
 use std::path::PathBuf;
@@ -17,12 +20,14 @@ use std::path::PathBuf;
 pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;
+pub use flags::{ChangeRules, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
 pub use profile::{ProfileQuery, Target};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};
+pub use settings::{Checkout, Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +90,14 @@ pub enum ConfigError {
         /// What is wrong, such as a missing environment variable.
         message: String,
     },
+    /// A flag, or a key of premerge.yml, that cannot be used.
+    #[error("{message}")]
+    Flag {
+        /// What is wrong.
+        message: String,
+        /// What to do, where that is more than the message.
+        remedy: Option<String>,
+    },
     /// A value that does not make sense.
     #[error("{place}: {why}")]
     Value {
@@ -93,6 +106,17 @@ pub enum ConfigError {
         /// What is wrong and what to do.
         why: String,
     },
+}
+
+impl ConfigError {
+    /// What the user can do about it, where that is more than the message.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::Flag { remedy, .. } => remedy.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 fn list(names: &[String]) -> String {

@@ -16,13 +16,21 @@ pub(super) struct DataTests {
     pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
 }
 
+/// Tests of what is selected.
+pub(super) struct Chosen {
+    /// To be run.
+    pub(super) tests: BTreeSet<NodeId>,
+    /// Left out by a setting.
+    left: BTreeMap<NodeId, NotCheckedReason>,
+}
+
 /// dbt's indirect selection over what is selected, and changed tests themselves.
 pub(super) fn choose(
     facts: &Facts<'_>,
     set: &BuildSet,
     mode: IndirectSelection,
     wanted: impl Fn(NodeId) -> bool,
-) -> BTreeSet<NodeId> {
+) -> Chosen {
     let upstream = match mode {
         IndirectSelection::Buildable => facts.graph.ancestors(set.selected.iter().copied()),
         _ => BTreeSet::new(),
@@ -40,21 +48,32 @@ pub(super) fn choose(
     };
     let is_test = |id: NodeId| matches!(facts.kind(id), ResourceType::Test | ResourceType::UnitTest);
 
-    let mut chosen: BTreeSet<NodeId> = BTreeSet::new();
+    let mut all: BTreeSet<NodeId> = BTreeSet::new();
     for &id in &set.selected {
-        let tests = facts.graph.children(id).iter().copied();
-        chosen.extend(tests.filter(|test| is_test(*test)).filter(|test| comes_along(*test)));
+        all.extend(facts.graph.children(id).iter().copied().filter(|test| is_test(*test)));
     }
+    let mut chosen: BTreeSet<NodeId> = all.iter().copied().filter(|test| comes_along(*test)).collect();
     let changed = facts.changes.nodes.keys().filter_map(|id| facts.graph.id(id));
     chosen.extend(changed.filter(|id| is_test(*id) && facts.change(*id).is_some()));
+    all.extend(&chosen);
     chosen.retain(|id| wanted(*id));
-    chosen
+    let why = |id: NodeId| {
+        if wanted(id) {
+            NotCheckedReason::IndirectSelection { mode: mode.name().to_owned() }
+        } else {
+            NotCheckedReason::NotSelected
+        }
+    };
+    let left = all.into_iter().filter(|id| !chosen.contains(id)).map(|id| (id, why(id))).collect();
+    Chosen { tests: chosen, left }
 }
 
 /// What becomes of each chosen test on the complete build set.
-pub(super) fn plan_all(facts: &Facts<'_>, set: &BuildSet, chosen: BTreeSet<NodeId>) -> DataTests {
+pub(super) fn plan_all(facts: &Facts<'_>, set: &BuildSet, chosen: Chosen) -> DataTests {
     let mut tests = DataTests::default();
-    for id in chosen {
+    let of_built = |id: &NodeId| facts.graph.parents(*id).iter().any(|parent| set.is_built(*parent));
+    tests.not_checked.extend(chosen.left.into_iter().filter(|(id, _)| of_built(id)));
+    for id in chosen.tests {
         match plan_one(facts, set, id) {
             Ok(planned) => drop(tests.run.insert(id, planned)),
             Err(reason) => drop(tests.not_checked.insert(id, reason)),

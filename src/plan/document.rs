@@ -318,6 +318,13 @@ pub enum NotCheckedReason {
     },
     /// A test of nodes that changed or may have changed, none of which is built.
     NothingOfItIsBuilt,
+    /// A test of a built node that `indirect_selection` leaves out.
+    IndirectSelection {
+        /// dbt's name of the mode.
+        mode: String,
+    },
+    /// A test of a built node that `--select`, `--exclude` or `--selector` leaves out.
+    NotSelected,
     /// A unit test.
     UnitTestUnsupported,
     /// A function: it is not created, so what is built calls production's.

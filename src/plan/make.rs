@@ -82,7 +82,7 @@ pub fn plan<'a>(
     };
     let mut set = build_set::choose(&facts, &order, wanted);
     let chosen = data_tests::choose(&facts, &set, options.indirect, wanted);
-    build_set::complete(&facts, &order, &mut set, &chosen, wanted);
+    build_set::complete(&facts, &order, &mut set, &chosen.tests, wanted);
     let tests = data_tests::plan_all(&facts, &set, chosen);
 
     let reads: BTreeMap<NodeId, Vec<NodeId>> = set.built.keys().map(|id| (*id, facts.reads(*id))).collect();

@@ -316,6 +316,8 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         }
         NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
         NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
+        NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
+        NotCheckedReason::NotSelected => "left out by --select or --exclude".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
     }
@@ -327,6 +329,9 @@ fn not_checked_tests(reason: &NotCheckedReason) -> String {
         NotCheckedReason::MissingParent { .. } => "on nodes that are not there".to_owned(),
         NotCheckedReason::NothingOfItIsBuilt => "on nodes that are not built".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "that premerge does not run yet".to_owned(),
+        left_out @ (NotCheckedReason::IndirectSelection { .. } | NotCheckedReason::NotSelected) => {
+            not_checked_reason(left_out)
+        }
         other => format!("({})", not_checked_reason(other)),
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::config::Checkout;
 use crate::report::{Facts, RunFacts};
 
 /// Largest event file that is read; GitHub caps payloads at 25 MB.
@@ -29,6 +30,10 @@ pub struct Ci {
     pub head: Option<String>,
     /// The commit it is to be merged into.
     pub base: Option<String>,
+    /// The commit that merges the head into the target branch, made by the forge: its first parent is the target's.
+    pub merge: Option<String>,
+    /// Whether a CI system runs this, known or not.
+    pub in_ci: bool,
     /// Whether the head is in another repository, so that there is no secret and the token cannot write.
     pub from_fork: bool,
     /// The forge's API, such as the value of `GITHUB_API_URL`.
@@ -48,6 +53,18 @@ pub struct Ci {
 }
 
 impl Ci {
+    /// Whose text the project's folder holds; `pull_request`: the number that the command was given or found.
+    #[must_use]
+    pub fn checkout(&self, pull_request: Option<u64>) -> Checkout {
+        let number = pull_request.or(self.pull_request);
+        if !self.in_ci || (number.is_none() && self.base.is_none()) {
+            return Checkout::Own;
+        }
+        // A checkout of the merge commit has its first parent, and no other commit of the target branch.
+        let merge = self.merge.iter().map(|merge| format!("{merge}^1"));
+        Checkout::PullRequest { root: self.workspace.clone(), bases: merge.chain(self.base.clone()).collect() }
+    }
+
     /// Fills what the report does not know yet.
     pub fn fill(&self, facts: &mut Facts) {
         let fill = |place: &mut Option<String>, value: &Option<String>| {
@@ -91,7 +108,7 @@ pub enum DetectError {
 pub fn detect(env: Env<'_>) -> Result<Ci, DetectError> {
     let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
     if env("GITHUB_ACTIONS").as_deref() != Some("true") {
-        return Ok(Ci::default());
+        return Ok(Ci { in_ci: env("CI").is_some(), ..Ci::default() });
     }
     let event = env("GITHUB_EVENT_NAME");
     if event.as_deref() == Some("pull_request_target") {
@@ -106,6 +123,8 @@ pub fn detect(env: Env<'_>) -> Result<Ci, DetectError> {
         step_summary: env("GITHUB_STEP_SUMMARY").map(PathBuf::from),
         outputs: env("GITHUB_OUTPUT").map(PathBuf::from),
         annotations: true,
+        in_ci: true,
+        merge: env("GITHUB_SHA").filter(|_| event.as_deref() == Some("pull_request")),
         server_url: Some(server_url),
         repository,
         event,

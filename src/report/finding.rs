@@ -102,6 +102,8 @@ pub mod rules {
     pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
     /// The production manifest, or the commit it was made of, is older than the configured age.
     pub const STATE_OLD: RuleId = RuleId::known("state-old");
+    /// The pull request changes what decides whether it passes: premerge.yml, sqlfluff's settings, a `noqa` of a whole file.
+    pub const GATE_CHANGED: RuleId = RuleId::known("gate-changed");
     /// A node that others changed, and that the pull request's change reads, cannot be built.
     pub const NOT_YOURS_FAILED: RuleId = RuleId::known("not-yours-failed");
     /// The engine or the profile lacks something that the project may use.

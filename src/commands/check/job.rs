@@ -10,8 +10,9 @@ use crate::build::{Observer, Unobserved};
 use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
+use crate::commands::state_age as state;
 use crate::commands::{CommandError, Io, runtime};
-use crate::commands::{git, state_age as state};
+use crate::config::git;
 use crate::publish::detect::Ci;
 use crate::report::{Draft, Facts, Report};
 
@@ -53,6 +54,7 @@ pub(super) fn check(
     }
     draft.state = Some(of_state);
     summary::issues(&mut draft, &issues, &project);
+    draft.findings.extend(super::gate::findings(settings, ci, base.as_ref().unwrap_or(state), pr));
     summary::planned(&mut draft, Sources { plan: &plan, pr, graph: &graph, changes: &changes });
 
     // What is new in the SQL is what the merge base does not have, where it is known.

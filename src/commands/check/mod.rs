@@ -3,6 +3,7 @@
 mod args;
 mod carry_out;
 mod deliver;
+mod gate;
 mod identity;
 mod job;
 mod lint;
@@ -14,11 +15,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-pub use args::{CheckArgs, ProjectArgs};
+pub use args::CheckArgs;
+pub(super) use gate::gate_in_words;
 use settings::Settings;
 
-use super::{CommandError, Io};
-use crate::publish::detect::detect;
+use super::{CommandError, Io, ci};
 use crate::report::Report;
 
 /// Runs `premerge check` and returns the exit code.
@@ -32,10 +33,9 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
 /// The same, returning the report.
 pub(super) fn run_for_report(args: &CheckArgs, io: &mut Io<'_>) -> Result<Report, CommandError> {
     let began = Began { instant: Instant::now(), at: io.now };
-    let ci =
-        detect(&|name| io.env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let pull_request = args.pr.or(ci.pull_request);
-    let settings = Settings::resolve(args, pull_request, &io.env, began.at)?;
+    let ci = ci(&io.env)?;
+    let pull_request = args.run.pr.or(ci.pull_request);
+    let settings = Settings::resolve(args, &ci.checkout(pull_request), pull_request, &io.env, began.at)?;
     let report = job::check(args, &settings, &ci, pull_request, began, io)?;
     deliver::deliver(args, &report, &ci, io)?;
     Ok(report)

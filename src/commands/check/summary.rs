@@ -371,6 +371,12 @@ fn not_checked(planned: &crate::plan::NotChecked) -> NotChecked {
         }
         NotCheckedReason::MissingParent { parent } => format!("the manifest does not have {parent}, which it reads"),
         NotCheckedReason::NothingOfItIsBuilt => "nothing that it tests is built".to_owned(),
+        NotCheckedReason::IndirectSelection { mode } => {
+            format!("`indirect_selection: {mode}` leaves it out, though something that it tests is built")
+        }
+        NotCheckedReason::NotSelected => {
+            "--select or --exclude leaves it out, though something that it tests is built".to_owned()
+        }
         NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
         NotCheckedReason::FunctionUnsupported => "functions are not made yet; production's is called".to_owned(),
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config::LintScope;
+use crate::config::{LintScope, ProjectArgs};
 
 /// `premerge lint`.
 #[derive(Debug, Clone, Args)]
@@ -25,12 +25,8 @@ pub struct LintArgs {
     /// The compiled manifest [default: target/manifest.json in the project, if it is there]
     #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", help_heading = "Manifests")]
     pub(crate) manifest: Option<PathBuf>,
-    /// The dbt project's folder
-    #[arg(long, value_name = "DIR", default_value = ".", env = "PREMERGE_PROJECT_DIR", help_heading = "Project")]
-    pub(crate) project_dir: PathBuf,
-    /// premerge's settings [default: premerge.yml in the project]
-    #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG", help_heading = "Project")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     /// Which findings are shown [default: changed-files]
     #[arg(long, value_enum, value_name = "SCOPE", env = "PREMERGE_LINT_SCOPE", help_heading = "Lint")]
     pub(crate) scope: Option<LintScope>,

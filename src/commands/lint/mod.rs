@@ -8,13 +8,14 @@ mod repository;
 
 use std::collections::BTreeSet;
 
-use super::{CommandError, Io};
+use super::check::gate_in_words;
+use super::{CommandError, Io, ci};
 pub use args::{LintArgs, LintFormat};
 
 use fix::write_fixed;
 
 use crate::artifacts::{Manifest, ManifestFile};
-use crate::config::{ConfigFile, LintConfig, LintSeverity, StyleSwitch};
+use crate::config::{LintConfig, LintSeverity, Settings, StyleSwitch};
 use crate::lint::{Outcome, Scope, Severity, StyleOptions, gather, rules, style, unknown_dialect};
 
 /// Seconds for one file, unless configured. 20 KB of SQL take about a third of a second.
@@ -25,15 +26,9 @@ const TIME_LIMIT: u64 = 30;
 /// # Errors
 /// Bad usage, configuration or input; or a result or a fixed file that could not be written.
 pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let project_dir = io.env.path(&args.project_dir);
-    if !project_dir.is_dir() {
-        return Err(CommandError::Usage(format!("--project-dir {} is no folder", project_dir.display())));
-    }
-    let file = match &args.config {
-        Some(path) => ConfigFile::read(&io.env.cwd.join(path), true)?,
-        None => ConfigFile::read(&project_dir.join("premerge.yml"), false)?,
-    };
-    let config = file.lint;
+    let settings = Settings::open(&args.project, &io.env, &ci(&io.env)?.checkout(None))?;
+    let project_dir = settings.project_dir.clone();
+    let config = settings.lint().clone();
     if let Some(reason) = args.dialect.as_deref().or(config.dialect.as_deref()).and_then(unknown_dialect) {
         return Err(CommandError::Usage(reason));
     }
@@ -50,6 +45,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let scope = args.scope.or(config.scope).unwrap_or_default();
 
     let mut outcome = Outcome::default();
+    outcome.notes.extend(gate_in_words(&settings.gate));
     // Paths that project rules are asked about; `None`: every one.
     let mut only = None;
     let gathered = if args.files.is_empty() {

@@ -38,6 +38,17 @@ pub enum IndirectSelection {
 }
 
 impl IndirectSelection {
+    /// dbt's name of the mode.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Cautious => "cautious",
+            Self::Buildable => "buildable",
+            Self::Empty => "empty",
+        }
+    }
+
     /// The mode that dbt calls `name`.
     ///
     /// # Errors

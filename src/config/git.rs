@@ -1,23 +1,24 @@
-//! What a local git repository knows about the commit that production was built from. Only asked, never needed.
+//! What the checkout's git knows: the commit that production was built from, and files of a commit that the pull
+//! request did not write. Only asked, never needed; nothing is fetched or written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
 
 /// A commit, seen from the one that the pull request is to be merged into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Commit {
+pub(crate) struct Commit {
     /// When it was committed.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
     /// How many commits have been made since on the way to the target; `None` when it is no ancestor, or the history is cut off.
-    pub(super) behind: Option<u64>,
+    pub(crate) behind: Option<u64>,
 }
 
 /// Looks `commit` up in the repository that holds `folder`. `target`: the commit to be merged into, else `HEAD`.
 ///
 /// Nothing is fetched or written. `None` whenever git cannot say: no git, no repository, an unknown commit.
-pub(super) fn look_up(folder: &Path, commit: &str, target: Option<&str>) -> Option<Commit> {
+pub(crate) fn look_up(folder: &Path, commit: &str, target: Option<&str>) -> Option<Commit> {
     let target = target.unwrap_or("HEAD");
     if !is_hash(commit) || !(target == "HEAD" || is_hash(target)) {
         return None;
@@ -33,8 +34,62 @@ pub(super) fn look_up(folder: &Path, commit: &str, target: Option<&str>) -> Opti
 }
 
 /// A commit's hash, whole or cut short: nothing that git could take for an option or a name.
-pub(super) fn is_hash(text: &str) -> bool {
+pub(crate) fn is_hash(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// A file as a commit has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AtCommit {
+    /// Its text.
+    Text(String),
+    /// The commit has no such file.
+    Absent,
+    /// Git does not say, and why.
+    Unknown(String),
+}
+
+/// The file `name` of `folder`, as `commit` has it: `HASH` or `HASH^1`, its first parent.
+pub(super) fn file_at(folder: &Path, commit: &str, name: &str) -> AtCommit {
+    let unknown = |why: String| AtCommit::Unknown(why);
+    if !is_hash(commit.strip_suffix("^1").unwrap_or(commit)) {
+        return unknown(format!("`{commit}` is no commit's hash"));
+    }
+    if ask(folder, &["cat-file", "-e", &peeled(commit)]).is_none() {
+        return unknown(format!("the checkout does not have commit {commit}"));
+    }
+    // `./` makes the path one below the folder.
+    let Some(entry) = ask(folder, &["ls-tree", commit, "--", &format!("./{name}")]) else {
+        return unknown(format!("git does not list commit {commit}"));
+    };
+    match entry.split_whitespace().next() {
+        None => AtCommit::Absent,
+        Some("100644" | "100755") => match ask_exactly(folder, &["cat-file", "blob", &format!("{commit}:./{name}")]) {
+            Some(text) => AtCommit::Text(text),
+            None => unknown(format!("git does not show {name} of commit {commit}")),
+        },
+        Some(_) => unknown(format!("{name} of commit {commit} is no plain file")),
+    }
+}
+
+/// Files that differ between `base` and the checkout's commit, among those that one of `patterns` (git's globs from the
+/// root) names, with `/`, from the repository's root. Where the history shows it, what the target branch gained in the
+/// meantime is left out. `None`: git does not say.
+pub(crate) fn changed_files(folder: &Path, base: &str, patterns: &[&str]) -> Option<Vec<String>> {
+    if !is_hash(base.strip_suffix("^1").unwrap_or(base)) {
+        return None;
+    }
+    let from = ask(folder, &["merge-base", &peeled(base), "HEAD"]).unwrap_or_else(|| base.to_owned());
+    let patterns: Vec<String> = patterns.iter().map(|pattern| format!(":(top,glob){pattern}")).collect();
+    let mut args = vec!["diff-tree", "-r", "--no-renames", "--name-only", "-z", &from, "HEAD", "--"];
+    args.extend(patterns.iter().map(String::as_str));
+    let named = ask(folder, &args)?;
+    Some(named.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// The repository's root.
+pub(crate) fn root(folder: &Path) -> Option<PathBuf> {
+    ask(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)
 }
 
 fn peeled(commit: &str) -> String {
@@ -44,6 +99,11 @@ fn peeled(commit: &str) -> String {
 /// What git answers, if it does. A folder of the checkout that looks like a repository of its own is not taken for
 /// one, as its configuration would be the pull request's.
 fn ask(folder: &Path, args: &[&str]) -> Option<String> {
+    Some(ask_exactly(folder, args)?.trim().to_owned())
+}
+
+/// The same, with the white space around it.
+fn ask_exactly(folder: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .args(["-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "--no-pager"])
         .args(args)
@@ -55,7 +115,7 @@ fn ask(folder: &Path, args: &[&str]) -> Option<String> {
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]

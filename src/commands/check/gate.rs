@@ -1,0 +1,192 @@
+//! What the pull request changes in its own gate: premerge.yml, sqlfluff's settings, `noqa` for the rest of a file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::settings::Settings;
+use crate::artifacts::{Manifest, Node};
+use crate::config::{Checkout, Gate, StyleSwitch, git};
+use crate::publish::detect::Ci;
+use crate::report::{Finding, Place, Severity, rules};
+
+/// Files that are named one by one; of more, the rest is counted.
+const NAMED: usize = 10;
+
+/// Where sqlfluff's settings stand, from the repository's root.
+const OF_SQLFLUFF: [&str; 2] = ["**/.sqlfluff", "**/.sqlfluffignore"];
+
+/// Where they stand beside others'.
+const ALSO_OF_SQLFLUFF: [&str; 4] = ["**/pyproject.toml", "**/setup.cfg", "**/tox.ini", "**/pep8.ini"];
+
+/// All that the pull request changes there. `before`: what its SQL is compared with.
+pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<Finding> {
+    let project = pr.metadata.project_name.as_deref().unwrap_or("project");
+    let mut findings: Vec<Finding> = of_premerge(&settings.gate, project).into_iter().collect();
+    if settings.lint.style != StyleSwitch::Never {
+        findings.extend(of_sqlfluff(settings, ci, project));
+        findings.extend(silenced(before, pr, project));
+    }
+    findings
+}
+
+/// Whose premerge.yml counts, where that is worth a word.
+pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
+    match gate {
+        Gate::Own => None,
+        Gate::Trusted { differs, .. } if differs.is_empty() => None,
+        Gate::Trusted { source, differs } => Some(format!(
+            "premerge.yml of the pull request sets {} otherwise; {source} counts until the change is merged",
+            listed(differs)
+        )),
+        Gate::PullRequest { sets, .. } if sets.is_empty() => None,
+        Gate::PullRequest { why, sets } => {
+            Some(format!("the pull request's own premerge.yml sets {} of its gate, because {why}", listed(sets)))
+        }
+    }
+}
+
+fn of_premerge(gate: &Gate, project: &str) -> Option<Finding> {
+    let remedy = "check out with `fetch-depth: 2`, or name a file outside of the checkout with --trusted-config";
+    let about = |severity, message: String| Finding::about(severity, rules::GATE_CHANGED, project, message);
+    match (gate, gate_in_words(gate)) {
+        (Gate::Own, _) => None,
+        (Gate::Trusted { .. }, said) => said.map(|said| about(Severity::Notice, said)),
+        (Gate::PullRequest { .. }, Some(said)) => Some(about(Severity::Warning, said).with_remedy(remedy)),
+        (Gate::PullRequest { why, .. }, None) => {
+            let message = format!("premerge.yml of the base could not be read, so the defaults count: {why}");
+            Some(about(Severity::Notice, message).with_remedy(remedy))
+        }
+    }
+}
+
+fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
+    let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { return Vec::new() };
+    let folder = &settings.project_dir;
+    let changed = |patterns: &[&str]| bases.iter().find_map(|base| git::changed_files(folder, base, patterns));
+    let Some(mut files) = changed(&OF_SQLFLUFF) else { return Vec::new() };
+    let root = git::root(folder);
+    let mentions = |name: &String| {
+        let text = root.as_ref().and_then(|root| fs_err::read_to_string(root.join(name)).ok());
+        // What is gone may have held it.
+        text.is_none_or(|text| text.contains("sqlfluff"))
+    };
+    files.extend(changed(&ALSO_OF_SQLFLUFF).unwrap_or_default().into_iter().filter(mentions));
+    let said = files.iter().map(|name| {
+        let message = format!("the pull request changes sqlfluff's settings in `{name}`, by which it is linted");
+        let inside = root.as_ref().and_then(|root| below(folder, &root.join(name)));
+        match inside {
+            Some(path) => Finding::at(Severity::Warning, rules::GATE_CHANGED, Place::file(path), message),
+            None => Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message),
+        }
+    });
+    shortened(said.collect(), project, "changed files of sqlfluff's settings")
+}
+
+fn below(folder: &Path, file: &Path) -> Option<String> {
+    let folder = fs_err::canonicalize(folder).ok()?;
+    let parent = fs_err::canonicalize(file.parent()?).ok()?;
+    let below = parent.strip_prefix(folder).ok()?.join(file.file_name()?);
+    Some(below.to_string_lossy().into_owned())
+}
+
+/// Comments that switch lint rules off for the rest of a file, which the file did not have before.
+fn silenced(before: &Manifest<'_>, pr: &Manifest<'_>, project: &str) -> Vec<Finding> {
+    let own = |node: &&Node<'_>| pr.metadata.project_name.as_deref() == Some(node.package_name.as_ref());
+    let mut found = Vec::new();
+    for node in pr.nodes.values().filter(own).filter(|node| !node.is_python()) {
+        let text = node.raw_code.get();
+        if !text.contains("noqa") {
+            continue;
+        }
+        let old = before.nodes.get(node.unique_id.as_ref()).map(|node| node.raw_code.get()).unwrap_or_default();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        disabling(&old).into_iter().for_each(|(_, rules)| *known.entry(rules).or_default() += 1);
+        for (line, rules) in disabling(&text) {
+            match known.get_mut(&rules) {
+                Some(left) if *left > 0 => *left -= 1,
+                _ => found.push((node, line, rules)),
+            }
+        }
+    }
+    let said = found.into_iter().map(|(node, line, rules)| {
+        let message = format!("a comment switches lint off for the rest of the file: `noqa: disable={rules}`");
+        let place = Place::line(node.original_file_path.as_ref(), line);
+        Finding::at(Severity::Warning, rules::GATE_CHANGED, place, message).with_node(node.unique_id.as_ref())
+    });
+    shortened(said.collect(), project, "comments that switch lint off for the rest of a file")
+}
+
+/// Lines of `noqa: disable=…` that no `enable` follows, and what they disable.
+fn disabling(text: &str) -> Vec<(u32, String)> {
+    static NOQA: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\bnoqa\s*:\s*(disable|enable)\s*=\s*([a-z0-9_.*]+(?:\s*,\s*[a-z0-9_.*]+)*)").ok()
+    });
+    let Some(noqa) = NOQA.as_ref() else { return Vec::new() };
+    let mut open: Vec<(u32, String)> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for captures in noqa.captures_iter(line) {
+            let part = |at: usize| captures.get(at).map(|part| part.as_str().trim().to_lowercase()).unwrap_or_default();
+            let rules = part(2);
+            if part(1) == "disable" {
+                open.push((number, rules));
+            } else if rules == "all" {
+                open.clear();
+            } else {
+                open.retain(|(_, other)| *other != rules);
+            }
+        }
+    }
+    open
+}
+
+fn shortened(mut findings: Vec<Finding>, project: &str, what: &str) -> Vec<Finding> {
+    let more = findings.len().saturating_sub(NAMED);
+    if more > 0 {
+        findings.truncate(NAMED);
+        let message = format!("and {more} more {what}");
+        findings.push(Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message));
+    }
+    findings
+}
+
+fn listed(keys: &[&str]) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    match keys.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => "no key".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_that_is_taken_back_silences_no_file() {
+        let text =
+            "-- noqa: disable=LT01\nselect a\n-- noqa: enable=LT01\n-- NOQA:disable = all\nselect b -- noqa: LT02\n";
+        assert_eq!(disabling(text), [(4, "all".to_owned())]);
+        assert_eq!(disabling("-- noqa: disable=LT01, LT02\n/* noqa: enable=all */"), []);
+        assert_eq!(disabling("{# noqa: disable=all #}"), [(1, "all".to_owned())]);
+    }
+
+    #[test]
+    fn keys_read_as_a_list() {
+        assert_eq!(listed(&["lint"]), "`lint`");
+        assert_eq!(listed(&["schema", "row_counts", "lint"]), "`schema`, `row_counts` and `lint`");
+    }
+
+    #[test]
+    fn a_gate_of_its_own_is_a_warning_and_an_unread_base_a_notice() {
+        let of = |gate: Gate| of_premerge(&gate, "shop").map(|finding| finding.severity());
+        assert_eq!(of(Gate::Own), None);
+        assert_eq!(of(Gate::Trusted { source: "x".into(), differs: vec![] }), None);
+        assert_eq!(of(Gate::Trusted { source: "x".into(), differs: vec!["lint"] }), Some(Severity::Notice));
+        assert_eq!(of(Gate::PullRequest { why: "y".into(), sets: vec!["lint"] }), Some(Severity::Warning));
+        assert_eq!(of(Gate::PullRequest { why: "y".into(), sets: vec![] }), Some(Severity::Notice));
+    }
+}

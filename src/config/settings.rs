@@ -1,0 +1,499 @@
+//! Flags, environment and files, resolved: the one place where every command asks what holds.
+//!
+//! A pull request does not set its own gate. In its checkout, the keys of premerge.yml that can weaken the gate are read
+//! from the base commit or from `--trusted-config`; where neither can be had, its own count and [`Gate`] says so.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::git::{self, AtCommit};
+use super::{
+    AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProjectArgs,
+    RunArgs, SelectionArgs, Target,
+};
+use crate::project::IndirectSelection;
+
+/// Hours until clean-up may drop a temporary schema, unless configured.
+const EXPIRE_AFTER_HOURS: u32 = 72;
+
+/// Hours after which production's manifest is called old, unless configured.
+const STATE_MAX_AGE_HOURS: u64 = 48;
+
+/// How the schemas begin that premerge names after pull requests.
+const SCHEMA_OF_PULL_REQUEST: &str = "premerge_pr_";
+
+/// Whose text the project's folder holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Checkout {
+    /// That of whoever runs the command.
+    #[default]
+    Own,
+    /// A pull request's, as in CI.
+    PullRequest {
+        /// The checked-out repository, where CI says it.
+        root: Option<PathBuf>,
+        /// Commits that the pull request did not write (`HASH`, or `HASH^1` for the first parent), the best first.
+        bases: Vec<String>,
+    },
+}
+
+/// Whose settings say what shuts the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Those of whoever runs the command.
+    Own,
+    /// Those of a file that the pull request does not change.
+    Trusted {
+        /// Which file.
+        source: String,
+        /// Keys in which the pull request's premerge.yml says something else.
+        differs: Vec<&'static str>,
+    },
+    /// The pull request's own.
+    PullRequest {
+        /// Why no others could be had.
+        why: String,
+        /// Keys that it sets.
+        sets: Vec<&'static str>,
+    },
+}
+
+/// What holds for a command.
+#[derive(Debug)]
+pub struct Settings {
+    /// The dbt project's folder.
+    pub project_dir: PathBuf,
+    /// Whose settings say what shuts the gate.
+    pub gate: Gate,
+    env: Env,
+    flags: ProjectArgs,
+    file: ConfigFile,
+}
+
+/// Where the manifests are, and what is known about production's.
+#[derive(Debug, Clone)]
+pub struct ManifestSettings {
+    /// Production's.
+    pub state: PathBuf,
+    /// The merge base's.
+    pub base: Option<PathBuf>,
+    /// The pull request's.
+    pub pull_request: PathBuf,
+    /// The commit that production's was made of.
+    pub state_commit: Option<String>,
+    /// Hours after which production's is called old; 0 for never.
+    pub state_max_age_hours: u64,
+}
+
+/// The temporary schema's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaName {
+    /// The name.
+    pub name: String,
+    /// Nobody has chosen it, so another may be taken where it is another project's.
+    pub by_default: bool,
+}
+
+/// What a name with `{pr}` comes to without a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutNumber {
+    /// An error: the run needs a schema of its own.
+    Refused,
+    /// `local` stands for the number: nothing is written.
+    Local,
+}
+
+/// How a run works.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// The temporary schema.
+    pub schema: SchemaName,
+    /// What becomes of an earlier run's relations.
+    pub at_start: AtStart,
+    /// What becomes of the temporary schema at the end.
+    pub at_end: AtEnd,
+    /// Nodes and tests worked on at once.
+    pub threads: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Count the rows of changed models on both sides.
+    pub row_counts: bool,
+    /// When clean-up may drop the temporary schema.
+    pub expires_at: Timestamp,
+}
+
+impl Settings {
+    /// Finds the project's folder and reads premerge.yml.
+    ///
+    /// # Errors
+    /// When the folder is none, or a file cannot be read, does not parse or holds an unknown key.
+    pub fn open(flags: &ProjectArgs, env: &Env, checkout: &Checkout) -> Result<Self, ConfigError> {
+        let project_dir = env.path(&flags.project_dir);
+        if !project_dir.is_dir() {
+            let message = format!("--project-dir {} is not a directory", project_dir.display());
+            return Err(ConfigError::Flag { message, remedy: None });
+        }
+        let path = match &flags.config {
+            Some(path) => env.path(path),
+            None => project_dir.join("premerge.yml"),
+        };
+        let is_theirs = checkout.holds(&path);
+        if is_theirs && path.is_symlink() {
+            let remedy = "name a file with --config, or one outside of the checkout with --trusted-config".to_owned();
+            let message = format!("{} is a symbolic link, which a pull request may point anywhere", path.display());
+            return Err(ConfigError::Flag { message, remedy: Some(remedy) });
+        }
+        let file = ConfigFile::read(&path, flags.config.is_some())?;
+        let trusted = match (&flags.trusted_config, checkout) {
+            (Some(trusted), _) => {
+                let trusted = env.path(trusted);
+                if checkout.holds(&trusted) {
+                    let message = format!(
+                        "--trusted-config {} is in the checkout, where the pull request can change it",
+                        trusted.display()
+                    );
+                    let remedy = Some("name a file that the job puts outside of the checkout".to_owned());
+                    return Err(ConfigError::Flag { message, remedy });
+                }
+                Ok((trusted.display().to_string(), ConfigFile::read(&trusted, true)?))
+            }
+            (None, Checkout::PullRequest { bases, .. }) if is_theirs => at_base(&path, bases),
+            (None, _) => {
+                return Ok(Self { project_dir, gate: Gate::Own, env: env.clone(), flags: flags.clone(), file });
+            }
+        };
+        let (gate, file) = match trusted {
+            Ok((source, trusted)) => {
+                let differs = file.gate_keys_unlike(&trusted);
+                (Gate::Trusted { source, differs }, file.gated_by(trusted))
+            }
+            Err(why) => {
+                let sets = file.gate_keys_unlike(&ConfigFile::default());
+                (Gate::PullRequest { why, sets }, file)
+            }
+        };
+        Ok(Self { project_dir, gate, env: env.clone(), flags: flags.clone(), file })
+    }
+
+    /// The target that the flags and the project choose, as dbt chooses.
+    ///
+    /// # Errors
+    /// When no file, profile or target fits, or an expression fails.
+    pub fn target(&self) -> Result<Target, ConfigError> {
+        let project = DbtProject::read(&self.project_dir, &self.env)?;
+        // What steers dbt beside us must steer us to the same place.
+        let given =
+            |flag: &Option<String>, variable: &str| flag.clone().or_else(|| self.env.get(variable).map(str::to_owned));
+        let query = ProfileQuery {
+            profiles_dir: self.flags.profiles_dir.clone(),
+            profile: given(&self.flags.profile, "DBT_PROFILE").or(project.profile),
+            target: given(&self.flags.target, "DBT_TARGET"),
+            project_dir: self.project_dir.clone(),
+        };
+        Target::find(&query, &self.env)
+    }
+
+    /// The project's name in dbt_project.yml.
+    ///
+    /// # Errors
+    /// When the file does not parse.
+    pub fn project_name(&self) -> Result<Option<String>, ConfigError> {
+        Ok(DbtProject::unrendered(&self.project_dir)?.name)
+    }
+
+    /// The project flag `state_modified_compare_more_unrendered_values`: as given, else as dbt_project.yml says; `None`:
+    /// to be guessed.
+    ///
+    /// # Errors
+    /// When dbt_project.yml does not parse.
+    pub fn more_unrendered_values(&self, given: Option<bool>) -> Result<Option<bool>, ConfigError> {
+        match given {
+            Some(_) => Ok(given),
+            None => Ok(DbtProject::unrendered(&self.project_dir)?.more_unrendered_values()),
+        }
+    }
+
+    /// The manifests of a comparison.
+    ///
+    /// # Errors
+    /// When `--state` is set to nothing, which must not be taken for the folder itself, or `--state-commit` is no hash.
+    pub fn manifests(&self, flags: &ManifestArgs) -> Result<ManifestSettings, ConfigError> {
+        let Some(state) = self.named(Some(&flags.state)) else {
+            return Err(ConfigError::Flag {
+                message: "--state, or the variable PREMERGE_STATE, is set to nothing".to_owned(),
+                remedy: Some("give the path of production's manifest.json, or of the folder that holds it".to_owned()),
+            });
+        };
+        let state_commit = flags.state_commit.clone().filter(|commit| !commit.is_empty());
+        if let Some(commit) = state_commit.as_deref().filter(|commit| !git::is_hash(commit)) {
+            let what = "a commit's hash of 7 to 64 hexadecimal digits";
+            let message = format!("--state-commit {commit:?} is not {what}");
+            return Err(ConfigError::Flag { message, remedy: None });
+        }
+        let max_age = flags.state_max_age_hours.or(self.file.state_max_age_hours);
+        Ok(ManifestSettings {
+            state,
+            base: self.named(flags.base.as_deref()),
+            pull_request: self.manifest(flags.manifest.as_deref()),
+            state_commit,
+            state_max_age_hours: max_age.unwrap_or(STATE_MAX_AGE_HOURS),
+        })
+    }
+
+    /// The full path of a file that a flag names. CI sets what it does not know to nothing.
+    #[must_use]
+    pub fn named(&self, flag: Option<&Path>) -> Option<PathBuf> {
+        flag.filter(|path| !path.as_os_str().is_empty()).map(|path| self.env.cwd.join(path))
+    }
+
+    /// The pull request's manifest.
+    #[must_use]
+    pub fn manifest(&self, flag: Option<&Path>) -> PathBuf {
+        self.named(flag).unwrap_or_else(|| self.project_dir.join("target/manifest.json"))
+    }
+
+    /// Which tests of the built nodes run.
+    #[must_use]
+    pub fn indirect_selection(&self, flags: &SelectionArgs) -> IndirectSelection {
+        flags.indirect_selection.or(self.file.indirect_selection).unwrap_or_default()
+    }
+
+    /// The temporary schema of a pull request: `flag`, else as premerge.yml says, else named after the number.
+    ///
+    /// # Errors
+    /// When the number is needed and not known, or premerge.yml names the schema of another pull request.
+    pub fn schema(
+        &self,
+        flag: Option<&str>,
+        pull_request: Option<u64>,
+        without: WithoutNumber,
+    ) -> Result<SchemaName, ConfigError> {
+        let by_default = flag.is_none() && self.file.schema.is_none();
+        let usual = match (pull_request, without) {
+            (None, WithoutNumber::Local) => "premerge_{pr}".to_owned(),
+            _ => format!("{SCHEMA_OF_PULL_REQUEST}{{pr}}"),
+        };
+        let pattern = flag.map(str::to_owned).or_else(|| self.file.schema.clone()).unwrap_or(usual);
+        let mut name = pattern.clone();
+        if name.contains("{project}")
+            && let Some(project) = self.project_name()?
+        {
+            name = name.replace("{project}", &project);
+        }
+        if name.contains("{pr}") {
+            let number = match (pull_request, without) {
+                (Some(number), _) => number.to_string(),
+                (None, WithoutNumber::Local) => "local".to_owned(),
+                (None, WithoutNumber::Refused) => {
+                    return Err(ConfigError::Flag {
+                        message: "no pull request number for the temporary schema's name".to_owned(),
+                        remedy: Some("pass --pr, or name the schema with --schema".to_owned()),
+                    });
+                }
+            };
+            name = name.replace("{pr}", &number);
+        }
+        if flag.is_none() {
+            self.refuse_schema_of_others(&pattern, &name, pull_request)?;
+        }
+        Ok(SchemaName { name, by_default })
+    }
+
+    /// Two pull requests never meet, whatever premerge.yml says.
+    fn refuse_schema_of_others(&self, pattern: &str, name: &str, pull_request: Option<u64>) -> Result<(), ConfigError> {
+        let refused = |why: String| {
+            let remedy = "write `schema: name_{pr}`: {pr} stands for the pull request's number".to_owned();
+            Err(ConfigError::Flag {
+                message: format!("`schema: {pattern}` of premerge.yml {why}"),
+                remedy: Some(remedy),
+            })
+        };
+        let digits = name.to_lowercase();
+        let digits = digits.strip_prefix(SCHEMA_OF_PULL_REQUEST).unwrap_or_default();
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let (number, rest) = digits.split_at_checked(end).unwrap_or((digits, ""));
+        if let Ok(number) = number.parse::<u64>()
+            && (rest.is_empty() || rest.starts_with('_'))
+            && pull_request != Some(number)
+        {
+            return refused(format!("is the temporary schema of pull request {number}"));
+        }
+        let is_theirs = matches!(&self.gate, Gate::PullRequest { .. });
+        if is_theirs && self.file.schema.is_some() && !pattern.contains("{pr}") {
+            return refused("is one name for every pull request".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How a run works. `threads`: those of the profile.
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema).
+    pub fn run(
+        &self,
+        flags: &RunArgs,
+        pull_request: Option<u64>,
+        threads: usize,
+        now: Timestamp,
+    ) -> Result<RunSettings, ConfigError> {
+        let hours = i64::from(self.file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
+        Ok(RunSettings {
+            schema: self.schema(flags.schema.as_deref(), pull_request, WithoutNumber::Refused)?,
+            at_start: flags.at_start.or(self.file.at_start).unwrap_or_default(),
+            at_end: match (flags.keep, flags.drop) {
+                (true, _) => AtEnd::Keep,
+                (_, true) => AtEnd::Drop,
+                _ => flags.at_end.or(self.file.at_end).unwrap_or_default(),
+            },
+            threads: flags.threads.or(self.file.threads).unwrap_or(threads).max(1),
+            fail_fast: flags.fail_fast || self.file.fail_fast.unwrap_or(false),
+            row_counts: !flags.no_row_counts && self.file.row_counts.unwrap_or(true),
+            expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
+        })
+    }
+
+    /// Schemas that must never be a temporary one, beside those of production's manifest.
+    #[must_use]
+    pub fn protected_schemas(&self, target: &Target) -> Vec<String> {
+        self.file.protected_schemas.iter().cloned().chain(target.schema.clone()).collect()
+    }
+
+    /// How long one statement may run, where premerge.yml says it.
+    #[must_use]
+    pub fn statement_limit(&self) -> Option<Duration> {
+        self.file.statement_timeout_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// How lint works.
+    #[must_use]
+    pub fn lint(&self) -> &LintConfig {
+        &self.file.lint
+    }
+}
+
+impl Checkout {
+    /// Whether a pull request can have written the file: whatever its path says or leads to is in the checkout.
+    fn holds(&self, path: &Path) -> bool {
+        let Self::PullRequest { root, .. } = self else { return false };
+        let Some(root) = root else { return true };
+        let whole = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // The file itself may be a link that leads out of the checkout, and is the pull request's all the same.
+        let folder = path.parent().unwrap_or(path);
+        path.starts_with(root) || whole(folder).starts_with(whole(root)) || whole(path).starts_with(whole(root))
+    }
+}
+
+/// premerge.yml as the first of `bases` has it that git knows.
+fn at_base(path: &Path, bases: &[String]) -> Result<(String, ConfigFile), String> {
+    let folder = path.parent().unwrap_or(path);
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let mut why = "nothing says which commit the pull request is to be merged into".to_owned();
+    for base in bases {
+        let source = format!("{name} of commit {base}");
+        match git::file_at(folder, base, &name) {
+            AtCommit::Absent => return Ok((source, ConfigFile::default())),
+            AtCommit::Text(text) => match ConfigFile::parse(&text, Path::new(&source)) {
+                Ok(file) => return Ok((source, file)),
+                Err(error) => why = error.to_string(),
+            },
+            AtCommit::Unknown(reason) => why = reason,
+        }
+    }
+    Err(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        project: ProjectArgs,
+    }
+
+    fn open(folder: &Path, args: &[&str], checkout: &Checkout) -> Result<Settings, ConfigError> {
+        let flags = Flags::parse_from(std::iter::once("x").chain(args.iter().copied())).project;
+        Settings::open(&flags, &Env::new::<&str, &str>([], folder.to_owned()), checkout)
+    }
+
+    fn theirs(root: &Path) -> Checkout {
+        Checkout::PullRequest { root: Some(root.to_owned()), bases: Vec::new() }
+    }
+
+    fn folder_with(text: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("premerge.yml"), text).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_project_that_is_no_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = open(folder.path(), &["--project-dir", "nowhere"], &Checkout::Own).unwrap_err().to_string();
+        assert!(error.contains("nowhere is not a directory"), "{error}");
+    }
+
+    #[test]
+    fn trusted_settings_come_from_outside_of_the_checkout() {
+        let folder = folder_with("schema: a\nthreads: 3\nstatement_timeout_seconds: 1\n");
+        let outside = folder_with("statement_timeout_seconds: 7\n");
+        let file = outside.path().join("premerge.yml");
+        let args = ["--trusted-config", file.to_str().unwrap()];
+        let settings = open(folder.path(), &args, &theirs(folder.path())).unwrap();
+        assert_eq!(settings.statement_limit(), Some(Duration::from_secs(7)));
+        assert_eq!((settings.file.threads, &settings.file.schema), (Some(3), &None));
+        assert!(
+            matches!(&settings.gate, Gate::Trusted { differs, .. } if *differs == ["schema", "statement_timeout_seconds"])
+        );
+        let error = open(folder.path(), &["--trusted-config", "premerge.yml"], &theirs(folder.path())).unwrap_err();
+        assert!(error.to_string().contains("is in the checkout"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pull_request_s_link_leads_to_no_settings() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), folder_with("threads: 3\n"));
+        let link = folder.path().join("premerge.yml");
+        std::os::unix::fs::symlink(outside.path().join("premerge.yml"), &link).unwrap();
+        let error = open(folder.path(), &[], &theirs(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        assert!(open(folder.path(), &[], &Checkout::Own).is_ok());
+    }
+
+    #[test]
+    fn no_file_names_the_schema_of_another_pull_request() {
+        for (text, refused) in [
+            ("schema: premerge_pr_7", true),
+            ("schema: PREMERGE_PR_7_shop_0badc0de", true),
+            ("schema: premerge_pr_1{pr}", true),
+            ("schema: premerge_pr_{pr}", false),
+            ("schema: ci_{pr}", false),
+            ("schema: ci", false),
+        ] {
+            let folder = folder_with(text);
+            let settings = open(folder.path(), &[], &Checkout::Own).unwrap();
+            let named = settings.schema(None, Some(12), WithoutNumber::Refused);
+            assert_eq!(named.is_err(), refused, "{text}: {named:?}");
+            assert!(settings.schema(Some("premerge_pr_7"), Some(12), WithoutNumber::Refused).is_ok(), "a flag may");
+        }
+        let folder = folder_with("schema: ci");
+        let own = open(folder.path(), &[], &theirs(folder.path())).unwrap();
+        let error = own.schema(None, Some(12), WithoutNumber::Refused).unwrap_err().to_string();
+        assert!(error.contains("one name for every pull request"), "{error}");
+    }
+
+    #[test]
+    fn a_schema_needs_a_number_only_where_it_is_written_to() {
+        let settings = open(tempfile::tempdir().unwrap().path(), &[], &Checkout::Own).unwrap();
+        let name = |number, without| settings.schema(None, number, without).map(|schema| schema.name);
+        assert_eq!(name(Some(7), WithoutNumber::Refused).unwrap(), "premerge_pr_7");
+        assert_eq!(name(None, WithoutNumber::Local).unwrap(), "premerge_local");
+        let error = name(None, WithoutNumber::Refused).unwrap_err();
+        assert!(error.remedy().unwrap().contains("--pr"), "{error}");
+    }
+}

@@ -1,0 +1,188 @@
+//! The pull request does not set its own gate: `premerge check` in CI, in a repository that git made.
+#![cfg(feature = "duckdb")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::Checkout;
+use serde_json::{Value, json};
+
+/// A pull request's checkout: the target branch has the project without the pull request's change of settings.
+struct Repository {
+    checkout: Checkout,
+    base: String,
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]);
+    command.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+impl Repository {
+    /// The target branch with these files, and the pull request's with those; paths below the project.
+    fn new(fixture: &str, base: &[(&str, &str)], head: &[(&str, &str)]) -> Self {
+        let checkout = Checkout::of(fixture);
+        let root = checkout.dir.path().to_owned();
+        fs_err::write(root.join(".gitignore"), "*.duckdb\nreport.json\nevent.json\nout\n").unwrap();
+        git(&root, &["init", "-q", "-b", "main"]);
+        let commit = |files: &[(&str, &str)]| {
+            for (path, text) in files {
+                fs_err::write(checkout.project().join(path), text).unwrap();
+            }
+            git(&root, &["add", "-A"]);
+            git(&root, &["commit", "-q", "--allow-empty", "-m", "x"]);
+            git(&root, &["rev-parse", "HEAD"])
+        };
+        let base = commit(base);
+        git(&root, &["checkout", "-q", "-b", "head"]);
+        commit(head);
+        Self { checkout, base }
+    }
+
+    /// `premerge check` as a step of the pull request's workflow, where the event names this base.
+    fn check(&self, base: &str) -> Value {
+        let root = self.checkout.dir.path();
+        let side = |sha: &str| json!({"sha": sha, "repo": {"id": 1}});
+        let event =
+            json!({"pull_request": {"number": self.checkout.number, "head": side("0badc0de"), "base": side(base)}});
+        fs_err::write(root.join("event.json"), event.to_string()).unwrap();
+        let mut command = self.checkout.check();
+        command
+            .arg("--no-comment")
+            .env("CI", "true")
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_EVENT_NAME", "pull_request")
+            .env("GITHUB_EVENT_PATH", root.join("event.json"))
+            .env("GITHUB_REPOSITORY", "acme/ferry")
+            .env("GITHUB_WORKSPACE", root);
+        let output = command.output().unwrap();
+        assert!(self.checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.checkout.read_report()
+    }
+}
+
+fn said(report: &Value) -> Vec<(String, String)> {
+    let of_gate = |finding: &&Value| finding["rule"] == "gate-changed";
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter().filter(of_gate);
+    findings.map(|finding| (text(&finding["severity"]), text(&finding["message"]))).collect()
+}
+
+fn not_run(report: &Value) -> usize {
+    let left = |entry: &&Value| entry["reason"].as_str().unwrap().contains("indirect_selection");
+    report["not_checked"].as_array().unwrap().iter().filter(left).count()
+}
+
+const OFF: &str = "indirect_selection: empty\nlint: {style: never}\nthreads: 2\n";
+
+#[test]
+fn settings_that_weaken_the_gate_are_the_base_s() {
+    let repository = Repository::new("demo", &[("premerge.yml", "lint: {style: never}\n")], &[("premerge.yml", OFF)]);
+    let report = repository.check(&repository.base);
+    assert_eq!(report["verdict"], "failed", "the test that the pull request breaks is run");
+    let [(severity, message)] = said(&report).try_into().unwrap();
+    assert_eq!(severity, "notice");
+    assert!(message.contains("sets `indirect_selection` otherwise") && message.contains(&repository.base), "{message}");
+}
+
+#[test]
+fn a_file_that_only_the_pull_request_has_does_not_count_either() {
+    let repository = Repository::new("demo", &[], &[("premerge.yml", OFF)]);
+    let report = repository.check(&repository.base);
+    assert_eq!(report["verdict"], "failed");
+    assert!(said(&report)[0].1.contains("`indirect_selection` and `lint`"), "{:?}", said(&report));
+}
+
+#[test]
+fn where_no_base_can_be_had_its_own_settings_count_and_are_never_green() {
+    let repository = Repository::new("demo", &[], &[("premerge.yml", OFF)]);
+    let report = repository.check("0000000000000000000000000000000000000001");
+    assert_eq!(report["verdict"], "warned", "no test was run");
+    assert!(not_run(&report) > 0, "{report:#}");
+    let [(severity, message)] = said(&report).try_into().unwrap();
+    assert_eq!(severity, "warning");
+    assert!(message.contains("its gate, because the checkout does not have commit 000"), "{message}");
+}
+
+#[test]
+fn tests_that_a_setting_leaves_out_are_not_checked() {
+    let checkout = Checkout::of("new_column");
+    let verdict = |mode: &str| {
+        checkout.check().args(["--indirect-selection", mode]).output().unwrap();
+        let report = checkout.read_report();
+        (report["verdict"].as_str().unwrap().to_owned(), not_run(&report))
+    };
+    assert_eq!(verdict("eager"), ("passed".to_owned(), 0));
+    let (verdict, left) = verdict("empty");
+    assert!(verdict == "warned" && left > 0, "{verdict}, {left}");
+}
+
+#[test]
+fn what_changes_lint_is_listed() {
+    let repository = Repository::new(
+        "new_column",
+        &[("setup.cfg", "[tool]\na = 1\n")],
+        &[
+            (".sqlfluff", "[sqlfluff]\ndialect = duckdb\nexclude_rules = all\n"),
+            (".sqlfluffignore", "models/\n"),
+            ("setup.cfg", "[tool]\na = 2\n"),
+        ],
+    );
+    let report = repository.check(&repository.base);
+    let found: Vec<String> = said(&report).into_iter().map(|(_, message)| message).collect();
+    assert!(found.iter().any(|message| message.contains("`project/.sqlfluff`")), "{found:?}");
+    assert!(found.iter().any(|message| message.contains("`project/.sqlfluffignore`")), "{found:?}");
+    assert!(!found.iter().any(|message| message.contains("setup.cfg")), "it holds nothing of sqlfluff: {found:?}");
+    assert_eq!(report["verdict"], "warned");
+}
+
+#[test]
+fn a_comment_that_silences_a_file_is_listed() {
+    let checkout = Checkout::of("new_column");
+    let mut manifest = common::read_manifest(&checkout.manifest());
+    let nodes = manifest["nodes"].as_object_mut().unwrap();
+    let own = |node: &&mut Value| node["resource_type"] == "model" && node["package_name"] == "ferry";
+    let node = nodes.values_mut().find(own).unwrap();
+    node["raw_code"] = json!(format!("-- noqa: disable=all\n{}", node["raw_code"].as_str().unwrap()));
+    let path = checkout.dir.path().join("manifest.json");
+    fs_err::write(&path, manifest.to_string()).unwrap();
+    let mut command = common::premerge();
+    command.current_dir(checkout.dir.path()).args(["check", "--project-dir", "project", "--profiles-dir", "project"]);
+    command.arg("--state").arg(common::fixtures().join("production.manifest.json.gz"));
+    command.arg("--manifest").arg(&path).args(["--pr", "3", "--output", "report.json"]);
+    let output = command.output().unwrap();
+    assert!(checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = said(&checkout.read_report());
+    let [(severity, message)] = found.try_into().unwrap();
+    assert!(severity == "warning" && message.contains("`noqa: disable=all`"), "{message}");
+}
+
+#[test]
+fn a_plan_is_of_the_settings_that_a_check_has() {
+    let checkout = Checkout::of("new_column");
+    fs_err::write(checkout.project().join("premerge.yml"), "schema: gate_{pr}\nindirect_selection: empty\n").unwrap();
+    let plan = |args: &[&str]| -> Value {
+        let mut command = common::premerge();
+        command.current_dir(checkout.dir.path()).args(["plan", "--format", "json", "--project-dir", "project"]);
+        command.arg("--state").arg(common::fixtures().join("production.manifest.json.gz"));
+        command.arg("--manifest").arg(checkout.manifest());
+        let output = command.args(["--target", "ci", "--profiles-dir", "project"]).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let tests = |plan: &Value| plan["tests"].as_array().unwrap().len();
+    let settings = plan(&["--pr", "31"]);
+    assert_eq!(settings["schema"], "gate_31");
+    assert_eq!(plan(&[])["schema"], "gate_local");
+    fs_err::write(checkout.dir.path().join("other.yml"), "schema: other_{pr}\n").unwrap();
+    let other = plan(&["--pr", "31", "--config", "other.yml"]);
+    assert_eq!(other["schema"], "other_31");
+    assert!(tests(&settings) < tests(&other), "changed tests are run in any mode, others as premerge.yml says");
+}
