@@ -153,7 +153,7 @@ fn what_dbt_does_not_see_is_found_and_another_target_is_not_taken_for_it() {
     ];
     for (name, verdicts) in &found {
         let expected = expected.iter().find(|(case, _)| name.split("__").next() == Some(case)).map_or(&[][..], |e| e.1);
-        let unseen: Vec<&str> = verdicts.unseen.keys().map(String::as_str).collect();
+        let unseen: Vec<&str> = verdicts.unseen.keys().map(|id| id.as_str()).collect();
         assert_eq!(unseen, expected, "{name}");
         // Production's incremental models are compiled in their incremental branch.
         assert!(verdicts.undecided.values().all(|why| why.because == "is_incremental"), "{name}: {verdicts:?}");
@@ -169,7 +169,7 @@ fn a_macro_that_builds_relations_concerns_what_it_builds() {
     document["macros"][&id]["macro_sql"] = Value::String("changed".into());
     let (verdicts, _, _) = settle(&production(), &file(&document));
     assert_eq!(verdicts.unseen.len(), 1, "{verdicts:?}");
-    assert!(verdicts.unseen.values().all(|reason| *reason == Reason::BuildMacros { macros: vec![id.clone()] }));
+    assert!(verdicts.unseen.values().all(|reason| *reason == Reason::BuildMacros { macros: vec![id.as_str().into()] }));
 }
 
 /// What the comparison says of a model that has this raw text, and these compiled ones in production and in `other`:
@@ -250,7 +250,7 @@ fn a_test_whose_sql_changed_unseen_is_run() {
     test["compiled_code"] = format!("{} and 1 = 1", test["compiled_code"].as_str().unwrap()).into();
     let id = id.clone();
     let (verdicts, dbts, ours) = settle(&production(), &file(&pr));
-    assert_eq!(verdicts.unseen, BTreeMap::from([(id.clone(), Reason::CompiledSql)]));
+    assert_eq!(verdicts.unseen, BTreeMap::from([(id.as_str().into(), Reason::CompiledSql)]));
     assert!(dbts.tests.is_empty() && ours.nodes.is_empty());
     assert_eq!(ours.tests.iter().map(|test| test.unique_id.as_str()).collect::<Vec<_>>(), [id]);
 }
@@ -268,7 +268,7 @@ fn a_function_whose_sql_changed_unseen_is_not_checked_and_its_readers_are_built(
         file(&document)
     };
     let (verdicts, dbts, ours) = settle(&with("x + 5"), &with("x + 3"));
-    assert_eq!(verdicts.unseen, BTreeMap::from([("function.ferry.fu".to_owned(), Reason::CompiledSql)]));
+    assert_eq!(verdicts.unseen, BTreeMap::from([("function.ferry.fu".into(), Reason::CompiledSql)]));
     assert!(dbts.nodes.is_empty() && built(&ours).contains(MODEL));
     let function = ours.not_checked.iter().find(|node| node.name == "fu").unwrap();
     assert_eq!((&function.reason, function.changed.len()), (&NotCheckedReason::FunctionUnsupported, 1));
@@ -316,8 +316,8 @@ fn a_macro_that_names_relations_is_the_reason_where_they_move() {
         }
         settle(&production(), &file(&pr)).0.unseen
     };
-    let reason = Reason::BuildMacros { macros: vec![ID.to_owned()] };
-    assert_eq!(moved(true), BTreeMap::from([(MODEL.to_owned(), reason)]));
+    let reason = Reason::BuildMacros { macros: vec![ID.into()] };
+    assert_eq!(moved(true), BTreeMap::from([(MODEL.into(), reason)]));
     assert_eq!(moved(false), BTreeMap::new());
 }
 

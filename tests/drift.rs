@@ -49,7 +49,11 @@ fn changes(old: &Value, new: &Value, strict: bool) -> Vec<(String, Change)> {
     let read = |document: &Value| ManifestFile::from_bytes(Path::new("m"), serde_json::to_vec(document).unwrap());
     let (old, new) = (read(old), read(new));
     let options = CompareOptions { strict, ..CompareOptions::default() };
-    compare(&old.parse().unwrap(), &new.parse().unwrap(), &options).nodes.into_iter().collect()
+    compare(&old.parse().unwrap(), &new.parse().unwrap(), &options)
+        .nodes
+        .into_iter()
+        .map(|(id, change)| (id.into(), change))
+        .collect()
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn an_upgrade_of_dbt_changes_nothing() {
         strict[0].1.reasons,
         [
             Reason::Configs { keys: vec!["meta".to_owned()] },
-            Reason::Macros { macros: vec!["macro.dbt.is_incremental".to_owned()] }
+            Reason::Macros { macros: vec!["macro.dbt.is_incremental".into()] }
         ]
     );
 }

@@ -225,9 +225,9 @@ fn a_usual_pull_request_stays_within_its_budgets() {
     draft.nodes = (0..10)
         .map(|number| {
             let name = format!("int_payments_pivoted_{number}");
-            let place = report::Place::file(format!("models/intermediate/finance/{name}.sql"));
+            let place = report::Location::file(format!("models/intermediate/finance/{name}.sql"));
             report::NodeOutcome {
-                unique_id: format!("model.analytics.{name}"),
+                unique_id: format!("model.analytics.{name}").into(),
                 name,
                 place: Some(place),
                 ..node.clone()
@@ -236,7 +236,7 @@ fn a_usual_pull_request_stays_within_its_budgets() {
         .collect();
     let test = draft.tests[0].clone();
     draft.tests.extend((0..4).map(|number| report::TestOutcome {
-        unique_id: format!("test.analytics.accepted_values_{number}"),
+        unique_id: format!("test.analytics.accepted_values_{number}").into(),
         name: format!("accepted_values_int_payments_pivoted_{number}_status__placed__shipped"),
         ..test.clone()
     }));

@@ -310,7 +310,7 @@ fn differing<'m>(of: &'m Mutant, from: &Mutant) -> BTreeSet<&'m str> {
 }
 
 fn built(plan: &Plan) -> BTreeSet<String> {
-    plan.nodes.iter().map(|node| node.unique_id.clone()).collect()
+    plan.nodes.iter().map(|node| node.unique_id.to_string()).collect()
 }
 
 /// What the plan says it does not build though it may have changed.
@@ -318,5 +318,9 @@ fn told(plan: &Plan) -> BTreeSet<String> {
     let relations = ["model", "seed", "snapshot"];
     let unchecked = plan.not_checked.iter().filter(|entry| relations.contains(&entry.resource_type.as_str()));
     let snapshots = plan.skipped.iter().filter(|entry| entry.reason == SkipReason::SnapshotNotChanged);
-    unchecked.map(|entry| &entry.unique_id).chain(snapshots.map(|entry| &entry.unique_id)).cloned().collect()
+    unchecked
+        .map(|entry| &entry.unique_id)
+        .chain(snapshots.map(|entry| &entry.unique_id))
+        .map(ToString::to_string)
+        .collect()
 }

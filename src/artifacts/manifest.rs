@@ -14,6 +14,7 @@ use super::semantic::{Metric, SavedQuery, SemanticModel};
 use super::source::Source;
 use super::text::Text;
 use super::tolerant::{map, map_of_lists, object, opt, raw_map, text};
+use super::unique_id::UniqueIdRef;
 use super::unit_test::UnitTest;
 
 /// A dbt manifest, borrowed from the bytes of its file. Maps keep the file's order.
@@ -122,8 +123,7 @@ impl Manifest<'_> {
                 node.unique_id = id.clone();
             }
             if node.resource_type == ResourceType::Other {
-                let kind = id.split('.').next().unwrap_or_default();
-                node.resource_type = ResourceType::from_name(kind);
+                node.resource_type = UniqueIdRef::new(id).kind();
             }
             if old && node.resource_type == ResourceType::Seed {
                 // Seeds had parents and compiled text up to dbt 1.3, both always empty.

@@ -21,6 +21,7 @@ mod source;
 mod state_facts;
 mod text;
 mod tolerant;
+mod unique_id;
 mod unit_test;
 
 pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair, check_state};
@@ -40,4 +41,5 @@ pub use semantic::{Metric, SavedQuery, SemanticModel};
 pub use source::Source;
 pub use state_facts::StateFacts;
 pub use text::Text;
+pub use unique_id::{UniqueId, UniqueIdRef};
 pub use unit_test::UnitTest;

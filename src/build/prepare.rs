@@ -12,7 +12,7 @@ use super::outcome::Failure;
 use super::run::Count;
 use super::seed::seed_file;
 use super::snapshot;
-use crate::artifacts::{Manifest, Node, Text};
+use crate::artifacts::{Manifest, Node, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Why};
 use crate::sql::{
     Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate, trim_statement,
@@ -58,13 +58,16 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         .map(|(at, id)| (id, at))
         .collect();
     let proxied: HashSet<&str> = plan.proxies.iter().map(|proxy| proxy.unique_id.as_str()).collect();
-    let after = |ids: &mut dyn Iterator<Item = &String>| ids.filter_map(|id| place.get(id.as_str()).copied()).collect();
-    let reads = |parents: &[String]| parents.iter().filter(|id| proxied.contains(id.as_str())).cloned().collect();
+    let after =
+        |ids: &mut dyn Iterator<Item = &UniqueId>| ids.filter_map(|id| place.get(id.as_str()).copied()).collect();
+    let reads = |parents: &[UniqueId]| {
+        parents.iter().filter(|id| proxied.contains(id.as_str())).map(ToString::to_string).collect()
+    };
 
     let mut jobs = Vec::with_capacity(place.len());
     for test in &plan.tests {
         jobs.push(Job {
-            unique_id: test.unique_id.clone(),
+            unique_id: test.unique_id.to_string(),
             name: test.name.clone(),
             work: preparer.test(test).unwrap_or_else(Work::Refused),
             after: after(&mut test.parents.iter()),
@@ -74,7 +77,7 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
     }
     for node in &plan.nodes {
         jobs.push(Job {
-            unique_id: node.unique_id.clone(),
+            unique_id: node.unique_id.to_string(),
             name: node.name.clone(),
             work: preparer.node(node).unwrap_or_else(Work::Refused),
             after: after(&mut node.parents.iter().chain(&node.gated_by)),
@@ -155,7 +158,7 @@ impl Preparer<'_> {
 
     fn proxy(&self, proxy: &crate::plan::Proxy) -> Proxy {
         Proxy {
-            unique_id: proxy.unique_id.clone(),
+            unique_id: proxy.unique_id.to_string(),
             at: self.schema.relation(&proxy.relation),
             production: proxy.production.clone(),
             select: format!("select * from {}", proxy.production),
@@ -166,7 +169,7 @@ impl Preparer<'_> {
         let changed = self.inputs.plan.nodes.iter().filter(|node| matches!(node.why, Why::Changed { .. }));
         changed
             .map(|node| Count {
-                unique_id: node.unique_id.clone(),
+                unique_id: node.unique_id.to_string(),
                 production: self
                     .inputs
                     .state

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::artifacts::{Manifest, Node};
+use crate::artifacts::{Manifest, Node, UniqueIdRef};
 use crate::sql::Dialect;
 
 /// dbt's macros that a project may replace and whose effect is all in the compiled SQL, or in names (see
@@ -101,7 +101,7 @@ fn concerns(id: &str, materialization: &str, used: &Used<'_>) -> bool {
 
 /// `name` of `macro.package.name`.
 pub(super) fn name(id: &str) -> &str {
-    id.splitn(3, '.').nth(2).unwrap_or_default()
+    UniqueIdRef::new(id).name()
 }
 
 /// A macro's name without the prefix that dispatch looks for.
@@ -111,6 +111,6 @@ pub(super) fn bare(name: &str) -> &str {
 
 /// Whether a macro comes with dbt: `macro.dbt.…`, `macro.dbt_duckdb.…`; packages such as `dbt_utils` do not.
 pub(crate) fn is_dbts_own(id: &str) -> bool {
-    let package = id.split('.').nth(1).unwrap_or_default();
+    let package = UniqueIdRef::new(id).package();
     package == "dbt" || package.strip_prefix("dbt_").is_some_and(|adapter| Dialect::from_adapter(adapter).is_some())
 }

@@ -52,7 +52,7 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
             if !reached.is_empty() {
                 checks.macros = true;
                 checks.modified = true;
-                reasons.push(Reason::Macros { macros: reached });
+                reasons.push(Reason::Macros { macros: reached.into_iter().map(Into::into).collect() });
             }
             if checks != StateChecks::default() || !reasons.is_empty() {
                 differing.push((id, checks, reasons));
@@ -99,10 +99,10 @@ impl Changes {
         if !reasons.is_empty() {
             reasons.sort_unstable();
             let kind = if checks.new { ChangeKind::Added } else { ChangeKind::Modified };
-            self.nodes.insert(unique_id.to_owned(), Change { kind, reasons });
+            self.nodes.insert(unique_id.into(), Change { kind, reasons });
         }
         if checks != StateChecks::default() {
-            self.checks.insert(unique_id.to_owned(), checks);
+            self.checks.insert(unique_id.into(), checks);
         }
     }
 }

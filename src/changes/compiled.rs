@@ -14,21 +14,21 @@ use super::naming_macros::{NamingMacros, Place};
 use super::parts::{in_parts, members};
 use super::rendered::{Moved, moved_source, unseen_keys};
 use super::{Change, ChangeKind, Changes, Reason};
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::sql::Dialect;
 
 /// What the compiled SQL of two manifests says against dbt's comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CompiledVerdicts {
     /// dbt says modified; compiled SQL and build configuration are equal.
-    pub cosmetic: BTreeSet<String>,
+    pub cosmetic: BTreeSet<UniqueId>,
     /// dbt says unmodified; what is built is another, for this reason.
-    pub unseen: BTreeMap<String, Reason>,
+    pub unseen: BTreeMap<UniqueId, Reason>,
     /// dbt says unmodified and the compiled SQL differs, but in nothing that must come from more than when or where it
     /// was compiled, so the difference proves nothing. dbt's word stands.
-    pub undecided: BTreeMap<String, Undecided>,
+    pub undecided: BTreeMap<UniqueId, Undecided>,
     /// Of the nodes that reach a changed macro those whose texts can be compared, and what they say.
-    sql: BTreeMap<String, Sql>,
+    sql: BTreeMap<UniqueId, Sql>,
 }
 
 /// Why a difference of compiled SQL proves nothing.
@@ -153,7 +153,7 @@ impl<'m> Comparison<'m> {
         });
         let sql = in_parts(self.pr.nodes.len(), |range| {
             let nodes = members(&self.pr.nodes, range);
-            nodes.filter_map(|(id, node)| Some((id.to_string(), self.sql(id, node)?))).collect::<Vec<_>>()
+            nodes.filter_map(|(id, node)| Some((UniqueId::from(id), self.sql(id, node)?))).collect::<Vec<_>>()
         });
         let mut verdicts = CompiledVerdicts { sql: sql.into_iter().flatten().collect(), ..CompiledVerdicts::default() };
         let mut settled: HashMap<&str, Settled> = HashMap::new();
@@ -164,14 +164,14 @@ impl<'m> Comparison<'m> {
         });
         for (id, finding) in parts.into_iter().flatten().chain(functions) {
             match finding {
-                Finding::Cosmetic => drop(verdicts.cosmetic.insert(id.to_owned())),
+                Finding::Cosmetic => drop(verdicts.cosmetic.insert(id.into())),
                 Finding::Differs => drop(settled.insert(id, Settled::Changed)),
                 Finding::PlacedPerhaps(because) => {
-                    verdicts.undecided.insert(id.to_owned(), Undecided { because });
+                    verdicts.undecided.insert(id.into(), Undecided { because });
                 }
                 Finding::DiffersUnseen(node) => drop(unseen.insert(id, node)),
                 Finding::BuiltOtherwise(reason) => {
-                    verdicts.unseen.insert(id.to_owned(), reason);
+                    verdicts.unseen.insert(id.into(), reason);
                     settled.insert(id, Settled::Changed);
                 }
             }
@@ -192,10 +192,10 @@ impl<'m> Comparison<'m> {
             };
             match moved_source(old, new) {
                 Some(Moved::ByVariable(keys)) => {
-                    verdicts.unseen.insert(id.to_string(), Reason::RenderedConfigs { keys });
+                    verdicts.unseen.insert(id.into(), Reason::RenderedConfigs { keys });
                 }
                 Some(Moved::ByEnvironment) => {
-                    verdicts.undecided.insert(id.to_string(), Undecided { because: "env_var" });
+                    verdicts.undecided.insert(id.into(), Undecided { because: "env_var" });
                 }
                 None => {}
             }
@@ -250,10 +250,10 @@ impl<'m> Comparison<'m> {
             return None;
         }
         if let Some(macros) = self.build_macros.concern(new) {
-            return Some(Reason::BuildMacros { macros });
+            return Some(Reason::BuildMacros { macros: ids(macros) });
         }
         if let Some(Place::Moved(macros)) = self.naming_macros.of(old, new) {
-            return Some(Reason::BuildMacros { macros });
+            return Some(Reason::BuildMacros { macros: ids(macros) });
         }
         let keys = unseen_keys(old, new, NOT_BUILT);
         (!keys.is_empty()).then_some(Reason::RenderedConfigs { keys })
@@ -287,11 +287,11 @@ impl<'m> Comparison<'m> {
         let because = self.unproved(id, new);
         let answer = match because {
             Some(because) => {
-                verdicts.undecided.insert(id.to_owned(), Undecided { because });
+                verdicts.undecided.insert(id.into(), Undecided { because });
                 Settled::Undecided
             }
             None => {
-                verdicts.unseen.insert(id.to_owned(), Reason::CompiledSql);
+                verdicts.unseen.insert(id.into(), Reason::CompiledSql);
                 Settled::Changed
             }
         };
@@ -340,6 +340,10 @@ impl<'m> Comparison<'m> {
         let texts = self.names.texts(old, new);
         texts.is_some_and(|texts| !texts.are_same(|| Moment::of(self.pr, new).names_places()))
     }
+}
+
+fn ids(ids: Vec<String>) -> Vec<UniqueId> {
+    ids.into_iter().map(Into::into).collect()
 }
 
 fn has_hooks(node: &Node<'_>) -> bool {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Change, Changes, Reason};
+use crate::artifacts::{ResourceType, UniqueId};
 
 /// What reaches a changed macro, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -32,8 +33,8 @@ pub(super) enum Sql {
 
 impl Changes {
     /// Counts anew what reaches each changed macro. `sql`: where compiled texts could be compared.
-    pub(super) fn count_macros(&mut self, sql: &BTreeMap<String, Sql>) {
-        let mut uses: BTreeMap<String, MacroUse> = BTreeMap::new();
+    pub(super) fn count_macros(&mut self, sql: &BTreeMap<UniqueId, Sql>) {
+        let mut uses: BTreeMap<UniqueId, MacroUse> = BTreeMap::new();
         for (id, Change { reasons, .. }) in self.nodes.iter().chain(&self.cosmetic) {
             for reason in reasons {
                 let (macros, builds) = match reason {
@@ -43,14 +44,14 @@ impl Changes {
                 };
                 for unique_id in macros {
                     let count = uses.entry(unique_id.clone()).or_default();
-                    match id.split('.').next() {
+                    match id.kind() {
                         _ if builds => count.builds += 1,
-                        Some("model") => {
+                        ResourceType::Model => {
                             count.models += 1;
                             count.sql_changed += usize::from(sql.get(id) == Some(&Sql::Changed));
                             count.sql_unknown += usize::from(!sql.contains_key(id));
                         }
-                        Some("test" | "unit_test") => count.tests += 1,
+                        ResourceType::Test | ResourceType::UnitTest => count.tests += 1,
                         _ => count.others += 1,
                     }
                 }

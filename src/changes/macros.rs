@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::artifacts::{Macro, Manifest};
+use crate::artifacts::{Macro, Manifest, UniqueIdRef};
 
 use super::context::Context;
 use super::drift::{Drift, normal_text};
@@ -38,7 +38,7 @@ impl<'m> ChangedMacros<'m> {
         if context.drift < Drift::Major {
             changed.extend(state.macros.keys().map(AsRef::as_ref).filter(|id| !pr.macros.contains_key(*id)));
         }
-        changed.retain(|id| !context.drift.ignores_macros_of(package(id), context.adapter));
+        changed.retain(|id| !context.drift.ignores_macros_of(UniqueIdRef::new(id).package(), context.adapter));
 
         let calls: HashMap<&str, Vec<&str>> = if changed.is_empty() {
             HashMap::new()
@@ -85,9 +85,4 @@ impl<'m> ChangedMacros<'m> {
         }
         found.into_iter().collect()
     }
-}
-
-/// `p` of `macro.p.name`.
-fn package(id: &str) -> &str {
-    id.split('.').nth(1).unwrap_or_default()
 }

@@ -35,6 +35,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::artifacts::UniqueId;
+
 pub use base::Base;
 pub(crate) use build_macros::is_dbts_own;
 pub use compare::{CompareOptions, compare};
@@ -51,26 +53,26 @@ pub struct Changes {
     ///
     /// New sources, exposures, metrics, semantic models and saved queries are here as [`ChangeKind::Added`],
     /// though dbt's `state:modified` leaves them out; [`Changes::is_modified`] is dbt's answer.
-    pub nodes: BTreeMap<String, Change>,
+    pub nodes: BTreeMap<UniqueId, Change>,
     /// Changes to dbt that say nothing new: equal compiled SQL and equal build configuration. Moved here from
     /// `nodes` by [`CompiledVerdicts::apply`].
-    pub cosmetic: BTreeMap<String, Change>,
+    pub cosmetic: BTreeMap<UniqueId, Change>,
     /// What differs from state and not from the merge base, so that others changed it. Moved here from `nodes` by
     /// [`Changes::set_apart`], and empty without a merge base.
-    pub not_yours: BTreeMap<String, Change>,
+    pub not_yours: BTreeMap<UniqueId, Change>,
     /// What the pull request changes of the merge base and state has just so: nothing of it is new to production.
     #[serde(skip)]
-    pub as_in_state: BTreeSet<String>,
+    pub as_in_state: BTreeSet<UniqueId>,
     /// Nodes whose compiled SQL differs where dbt sees no change, which proves nothing.
     #[serde(skip)]
-    pub undecided: BTreeMap<String, Undecided>,
+    pub undecided: BTreeMap<UniqueId, Undecided>,
     /// Changed macros that something reaches. With a merge base: those that differ from it.
-    pub macros: BTreeMap<String, MacroUse>,
+    pub macros: BTreeMap<UniqueId, MacroUse>,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".
     #[serde(skip)]
-    checks: BTreeMap<String, StateChecks>,
+    checks: BTreeMap<UniqueId, StateChecks>,
 }
 
 /// One node that differs from state, with its reasons.
@@ -97,6 +99,6 @@ pub enum ChangeKind {
     /// State has the same text under another name. To dbt, and for building, this is [`ChangeKind::Added`].
     Renamed {
         /// The unique_id in state, which is itself recorded as [`ChangeKind::Removed`].
-        from: String,
+        from: UniqueId,
     },
 }

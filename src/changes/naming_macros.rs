@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::build_macros::{bare, changed_macros, is_dbts_own, name};
 use super::jinja::{Piece, pieces, words};
 use super::places::DefaultPlace;
-use crate::artifacts::{Manifest, Node};
+use crate::artifacts::{Manifest, Node, UniqueIdRef};
 
 /// Which part of a relation's name a macro gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl<'m> NamingMacros<'m> {
                 };
                 let macros = reached(manifest, id).into_iter().filter(|id| differing.contains(id));
                 let macros: BTreeSet<String> = macros.map(str::to_owned).collect();
-                let package = id.split('.').nth(1).unwrap_or_default();
+                let package = UniqueIdRef::new(id).package();
                 // The root project's names all nodes, a package's only its own.
                 let is_for_all = is_dbts_own(id) || pr.metadata.project_name.as_deref() == Some(package);
                 if !macros.is_empty() {

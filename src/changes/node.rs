@@ -156,7 +156,7 @@ fn seed_notice(old: &Node<'_>, new: &Node<'_>) -> Option<Notice> {
     };
     Some(Notice {
         kind,
-        unique_id: new.unique_id.to_string(),
+        unique_id: new.unique_id.clone().into(),
         name: new.name.to_string(),
         message: format!("seed {} {}", new.name, kind.says()),
         details: Vec::new(),
@@ -197,7 +197,7 @@ pub(super) fn breaking_contract(model: &ModelName<'_>, details: Vec<String>) -> 
         message.push_str("\n  ");
         message.push_str(detail);
     }
-    Notice { kind, unique_id: model.unique_id.to_owned(), name: model.name.to_owned(), message, details }
+    Notice { kind, unique_id: model.unique_id.into(), name: model.name.to_owned(), message, details }
 }
 
 /// Descriptions count only where the pull request's configuration writes them to the warehouse.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::artifacts::UniqueId;
 use crate::project::StateCheck;
 
 /// A warning, or the error that dbt would stop with.
@@ -10,7 +11,7 @@ pub struct Notice {
     /// Which.
     pub kind: NoticeKind,
     /// The node it is about.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// The node's name.
     pub name: String,
     /// The whole message.

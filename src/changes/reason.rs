@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::{ResourceType, UniqueId};
+
 /// Why a node counts as changed. `Display` is the phrase that a table cell holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
@@ -25,7 +27,7 @@ pub enum Reason {
     /// `state:modified.macros`: these macros differ and the node reaches them.
     Macros {
         /// unique_ids, sorted.
-        macros: Vec<String>,
+        macros: Vec<UniqueId>,
     },
     /// `state:modified.contract`.
     Contract {
@@ -46,7 +48,7 @@ pub enum Reason {
     /// the project's own versions of dbt's macros.
     BuildMacros {
         /// unique_ids, sorted.
-        macros: Vec<String>,
+        macros: Vec<UniqueId>,
     },
     /// dbt sees no change, as these keys have the same text, and a variable or environment variable gives them
     /// another value.
@@ -59,17 +61,38 @@ pub enum Reason {
     /// State has the node; the pull request has its text under another name.
     RenamedTo {
         /// The new unique_id.
-        to: String,
+        to: UniqueId,
     },
 }
 
 impl Reason {
-    /// The phrase about a resource of `resource_type`, dbt's name: what [`Reason::Body`] means depends on that.
+    /// The word for programs: what stands under `reason` in a document.
     #[must_use]
-    pub fn about(&self, resource_type: &str) -> String {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Body => "body",
+            Self::Configs { .. } => "configs",
+            Self::Relation => "relation",
+            Self::PersistedDescriptions => "persisted_descriptions",
+            Self::Macros { .. } => "macros",
+            Self::Contract { .. } => "contract",
+            Self::Fqn => "fqn",
+            Self::Field { .. } => "field",
+            Self::CompiledSql => "compiled_sql",
+            Self::BuildMacros { .. } => "build_macros",
+            Self::RenderedConfigs { .. } => "rendered_configs",
+            Self::Removed => "removed",
+            Self::RenamedTo { .. } => "renamed_to",
+        }
+    }
+
+    /// The phrase about a resource of that type: what [`Reason::Body`] means depends on it.
+    #[must_use]
+    pub fn about(&self, resource_type: ResourceType) -> String {
         match (self, resource_type) {
-            (Self::Body, "seed") => "content of the file".to_owned(),
-            (Self::Body, "unit_test") => "definition".to_owned(),
+            (Self::Body, ResourceType::Seed) => "content of the file".to_owned(),
+            (Self::Body, ResourceType::UnitTest) => "definition".to_owned(),
             _ => self.to_string(),
         }
     }
@@ -83,25 +106,18 @@ impl fmt::Display for Reason {
             Self::Configs { keys } => list(f, "config", keys.iter().map(String::as_str)),
             Self::Relation => f.write_str("database, schema or alias"),
             Self::PersistedDescriptions => f.write_str("persisted description"),
-            Self::Macros { macros } => list(f, "macro", macros.iter().map(|id| short(id))),
+            Self::Macros { macros } => list(f, "macro", macros.iter().map(UniqueId::name)),
             Self::Contract { breaking: true } => f.write_str("contract broken"),
             Self::Contract { breaking: false } => f.write_str("contract"),
             Self::Fqn => f.write_str("file moved"),
             Self::Field { field } => write!(f, "`{field}`"),
             Self::CompiledSql => f.write_str("compiled SQL"),
-            Self::BuildMacros { macros } => {
-                list(f, "build macro", macros.iter().map(|id| id.splitn(3, '.').nth(2).unwrap_or(id)))
-            }
+            Self::BuildMacros { macros } => list(f, "build macro", macros.iter().map(UniqueId::name)),
             Self::RenderedConfigs { keys } => list(f, "value of config", keys.iter().map(String::as_str)),
             Self::Removed => f.write_str("removed"),
-            Self::RenamedTo { to } => write!(f, "renamed to `{}`", short(to)),
+            Self::RenamedTo { to } => write!(f, "renamed to `{}`", to.name()),
         }
     }
-}
-
-/// `name` of `macro.package.name`.
-fn short(unique_id: &str) -> &str {
-    unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
 }
 
 /// `config `a``, `configs `a`, `b``, `configs `a`, `b` and 3 more`.
@@ -117,4 +133,34 @@ fn list<'t>(f: &mut fmt::Formatter<'_>, noun: &str, names: impl ExactSizeIterato
         write!(f, "`{name}`")?;
     }
     if total > SHOWN { write!(f, " and {} more", total - SHOWN) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_for_programs_is_the_document_s() {
+        let id = || UniqueId::from("macro.a.b");
+        let all = [
+            Reason::New,
+            Reason::Body,
+            Reason::Configs { keys: vec![] },
+            Reason::Relation,
+            Reason::PersistedDescriptions,
+            Reason::Macros { macros: vec![id()] },
+            Reason::Contract { breaking: true },
+            Reason::Fqn,
+            Reason::Field { field: "access".into() },
+            Reason::CompiledSql,
+            Reason::BuildMacros { macros: vec![id()] },
+            Reason::RenderedConfigs { keys: vec![] },
+            Reason::Removed,
+            Reason::RenamedTo { to: id() },
+        ];
+        for reason in all {
+            let document = serde_json::to_value(&reason).unwrap();
+            assert_eq!(document["reason"], reason.kind());
+        }
+    }
 }

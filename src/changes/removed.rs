@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::artifacts::{Disabled, Manifest, Node, ResourceType};
+use crate::artifacts::{Disabled, Manifest, Node, ResourceType, UniqueId};
 
 use super::context::Context;
 use super::json::value;
@@ -27,7 +27,7 @@ pub(super) fn record_removed(
             None if pr.disabled.contains_key(id) => ChangeKind::Disabled,
             None => ChangeKind::Removed,
         };
-        changes.nodes.insert(id.to_owned(), Change { kind, reasons: vec![Reason::Removed] });
+        changes.nodes.insert(id.into(), Change { kind, reasons: vec![Reason::Removed] });
     }
     for (id, node) in &state.nodes {
         if matched(id) {
@@ -87,8 +87,8 @@ fn is_past(date: Option<&str>, context: Context<'_>) -> bool {
 
 /// Turns a removed and an added node with the same text into a rename, when there is just one of each.
 pub(super) fn record_renames(changes: &mut Changes, state: &Manifest<'_>, pr: &Manifest<'_>) {
-    let mut removed: HashMap<Identity, Vec<&str>> = HashMap::new();
-    let mut added: HashMap<Identity, Vec<&str>> = HashMap::new();
+    let mut removed: HashMap<Identity, Vec<&UniqueId>> = HashMap::new();
+    let mut added: HashMap<Identity, Vec<&UniqueId>> = HashMap::new();
     for (id, change) in &changes.nodes {
         match change.kind {
             ChangeKind::Removed => {
@@ -107,7 +107,7 @@ pub(super) fn record_renames(changes: &mut Changes, state: &Manifest<'_>, pr: &M
     let mut renames = Vec::new();
     for (identity, old) in removed {
         if let ([from], Some([to])) = (old.as_slice(), added.get(&identity).map(Vec::as_slice)) {
-            renames.push(((*from).to_owned(), (*to).to_owned()));
+            renames.push(((*from).clone(), (*to).clone()));
         }
     }
     for (from, to) in renames {

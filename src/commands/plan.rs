@@ -10,7 +10,7 @@ use super::comparison::{ManifestFiles, Planned, Wanted, compare_and_plan};
 use super::recorded::RecordedFiles;
 use super::{CommandError, Io, ci, state_age};
 use crate::config::{ManifestArgs, ManifestSettings, ProjectArgs, SelectionArgs, Settings, WithoutNumber, git};
-use crate::plan::{Notice, NoticeLevel, Plan, render_text};
+use crate::plan::{Notice, NoticeLevel, NoticeRule, Plan, render_text};
 
 /// Characters in a line of the text.
 const WIDTH: usize = 100;
@@ -94,6 +94,7 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         plan.notices.extend(state_age::old(&state, state_max_age_hours, &plan.project).map(|finding| Notice {
             unique_id: None,
             level: NoticeLevel::Note,
+            rule: NoticeRule::StateOld,
             event: None,
             message: finding.message().to_owned(),
             details: Vec::new(),

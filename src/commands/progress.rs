@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::artifacts::UniqueIdRef;
 use crate::build::{Event, JobStatus, Observer};
 use crate::text::escape;
 
@@ -99,7 +100,9 @@ fn line(event: &Event<'_>) -> Option<String> {
                 JobStatus::Warn { failures } => format!("WARN {failures}"),
                 JobStatus::Fail { failures } => format!("FAIL {failures}"),
                 JobStatus::Error(failure) => format!("ERROR {}", failure.message),
-                JobStatus::Skipped { because } => format!("skipped because of {}", short(because)),
+                JobStatus::Skipped { because } => {
+                    format!("skipped because of {}", UniqueIdRef::new(because).short_name())
+                }
                 JobStatus::NotRun => "not run".to_owned(),
             };
             let width = jobs.to_string().len();
@@ -110,13 +113,4 @@ fn line(event: &Event<'_>) -> Option<String> {
             )
         }
     })
-}
-
-/// What people call a unique_id: the part after type and package, without a test's hash.
-fn short(unique_id: &str) -> &str {
-    let name = unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id);
-    match name.rsplit_once('.') {
-        Some((name, hash)) if unique_id.starts_with("test.") && hash.len() == 10 => name,
-        _ => name,
-    }
 }

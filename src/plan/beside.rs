@@ -6,7 +6,7 @@ use super::build_set::BuildSet;
 use super::data_tests::DataTests;
 use super::document::{ChangedDefinition, LeftOut, LeftOutKind, NotYours, NotYoursFate, RemovedNode};
 use super::facts::Facts;
-use crate::artifacts::{Manifest, Resource, ResourceType};
+use crate::artifacts::{Manifest, Resource, ResourceType, UniqueId};
 use crate::changes::ChangeKind;
 use crate::project::NodeId;
 
@@ -70,17 +70,17 @@ pub(super) fn removed(facts: &Facts<'_>) -> Vec<RemovedNode> {
             let has_relation = kind.is_relation() || kind == ResourceType::Source;
             let parents = was.depends_on().filter(|_| !has_relation);
             let parents = parents.into_iter().flat_map(|depends_on| &depends_on.nodes).map(AsRef::as_ref);
-            let strings = |ids: BTreeSet<&str>| ids.into_iter().map(str::to_owned).collect();
+            let ids = |ids: BTreeSet<&str>| ids.into_iter().map(UniqueId::from).collect();
             let none = BTreeSet::new();
             Some(RemovedNode {
-                unique_id: (*id).to_owned(),
+                unique_id: (*id).into(),
                 resource_type: kind.as_str().to_owned(),
                 disabled: *disabled,
-                renamed_to: renamed.get(id).map(|to| (*to).to_owned()),
+                renamed_to: renamed.get(id).map(|to| (*to).into()),
                 production: production.map(str::to_owned),
-                referred_by: strings(now.get(id).unwrap_or(&none).clone()),
-                was_read_by: strings(before.get(id).unwrap_or(&none).iter().copied().filter(still_there).collect()),
-                depended_on: strings(parents.filter(still_there).collect()),
+                referred_by: ids(now.get(id).unwrap_or(&none).clone()),
+                was_read_by: ids(before.get(id).unwrap_or(&none).iter().copied().filter(still_there).collect()),
+                depended_on: ids(parents.filter(still_there).collect()),
             })
         })
         .collect()
@@ -103,7 +103,7 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> 
     let mut found = Vec::new();
     let mut add = |unique_id: &str, what, count| {
         if count > 0 {
-            found.push(LeftOut { unique_id: unique_id.to_owned(), what, count });
+            found.push(LeftOut { unique_id: unique_id.into(), what, count });
         }
     };
     for id in set.built.keys() {

@@ -122,7 +122,7 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
     }
     if let Some(parent) = facts.missing_parent(id) {
-        return Fate::NotChecked(NotCheckedReason::MissingParent { parent });
+        return Fate::NotChecked(NotCheckedReason::MissingParent { parent: parent.into() });
     }
     Fate::Build(materialization)
 }
@@ -222,7 +222,7 @@ fn drop_what_cannot_be_read(facts: &Facts<'_>, order: &[NodeId], set: &mut Build
         // Functions are not created, so a new one is nowhere.
         let missing = unavailable(facts, set, facts.reads(id)).or_else(|| facts.missing_function(id));
         if let Some(parent) = missing {
-            let parent = facts.name(parent).to_owned();
+            let parent = facts.name(parent).into();
             set.built.remove(&id);
             set.needed.remove(&id);
             set.not_yours.remove(&id);

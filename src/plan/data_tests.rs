@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build_set::{BuildSet, unavailable};
 use super::document::{NotCheckedReason, PlannedTest, Severity, TestKind, TestWhy};
 use super::facts::Facts;
-use crate::artifacts::ResourceType;
+use crate::artifacts::{ResourceType, UniqueId};
 use crate::project::{IndirectSelection, NodeId};
 
 /// The tests of a plan.
@@ -88,7 +88,7 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     }
     let node = facts.node(id).ok_or(NotCheckedReason::NotCompiled)?;
     if let Some(parent) = facts.missing_parent(id) {
-        return Err(NotCheckedReason::MissingParent { parent });
+        return Err(NotCheckedReason::MissingParent { parent: parent.into() });
     }
     if node.is_python() {
         return Err(NotCheckedReason::PythonModel);
@@ -99,7 +99,7 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     let reads = facts.reads(id);
     let missing = unavailable(facts, set, reads.clone()).or_else(|| facts.missing_function(id));
     if let Some(parent) = missing {
-        return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).to_owned() });
+        return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).into() });
     }
     let here = |parent: &NodeId| {
         set.is_built(*parent)
@@ -113,12 +113,12 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
         None => TestWhy::Tests { nodes: facts.names(tested) },
     };
     let planned = PlannedTest {
-        unique_id: facts.name(id).to_owned(),
+        unique_id: facts.name(id).into(),
         name: node.name.to_string(),
         // How dbt itself tells them apart.
         kind: if node.test_metadata.is_some() { TestKind::Generic } else { TestKind::Singular },
         path: node.original_file_path.to_string(),
-        attached_node: node.attached_node.as_deref().map(str::to_owned),
+        attached_node: node.attached_node.as_deref().map(UniqueId::from),
         column: node.column_name.as_deref().map(str::to_owned),
         parents: facts.names(reads.iter().copied()),
         severity: if node.test_config().severity_error { Severity::Error } else { Severity::Warn },

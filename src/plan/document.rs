@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reasons::Reasons;
-use crate::artifacts::StateFacts;
+use crate::artifacts::{StateFacts, UniqueId};
 use crate::changes::Reason;
 
 /// What a run will do, in which order, and why; and what it will not do.
@@ -88,7 +88,7 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedNode {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// `model`, `seed` or `snapshot`.
     pub resource_type: String,
     /// dbt's name.
@@ -104,10 +104,10 @@ pub struct PlannedNode {
     /// Whether its contract is enforced.
     pub contract_enforced: bool,
     /// The models, seeds, snapshots and sources that it reads, those of inlined ephemeral models included.
-    pub parents: Vec<String>,
+    pub parents: Vec<UniqueId>,
     /// Tests that must end before it starts, and of which a failure of severity error skips it. Tests that
     /// gate one of its built parents are not repeated.
-    pub gated_by: Vec<String>,
+    pub gated_by: Vec<UniqueId>,
 }
 
 /// What a node is built as.
@@ -137,27 +137,27 @@ pub enum Why {
         /// Whether production does not have it at all.
         new: bool,
         /// The unique_id that production has its text under.
-        renamed_from: Option<String>,
+        renamed_from: Option<UniqueId>,
         /// In which ways it differs.
         reasons: Vec<Reason>,
     },
     /// It reads something that changed.
     Downstream {
         /// The nearest changed nodes upstream, at most [`DOWNSTREAM_SHOWN`].
-        of: Vec<String>,
+        of: Vec<UniqueId>,
         /// Whether there are more.
         and_more: bool,
     },
     /// A built node reads it, and production has no relation to read instead.
     NeededNew {
         /// The built nodes that read it.
-        by: Vec<String>,
+        by: Vec<UniqueId>,
     },
     /// Needed by the pull request's change: what is built or tested for it reads it, and production's relation lacks
     /// what others changed in it or upstream of it. Its own tests are not run, and its failure is a note.
     NotYours {
         /// The built nodes and the tests that read it.
-        by: Vec<String>,
+        by: Vec<UniqueId>,
     },
 }
 
@@ -168,22 +168,22 @@ pub const DOWNSTREAM_SHOWN: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proxy {
     /// The node that is not built.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// The view's identifier in the temporary schema.
     pub relation: String,
     /// Production's relation, as its manifest spells it.
     pub production: String,
     /// The built nodes that read it.
-    pub parent_of: Vec<String>,
+    pub parent_of: Vec<UniqueId>,
     /// The tests that read it.
-    pub tested_by: Vec<String>,
+    pub tested_by: Vec<UniqueId>,
 }
 
 /// A data test that is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedTest {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// dbt's name.
     pub name: String,
     /// Generic or singular.
@@ -191,11 +191,11 @@ pub struct PlannedTest {
     /// The YAML or SQL file, below the root of its package.
     pub path: String,
     /// The node a generic test belongs to.
-    pub attached_node: Option<String>,
+    pub attached_node: Option<UniqueId>,
     /// The column a generic test is about.
     pub column: Option<String>,
     /// What it reads, those of inlined ephemeral models included.
-    pub parents: Vec<String>,
+    pub parents: Vec<UniqueId>,
     /// Severity as configured.
     pub severity: Severity,
     /// Why it is run.
@@ -234,7 +234,7 @@ pub enum TestWhy {
     /// It tests these nodes, which are built, inlined, or changed sources.
     Tests {
         /// unique_ids.
-        nodes: Vec<String>,
+        nodes: Vec<UniqueId>,
     },
 }
 
@@ -242,7 +242,7 @@ pub enum TestWhy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedDefinition {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// dbt's name of its type.
     pub resource_type: String,
     /// Whether production does not have it at all. dbt's `state:modified` leaves new ones of most types out.
@@ -255,7 +255,7 @@ pub struct ChangedDefinition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Why not.
     pub reason: SkipReason,
     /// In which ways it differs itself; empty when it is only downstream.
@@ -282,7 +282,7 @@ pub enum SkipReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotChecked {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// dbt's name of its type.
     pub resource_type: String,
     /// dbt's name.
@@ -309,12 +309,12 @@ pub enum NotCheckedReason {
     /// It reads a node that is neither built nor in production.
     ParentNotAvailable {
         /// The parent.
-        parent: String,
+        parent: UniqueId,
     },
     /// It depends on something that the manifest does not have.
     MissingParent {
         /// The parent.
-        parent: String,
+        parent: UniqueId,
     },
     /// A test of nodes that changed or may have changed, none of which is built.
     NothingOfItIsBuilt,
@@ -335,29 +335,29 @@ pub enum NotCheckedReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemovedNode {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// dbt's name of its type.
     pub resource_type: String,
     /// Whether it is still there, disabled.
     pub disabled: bool,
     /// The unique_id that the pull request has its text under.
-    pub renamed_to: Option<String>,
+    pub renamed_to: Option<UniqueId>,
     /// Production's relation, which nothing will update any more.
     pub production: Option<String>,
     /// What still depends on it in the pull request.
-    pub referred_by: Vec<String>,
+    pub referred_by: Vec<UniqueId>,
     /// What read it in production and is still there.
-    pub was_read_by: Vec<String>,
+    pub was_read_by: Vec<UniqueId>,
     /// Of a test, an exposure or something else without a relation: what it depended on and is still there.
     #[serde(default)]
-    pub depended_on: Vec<String>,
+    pub depended_on: Vec<UniqueId>,
 }
 
 /// A change that others made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotYours {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// In which ways it differs from production.
     pub changed: Vec<Reason>,
     /// What becomes of it.
@@ -380,7 +380,7 @@ pub enum NotYoursFate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
     /// The built node, the test or the operation.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// What.
     pub what: LeftOutKind,
     /// How many: hooks, grantees' privileges, statements.
@@ -409,10 +409,13 @@ pub enum LeftOutKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
     /// The node it is about.
-    pub unique_id: Option<String>,
+    pub unique_id: Option<UniqueId>,
     /// How much it weighs.
     #[serde(default)]
     pub level: NoticeLevel,
+    /// What kind of remark it is.
+    #[serde(default)]
+    pub rule: NoticeRule,
     /// dbt's name of the event, where dbt says it too: `ContractBreakingChangeError`, `SeedExceedsLimitSamePath`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -421,6 +424,25 @@ pub struct Notice {
     /// For a contract: what breaks, a phrase each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+}
+
+/// The kinds of [`Notice`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeRule {
+    /// A model's contract changes in a way that can break who relies on it.
+    ContractBreakingChange,
+    /// dbt could not tell whether a seed changed.
+    SeedNotCompared,
+    /// A node is built in another way than dbt builds it.
+    BuiltDifferently,
+    /// A node that changed is not built, so what reads it reads production's relation.
+    ReadsProduction,
+    /// Production's manifest is old.
+    StateOld,
+    /// A manifest lacks something.
+    #[default]
+    ManifestPartial,
 }
 
 /// How much a [`Notice`] weighs.

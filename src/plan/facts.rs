@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::changes::{Change, ChangeKind, Changes};
 use crate::project::{Graph, NodeId};
 
@@ -157,7 +157,7 @@ impl<'a> Facts<'a> {
         None
     }
 
-    pub(super) fn names(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<String> {
-        ids.into_iter().map(|id| self.name(id).to_owned()).collect()
+    pub(super) fn names(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<UniqueId> {
+        ids.into_iter().map(|id| self.name(id).into()).collect()
     }
 }

@@ -103,7 +103,7 @@ pub fn plan<'a>(
         .filter_map(|id| {
             let (materialization, node) = (*set.built.get(id)?, facts.node(*id)?);
             Some(PlannedNode {
-                unique_id: facts.name(*id).to_owned(),
+                unique_id: facts.name(*id).into(),
                 resource_type: node.resource_type.as_str().to_owned(),
                 name: node.name.to_string(),
                 path: node.original_file_path.to_string(),
@@ -121,7 +121,7 @@ pub fn plan<'a>(
         .into_iter()
         .filter_map(|(id, readers)| {
             Some(Proxy {
-                unique_id: facts.name(id).to_owned(),
+                unique_id: facts.name(id).into(),
                 relation: name_of(&id),
                 production: facts.production(id)?.to_owned(),
                 parent_of: facts.names(readers.nodes),
@@ -252,7 +252,7 @@ fn skipped(facts: &Facts<'_>, set: &BuildSet) -> Vec<Skipped> {
     set.skipped
         .iter()
         .map(|(id, reason)| Skipped {
-            unique_id: facts.name(*id).to_owned(),
+            unique_id: facts.name(*id).into(),
             reason: *reason,
             changed: reasons(facts, *id),
         })
@@ -268,7 +268,7 @@ fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotC
             let function = || facts.pr.functions.get(unique_id).map(|function| function.name.to_string());
             let name = facts.node(*id).map(|node| node.name.to_string()).or_else(unit_test).or_else(function);
             NotChecked {
-                unique_id: unique_id.to_owned(),
+                unique_id: unique_id.into(),
                 resource_type: facts.kind(*id).as_str().to_owned(),
                 name: name.unwrap_or_default(),
                 reason: reason.clone(),

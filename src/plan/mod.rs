@@ -17,8 +17,8 @@ mod render;
 
 pub use document::{
     ChangedDefinition, DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours,
-    NotYoursFate, Notice, NoticeLevel, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity, SkipReason,
-    Skipped, Summary, TestKind, TestWhy, Why,
+    NotYoursFate, Notice, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity,
+    SkipReason, Skipped, Summary, TestKind, TestWhy, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};

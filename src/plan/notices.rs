@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::build_set::BuildSet;
-use super::document::{Materialization, Notice, NoticeLevel, SkipReason};
+use super::document::{Materialization, Notice, NoticeLevel, NoticeRule, SkipReason};
 use super::facts::Facts;
+use crate::artifacts::UniqueId;
 use crate::changes;
 use crate::project::NodeId;
 
@@ -33,39 +34,46 @@ fn dbts(notice: &changes::Notice) -> Notice {
     Notice {
         unique_id: Some(notice.unique_id.clone()),
         level,
+        rule: if notice.kind.is_of_contract() {
+            NoticeRule::ContractBreakingChange
+        } else {
+            NoticeRule::SeedNotCompared
+        },
         event: Some(notice.kind.as_str().to_owned()),
         message: notice.kind.says().to_owned(),
         details: notice.details.clone(),
     }
 }
 
-fn note(unique_id: Option<&str>, message: String) -> Notice {
-    let unique_id = unique_id.map(str::to_owned);
-    Notice { unique_id, level: NoticeLevel::Note, event: None, message, details: Vec::new() }
+fn note(unique_id: Option<&str>, rule: NoticeRule, message: String) -> Notice {
+    let unique_id = unique_id.map(UniqueId::from);
+    Notice { unique_id, level: NoticeLevel::Note, rule, event: None, message, details: Vec::new() }
 }
 
 /// Remarks on what is built in another way than dbt builds it, and on what is read from production
 /// although it changed.
 fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeId>) -> Vec<Notice> {
     let mut found = Vec::new();
-    let mut add = |id: NodeId, message: String| {
-        found.push(note(Some(facts.name(id)), message));
+    let mut add = |id: NodeId, rule: NoticeRule, message: String| {
+        found.push(note(Some(facts.name(id)), rule, message));
     };
     for id in proxied {
         let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
         if set.not_checked.contains_key(id) || left_out {
-            add(*id, "is not built, so what reads it reads production's".to_owned());
+            add(*id, NoticeRule::ReadsProduction, "is not built, so what reads it reads production's".to_owned());
         } else if set.stale.contains(id) {
-            add(*id, "is not built, so what reads it reads production's, without what others changed".to_owned());
+            let message = "is not built, so what reads it reads production's, without what others changed";
+            add(*id, NoticeRule::ReadsProduction, message.to_owned());
         }
     }
     for (id, materialization) in &set.built {
         match materialization {
             Materialization::MaterializedViewAsTable => {
-                add(*id, "is built as a table; what only its own materialization refuses is not seen".to_owned());
+                let message = "is built as a table; what only its own materialization refuses is not seen";
+                add(*id, NoticeRule::BuiltDifferently, message.to_owned());
             }
             Materialization::SnapshotFirstRun => {
-                add(*id, "is built as on its first run, without history".to_owned());
+                add(*id, NoticeRule::BuiltDifferently, "is built as on its first run, without history".to_owned());
             }
             _ => {}
         }
@@ -86,7 +94,7 @@ fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice>
         .map(|name| {
             let text =
                 format!("the project has a materialization `{name}` of its own; premerge builds as dbt's `{name}`");
-            note(None, text)
+            note(None, NoticeRule::BuiltDifferently, text)
         })
         .collect()
 }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
+use crate::artifacts::UniqueId;
 use crate::changes::{Reason, is_dbts_own};
 use crate::text::words::count_of;
 
@@ -31,7 +32,7 @@ pub struct Reasons {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MacroChange {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Models whose text calls it, themselves or through other macros.
     pub models: usize,
     /// Of those: models whose compiled SQL changed, for whichever reason.
@@ -72,14 +73,14 @@ pub struct Variable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undecided {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// The word that makes its text depend on the moment: `is_incremental`, `target.`, …
     pub because: String,
 }
 
 impl fmt::Display for MacroChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "macro `{}` changed", short(&self.unique_id))?;
+        write!(f, "macro `{}` changed", self.unique_id.name())?;
         let parts = [(self.models, "model"), (self.tests, "test"), (self.others, "other node")];
         let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count_of(*n, noun)).collect();
         if !parts.is_empty() {
@@ -113,11 +114,6 @@ impl fmt::Display for FromOutside {
             more => write!(f, " and {more} more"),
         }
     }
-}
-
-/// `name` of `macro.package.name`.
-fn short(unique_id: &str) -> &str {
-    unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
 }
 
 pub(super) fn reasons(facts: &Facts<'_>) -> Reasons {

@@ -8,6 +8,7 @@ use super::document::{
     Severity, SkipReason, TestWhy, Why,
 };
 use super::reasons::Reasons;
+use crate::artifacts::{ResourceType, UniqueId};
 use crate::changes::Reason;
 use crate::text::escape::{self, cut};
 use crate::text::words::count_of;
@@ -106,11 +107,6 @@ impl Page<'_> {
     }
 }
 
-/// A unique_id without its type and package: `dim_users.v2`.
-fn short(unique_id: &str) -> &str {
-    unique_id.splitn(3, '.').nth(2).unwrap_or(unique_id)
-}
-
 /// `Production's manifest is 2 days old, its commit 51be0c2 is 10 days old and 12 commits behind`.
 fn state(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let Some(state) = &plan.state else { return Ok(()) };
@@ -131,7 +127,7 @@ fn contracts(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             NoticeLevel::Warn => "warning: ",
             NoticeLevel::Note => "",
         };
-        let name = notice.unique_id.as_deref().map(short).unwrap_or_default();
+        let name = notice.unique_id.as_ref().map(UniqueId::name).unwrap_or_default();
         page.line(&format!("  {weight}{name} {}", notice.message))?;
         for detail in notice.details.iter().take(SHOWN) {
             page.line(&format!("    {detail}"))?;
@@ -169,8 +165,8 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .iter()
         .map(|node| {
             let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| count_of(*count, "test"));
-            let why = why(&node.why, &node.resource_type);
-            vec![short(&node.unique_id).to_owned(), made_as(node), tests, why]
+            let why = why(&node.why, node.unique_id.kind());
+            vec![node.unique_id.name().to_owned(), made_as(node), tests, why]
         })
         .collect();
     page.table(&rows)
@@ -188,41 +184,36 @@ fn made_as(node: &PlannedNode) -> String {
     if node.contract_enforced { format!("{text}, contract") } else { text.to_owned() }
 }
 
-fn why(why: &Why, resource_type: &str) -> String {
+fn why(why: &Why, resource_type: ResourceType) -> String {
     match why {
-        Why::Changed { renamed_from: Some(from), .. } => format!("renamed from {}", short(from)),
+        Why::Changed { renamed_from: Some(from), .. } => format!("renamed from {}", from.name()),
         Why::Changed { new: true, .. } => "new".to_owned(),
         Why::Changed { reasons, .. } => format!("changed: {}", phrases(reasons, resource_type)),
         Why::Downstream { of, and_more } => {
-            let names: Vec<&str> = of.iter().map(|id| short(id)).collect();
+            let names: Vec<&str> = of.iter().map(UniqueId::name).collect();
             format!("downstream of {}{}", names.join(", "), if *and_more { ", …" } else { "" })
         }
         Why::NeededNew { by } => {
-            let names: Vec<&str> = by.iter().map(|id| short(id)).collect();
+            let names: Vec<&str> = by.iter().map(UniqueId::name).collect();
             format!("not in production, read by {}", names.join(", "))
         }
         Why::NotYours { by } => {
-            let names: Vec<&str> = by.iter().map(|id| short(id)).collect();
+            let names: Vec<&str> = by.iter().map(UniqueId::name).collect();
             format!("needed by your change, others changed it: read by {}", names.join(", "))
         }
     }
 }
 
-fn phrases(reasons: &[Reason], resource_type: &str) -> String {
+fn phrases(reasons: &[Reason], resource_type: ResourceType) -> String {
     reasons.iter().map(|reason| reason.about(resource_type)).collect::<Vec<_>>().join(", ")
 }
 
-/// `seed` of `seed.shop.rates`.
-fn kind(unique_id: &str) -> &str {
-    unique_id.split('.').next().unwrap_or_default()
-}
-
 /// `name (reasons)`.
-fn with_reasons(unique_id: &str, reasons: &[Reason]) -> String {
+fn with_reasons(unique_id: &UniqueId, reasons: &[Reason]) -> String {
     if reasons.is_empty() {
-        return short(unique_id).to_owned();
+        return unique_id.name().to_owned();
     }
-    format!("{} ({})", short(unique_id), phrases(reasons, kind(unique_id)))
+    format!("{} ({})", unique_id.name(), phrases(reasons, unique_id.kind()))
 }
 
 fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -230,7 +221,7 @@ fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     page.section(&format!("Read production through {}", count_of(plan.proxies.len(), "proxy view")))?;
-    page.names(plan.proxies.iter().map(|proxy| short(&proxy.unique_id)))
+    page.names(plan.proxies.iter().map(|proxy| proxy.unique_id.name()))
 }
 
 fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
@@ -251,8 +242,10 @@ fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     if !changed.is_empty() {
         page.line(&format!("  {} changed:", changed.len()))?;
-        let named: Vec<String> =
-            changed.iter().map(|(test, reasons)| format!("{} ({})", test.name, phrases(reasons, "test"))).collect();
+        let named: Vec<String> = changed
+            .iter()
+            .map(|(test, reasons)| format!("{} ({})", test.name, phrases(reasons, ResourceType::Test)))
+            .collect();
         page.names(named.iter().map(String::as_str))?;
     }
     Ok(())
@@ -269,8 +262,8 @@ fn definitions(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .take(2 * SHOWN)
         .map(|entry| {
             let kind = entry.resource_type.replace('_', " ");
-            let why = if entry.new { "new".to_owned() } else { phrases(&entry.reasons, &entry.resource_type) };
-            vec![kind, short(&entry.unique_id).to_owned(), why]
+            let why = if entry.new { "new".to_owned() } else { phrases(&entry.reasons, entry.unique_id.kind()) };
+            vec![kind, entry.unique_id.name().to_owned(), why]
         })
         .collect();
     page.table(&rows)?;
@@ -288,7 +281,7 @@ fn not_checked(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let mut tests: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
     let mut rows = Vec::new();
     for entry in &plan.not_checked {
-        let name = short(&entry.unique_id).to_owned();
+        let name = entry.unique_id.name().to_owned();
         if matches!(entry.resource_type.as_str(), "test" | "unit_test") {
             let noun = if entry.resource_type == "unit_test" { "unit test" } else { "test" };
             tests.entry((noun, not_checked_tests(&entry.reason))).or_default().push(name);
@@ -312,7 +305,7 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         }
         NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it".to_owned(),
         NotCheckedReason::ParentNotAvailable { parent } => {
-            format!("reads {}: not built, not in production", short(parent))
+            format!("reads {}: not built, not in production", parent.name())
         }
         NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
         NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
@@ -365,10 +358,10 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         .into_iter()
         .map(|node| {
             let state = match &node.renamed_to {
-                Some(to) => format!("renamed to {}", short(to)),
+                Some(to) => format!("renamed to {}", to.name()),
                 None => (if node.disabled { "disabled" } else { "removed" }).to_owned(),
             };
-            vec![node.resource_type.replace('_', " "), short(&node.unique_id).to_owned(), state, readers(node)]
+            vec![node.resource_type.replace('_', " "), node.unique_id.name().to_owned(), state, readers(node)]
         })
         .collect();
     page.table(&rows)?;
@@ -387,9 +380,9 @@ fn went_with_its_nodes(node: &RemovedNode) -> bool {
 }
 
 fn readers(node: &RemovedNode) -> String {
-    let list = |ids: &[String]| {
+    let list = |ids: &[UniqueId]| {
         let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
-        ids.iter().take(SHOWN).map(|id| short(id)).collect::<Vec<_>>().join(", ") + &more
+        ids.iter().take(SHOWN).map(UniqueId::name).collect::<Vec<_>>().join(", ") + &more
     };
     if !node.referred_by.is_empty() {
         format!("still referred to by {}", list(&node.referred_by))
@@ -425,7 +418,7 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         let nodes = count_of(undecided.len(), "node");
         page.line(&format!("  {nodes} not built: the SQL may differ only by when or where it was compiled:"))?;
         let named: Vec<String> =
-            undecided.iter().map(|node| format!("{} ({})", short(&node.unique_id), node.because)).collect();
+            undecided.iter().map(|node| format!("{} ({})", node.unique_id.name(), node.because)).collect();
         page.names(named.iter().map(String::as_str))?;
     }
     Ok(())
@@ -454,7 +447,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.section("Left out, though dbt does it")?;
     let mut groups: BTreeMap<LeftOutKind, Vec<&str>> = BTreeMap::new();
     for entry in &plan.left_out {
-        groups.entry(entry.what).or_default().push(short(&entry.unique_id));
+        groups.entry(entry.what).or_default().push(entry.unique_id.name());
     }
     for (what, names) in groups {
         let text = match what {
@@ -480,7 +473,7 @@ fn notices(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.section("Note")?;
     for notice in rest {
         match &notice.unique_id {
-            Some(unique_id) => page.line(&format!("  {} {}", short(unique_id), notice.message))?,
+            Some(unique_id) => page.line(&format!("  {} {}", unique_id.name(), notice.message))?,
             None => page.line(&format!("  {}", notice.message))?,
         }
     }

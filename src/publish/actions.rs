@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::report::{Finding, Place, Report, Severity};
+use crate::report::{Finding, Location, Report, Severity};
 use crate::text::escape;
 
 /// Largest summary of one step, in bytes. The runner drops the *whole* summary above 1,024 KiB
@@ -80,7 +80,7 @@ fn annotation(command: &str, folder: &str, problem: &Finding) -> String {
     if let Some(place) = problem.place().filter(|place| place.is_inside()) {
         let path =
             if folder.is_empty() || folder == "." { place.path.clone() } else { format!("{folder}/{}", place.path) };
-        if Place::file(&path).is_inside() {
+        if Location::file(&path).is_inside() {
             properties.push(format!("file={}", escape::command_property(&path)));
             properties.extend(place.line.map(|line| format!("line={line}")));
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn finding(path: &str, message: &str) -> Finding {
-        Finding::at(Severity::Error, rules::MANIFEST_PARTIAL, Place::line(path, 3), message)
+        Finding::at(Severity::Error, rules::MANIFEST_PARTIAL, Location::line(path, 3), message)
     }
 
     #[test]

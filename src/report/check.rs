@@ -98,7 +98,7 @@ impl Check {
     #[must_use]
     pub fn of_impact(impact: &Impact) -> Self {
         let (models, exposures) = (count_all(&impact.models), count_all(&impact.exposures));
-        Self::ran(0, 0, 0, 0).optional().with_summary(format!(
+        Self::ran(0, 0, 0, 0).with_summary(format!(
             "{} · {}",
             words::count(models, "model"),
             words::count(exposures, "exposure")
@@ -139,6 +139,37 @@ fn count_all<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
+/// The name of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CheckName {
+    /// Models, seeds and snapshots built.
+    Build,
+    /// Data and unit tests.
+    Tests,
+    /// Style and project rules.
+    Lint,
+    /// Columns and contracts against production.
+    Schema,
+    /// Rows against production.
+    Data,
+    /// What is downstream.
+    Impact,
+}
+
+impl std::fmt::Display for CheckName {
+    /// The head of its column; keeps to a width that is asked for.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Build => "Build",
+            Self::Tests => "Tests",
+            Self::Lint => "Lint",
+            Self::Schema => "Schema",
+            Self::Data => "Data",
+            Self::Impact => "Impact",
+        })
+    }
+}
+
 /// The six checks, always in this order.
 ///
 /// A scoreboard starts with nothing checked: build and tests are required, so a run that forgets to fill
@@ -162,14 +193,14 @@ pub struct Scoreboard {
 impl Scoreboard {
     /// Every check with its name, in order.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &Check); 6] {
+    pub fn all(&self) -> [(CheckName, &Check); 6] {
         [
-            ("Build", &self.build),
-            ("Tests", &self.tests),
-            ("Lint", &self.lint),
-            ("Schema", &self.schema),
-            ("Data", &self.data),
-            ("Impact", &self.impact),
+            (CheckName::Build, &self.build),
+            (CheckName::Tests, &self.tests),
+            (CheckName::Lint, &self.lint),
+            (CheckName::Schema, &self.schema),
+            (CheckName::Data, &self.data),
+            (CheckName::Impact, &self.impact),
         ]
     }
 }

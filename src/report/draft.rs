@@ -9,6 +9,7 @@ use super::check::{Check, Scoreboard};
 use super::facts::{Facts, Interruption, LeftOut, NotChecked, TemporarySchema, Timings};
 use super::finding::Finding;
 use super::impact::{CosmeticChange, Impact, RemovedNode};
+use super::json::v1;
 use super::lint::LintFacts;
 use super::not_yours::NotYours;
 use super::outcome::{NodeOutcome, TestOutcome};
@@ -28,10 +29,12 @@ pub struct Draft {
     #[serde(default)]
     pub facts: Facts,
     /// The production manifest it was compared with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "v1::state_facts", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<v1::StateFacts>")]
     pub state: Option<StateFacts>,
     /// The manifest of the merge base, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "v1::state_facts", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<v1::StateFacts>")]
     pub base: Option<StateFacts>,
     /// The temporary schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,8 @@ pub struct Draft {
     #[serde(default)]
     pub removed: Vec<RemovedNode>,
     /// What concerns many nodes at once: changed macros, variables.
-    #[serde(default)]
+    #[serde(default, with = "v1::reasons")]
+    #[schemars(with = "v1::Reasons")]
     pub reasons: Reasons,
     /// What changed and was not built for it, because its SQL is the same.
     #[serde(default)]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::UniqueId;
+
 /// Which pull request, commit and run a report is about. Everything is optional: a run on a laptop has little of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Facts {
@@ -118,7 +120,7 @@ pub struct NotChecked {
     pub subject: String,
     /// Its unique_id, if it is a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unique_id: Option<String>,
+    pub unique_id: Option<UniqueId>,
     /// Why not.
     pub reason: String,
 }
@@ -130,7 +132,7 @@ pub struct LeftOut {
     pub subject: String,
     /// unique_id of the node it belongs to, if it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unique_id: Option<String>,
+    pub unique_id: Option<UniqueId>,
     /// Why.
     pub reason: String,
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::UniqueId;
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -17,45 +19,63 @@ pub enum Severity {
     Notice,
 }
 
-/// The stable code of the rule that a finding comes from, such as `build-failed`.
+/// The rule that a finding comes from.
 ///
 /// Codes are public API: users name them in configuration and search for them in the documentation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RuleId(Cow<'static, str>);
+pub enum RuleId {
+    /// A rule of the gate, one of [`rules`].
+    Own(OwnRule),
+    /// A rule of lint (`LT01`, `PM001`, `PRS`), one of sqlfluff's or a project rule.
+    Lint(LintCode),
+}
+
+/// The code of one of [`rules`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnRule(&'static str);
+
+/// A linter's code: 1 to 64 ASCII letters, digits and `-`, `_`, `.`, `/`, so that it is harmless in every output.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LintCode(String);
+
+/// Longest linter's code.
+const LONGEST_CODE: usize = 64;
+
+fn is_harmless(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/')
+}
 
 impl RuleId {
-    /// A rule of premerge's own, known when premerge is compiled.
+    /// A linter's rule. No finding is lost for its code: what could do harm in some output becomes `_`.
     #[must_use]
-    pub const fn known(code: &'static str) -> Self {
-        Self(Cow::Borrowed(code))
-    }
-
-    /// A rule of another tool (a linter's code), refused unless it is short and harmless in every output.
-    ///
-    /// # Errors
-    /// When `code` is empty, longer than 64 characters, or has a character other than an ASCII letter,
-    /// a digit, `-`, `_`, `.` or `/`.
-    pub fn foreign(code: impl Into<String>) -> Result<Self, InvalidFinding> {
-        let code = code.into();
-        let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-        if code.is_empty() || code.len() > 64 || !code.chars().all(harmless) {
-            return Err(InvalidFinding::Rule);
-        }
-        Ok(Self(Cow::Owned(code)))
-    }
-
-    /// Whether it is a linter's code: those are capitals and digits (`LT01`, `PM001`, `PRS`), premerge's own
-    /// are words in small letters.
-    #[must_use]
-    pub fn is_lint(&self) -> bool {
-        self.0.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    pub fn lint(code: &str) -> Self {
+        let harmless = |c| if is_harmless(c) { c } else { '_' };
+        let code: String = code.chars().take(LONGEST_CODE).map(harmless).collect();
+        Self::Lint(LintCode(if code.is_empty() { "_".to_owned() } else { code }))
     }
 
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match self {
+            Self::Own(OwnRule(code)) => code,
+            Self::Lint(LintCode(code)) => code,
+        }
+    }
+}
+
+impl JsonSchema for RuleId {
+    fn schema_name() -> Cow<'static, str> {
+        "RuleId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "The stable code of the rule that a finding comes from, such as `build-failed`.\n\nCodes are \
+                            public API: users name them in configuration and search for them in the documentation.",
+            "type": "string"
+        })
     }
 }
 
@@ -69,58 +89,80 @@ impl TryFrom<String> for RuleId {
     type Error = InvalidFinding;
 
     fn try_from(code: String) -> Result<Self, Self::Error> {
-        Self::foreign(code)
+        if let Some(own) = rules::ALL.iter().find(|own| own.as_str() == code) {
+            return Ok(own.clone());
+        }
+        if code.is_empty() || code.len() > LONGEST_CODE || !code.chars().all(is_harmless) {
+            return Err(InvalidFinding::Rule);
+        }
+        Ok(Self::Lint(LintCode(code)))
     }
 }
 
 impl From<RuleId> for String {
     fn from(rule: RuleId) -> Self {
-        rule.0.into_owned()
+        rule.as_str().to_owned()
     }
 }
 
-/// The codes of premerge's own rules.
-pub mod rules {
-    use super::RuleId;
+/// Declares the rules, and [`rules::ALL`] from the same list.
+macro_rules! own_rules {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// premerge's own rules.
+        pub mod rules {
+            use super::{OwnRule, RuleId};
 
+            $($(#[doc = $doc])+ pub const $name: RuleId = RuleId::Own(OwnRule($code));)+
+
+            /// All of them.
+            pub const ALL: &[RuleId] = &[$($name),+];
+        }
+    };
+}
+
+own_rules! {
     /// The warehouse refused to build a node.
-    pub const BUILD_FAILED: RuleId = RuleId::known("build-failed");
+    BUILD_FAILED = "build-failed",
     /// A data test found more failures than it allows.
-    pub const TEST_FAILED: RuleId = RuleId::known("test-failed");
+    TEST_FAILED = "test-failed",
     /// A data test found failures, and its severity is `warn`.
-    pub const TEST_WARNED: RuleId = RuleId::known("test-warned");
+    TEST_WARNED = "test-warned",
     /// A data test could not be run: the warehouse refused its SQL.
-    pub const TEST_ERROR: RuleId = RuleId::known("test-error");
+    TEST_ERROR = "test-error",
     /// What a built relation has differs from the contract that its model declares.
-    pub const CONTRACT_BROKEN: RuleId = RuleId::known("contract-broken");
+    CONTRACT_BROKEN = "contract-broken",
     /// A model's contract changes in a way that can break who relies on it. dbt calls that an error for a version of
     /// a model, a warning otherwise.
-    pub const CONTRACT_BREAKING_CHANGE: RuleId = RuleId::known("contract-breaking-change");
+    CONTRACT_BREAKING_CHANGE = "contract-breaking-change",
     /// dbt could not tell whether a seed changed.
-    pub const SEED_NOT_COMPARED: RuleId = RuleId::known("seed-not-compared");
+    SEED_NOT_COMPARED = "seed-not-compared",
+    /// A node is built in another way than dbt builds it in production.
+    BUILT_DIFFERENTLY = "built-differently",
+    /// A node that changed is not built, so what reads it reads production's relation.
+    READS_PRODUCTION = "reads-production",
     /// A manifest lacks something that a check needs, such as compiled SQL.
-    pub const MANIFEST_PARTIAL: RuleId = RuleId::known("manifest-partial");
+    MANIFEST_PARTIAL = "manifest-partial",
     /// The production manifest, or the commit it was made of, is older than the configured age.
-    pub const STATE_OLD: RuleId = RuleId::known("state-old");
+    STATE_OLD = "state-old",
     /// The pull request changes what decides whether it passes: premerge.yml, sqlfluff's settings, a `noqa` of a whole file.
-    pub const GATE_CHANGED: RuleId = RuleId::known("gate-changed");
+    GATE_CHANGED = "gate-changed",
     /// A node that others changed, and that the pull request's change reads, cannot be built.
-    pub const NOT_YOURS_FAILED: RuleId = RuleId::known("not-yours-failed");
+    NOT_YOURS_FAILED = "not-yours-failed",
     /// The engine or the profile lacks something that the project may use.
-    pub const WAREHOUSE_LIMIT: RuleId = RuleId::known("warehouse-limit");
+    WAREHOUSE_LIMIT = "warehouse-limit",
     /// A statement came through only when it was sent again after a fault of the warehouse.
-    pub const STATEMENT_REPEATED: RuleId = RuleId::known("statement-repeated");
+    STATEMENT_REPEATED = "statement-repeated",
     /// The usual name of the temporary schema is another project's, so the run has one of its own.
-    pub const OWN_SCHEMA: RuleId = RuleId::known("own-schema");
+    OWN_SCHEMA = "own-schema",
     /// Something in the temporary schema that was to be dropped is still there.
-    pub const LEFT_BEHIND: RuleId = RuleId::known("left-behind");
+    LEFT_BEHIND = "left-behind",
     /// A node was removed or renamed, and something still refers to it.
-    pub const REMOVED_IN_USE: RuleId = RuleId::known("removed-in-use");
+    REMOVED_IN_USE = "removed-in-use",
 }
 
 /// A place in the project: a file, and a line where one is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+pub struct Location {
     /// Path below the project folder, with `/`.
     pub path: String,
     /// Line, counted from 1.
@@ -128,7 +170,7 @@ pub struct Place {
     pub line: Option<u32>,
 }
 
-impl Place {
+impl Location {
     /// A whole file.
     #[must_use]
     pub fn file(path: impl Into<String>) -> Self {
@@ -149,7 +191,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Location {
     /// `path:line`, raw: escape it for the target.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.line {
@@ -169,9 +211,9 @@ pub struct Finding {
     severity: Severity,
     rule: RuleId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<Place>,
+    place: Option<Location>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    unique_id: Option<String>,
+    unique_id: Option<UniqueId>,
     message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -186,28 +228,28 @@ impl Finding {
     ///
     /// `message` says what is wrong in names and counts; never in the warehouse's words (see [`Finding::detail`]).
     #[must_use]
-    pub fn at(severity: Severity, rule: RuleId, place: Place, message: impl Into<String>) -> Self {
+    pub fn at(severity: Severity, rule: RuleId, place: Location, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { severity, rule, place: Some(place), unique_id: None, message, remedy: None, detail: None }
     }
 
     /// A finding about a node.
     #[must_use]
-    pub fn about(severity: Severity, rule: RuleId, unique_id: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn about(severity: Severity, rule: RuleId, unique_id: impl Into<UniqueId>, message: impl Into<String>) -> Self {
         let (unique_id, message) = (unique_id.into(), message.into());
         Self { severity, rule, place: None, unique_id: Some(unique_id), message, remedy: None, detail: None }
     }
 
     /// Adds the place.
     #[must_use]
-    pub fn with_place(mut self, place: Option<Place>) -> Self {
+    pub fn with_place(mut self, place: Option<Location>) -> Self {
         self.place = place.or(self.place);
         self
     }
 
     /// Adds the node.
     #[must_use]
-    pub fn with_node(mut self, unique_id: impl Into<String>) -> Self {
+    pub fn with_node(mut self, unique_id: impl Into<UniqueId>) -> Self {
         self.unique_id = Some(unique_id.into());
         self
     }
@@ -240,14 +282,14 @@ impl Finding {
 
     /// Where it is, if it has a place.
     #[must_use]
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&Location> {
         self.place.as_ref()
     }
 
     /// The node it is about, if it is about one.
     #[must_use]
-    pub fn unique_id(&self) -> Option<&str> {
-        self.unique_id.as_deref()
+    pub fn unique_id(&self) -> Option<&UniqueId> {
+        self.unique_id.as_ref()
     }
 
     /// What is wrong, in names and counts.
@@ -273,7 +315,7 @@ impl Finding {
     pub fn subject(&self) -> String {
         match (&self.place, &self.unique_id) {
             (Some(place), _) => place.to_string(),
-            (None, Some(unique_id)) => unique_id.clone(),
+            (None, Some(unique_id)) => unique_id.to_string(),
             (None, None) => unreachable!("a finding has a place or a unique_id: both constructors set one"),
         }
     }
@@ -284,8 +326,8 @@ impl Finding {
 struct Unchecked {
     severity: Severity,
     rule: RuleId,
-    place: Option<Place>,
-    unique_id: Option<String>,
+    place: Option<Location>,
+    unique_id: Option<UniqueId>,
     message: String,
     remedy: Option<String>,
 }
@@ -327,9 +369,22 @@ mod tests {
     #[test]
     fn a_rule_code_from_a_document_is_harmless() {
         for bad in ["", "a b", "a|b", "<b>", "x\u{202e}", &"a".repeat(65)] {
-            assert!(RuleId::foreign(bad).is_err(), "{bad}");
+            assert!(RuleId::try_from(bad.to_owned()).is_err(), "{bad}");
         }
-        assert_eq!(RuleId::foreign("AM04").unwrap().as_str(), "AM04");
+        assert_eq!(RuleId::try_from("AM04".to_owned()), Ok(RuleId::lint("AM04")));
+        assert_eq!(RuleId::try_from("build-failed".to_owned()), Ok(rules::BUILD_FAILED));
+    }
+
+    #[test]
+    fn no_linter_s_code_is_refused() {
+        let codes = [("LT01", "LT01"), ("custom_L001", "custom_L001"), ("my rule|1", "my_rule_1"), ("", "_")];
+        for (code, kept) in codes {
+            assert_eq!(RuleId::lint(code).as_str(), kept);
+            assert!(matches!(RuleId::lint(code), RuleId::Lint(_)));
+        }
+        assert_eq!(RuleId::lint(&"x".repeat(100)).as_str().len(), LONGEST_CODE);
+        let codes: std::collections::BTreeSet<_> = rules::ALL.iter().map(RuleId::as_str).collect();
+        assert_eq!(codes.len(), rules::ALL.len(), "every rule has a code of its own");
     }
 
     #[test]
@@ -342,8 +397,8 @@ mod tests {
     #[test]
     fn a_place_outside_the_project_is_seen() {
         for outside in ["/etc/passwd", "../x.sql", "models/../../x", "C:/x", r"..\x", ""] {
-            assert!(!Place::file(outside).is_inside(), "{outside}");
+            assert!(!Location::file(outside).is_inside(), "{outside}");
         }
-        assert!(Place::line("models/a.sql", 3).is_inside());
+        assert!(Location::line("models/a.sql", 3).is_inside());
     }
 }

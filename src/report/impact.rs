@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Why;
+use crate::artifacts::UniqueId;
 
 /// Everything downstream of the changed nodes, whether it was built or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +21,7 @@ pub struct Impact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DownstreamModel {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name.
     pub name: String,
     /// Who owns it: its group's owner.
@@ -32,7 +33,7 @@ pub struct DownstreamModel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExposedUse {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Its label, or its name.
     pub name: String,
     /// `dashboard`, `notebook`, …
@@ -50,7 +51,7 @@ pub struct ExposedUse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CosmeticChange {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name.
     pub name: String,
     /// In which ways dbt calls it modified.
@@ -62,7 +63,7 @@ pub struct CosmeticChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemovedNode {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name.
     pub name: String,
     /// dbt's name of its type, such as `model`.

@@ -9,6 +9,7 @@ mod check;
 mod draft;
 mod facts;
 mod finding;
+mod gather; // what each stage found, made part of the report
 mod impact;
 mod lint;
 pub mod json; // the document `report.json`, version 1
@@ -21,10 +22,11 @@ mod verdict;
 mod words;
 
 pub use crate::artifacts::StateFacts;
-pub use check::{Check, CheckState, Scoreboard};
+pub use check::{Check, CheckName, CheckState, Scoreboard};
 pub use draft::{Draft, Report, SCHEMA_VERSION};
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySchema, Timings};
-pub use finding::{Finding, InvalidFinding, Place, RuleId, Severity, rules};
+pub use finding::{Finding, InvalidFinding, LintCode, Location, OwnRule, RuleId, Severity, rules};
+pub use gather::Planned;
 pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, RemovedNode};
 pub use lint::LintFacts;
 pub use not_yours::{NotYours, NotYoursFate};

@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Why;
+use crate::artifacts::UniqueId;
 
 /// A node that differs from production and not from the merge base: others changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotYours {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name.
     pub name: String,
     /// In which ways it differs from production.

@@ -1,17 +1,63 @@
 //! What became of each node and each test.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Place, Severity};
+use super::finding::{Location, Severity};
+use super::json::v1;
+use crate::artifacts::UniqueId;
 
-/// Why a node is in scope: one reason, in a word for programs and a phrase for people.
+/// Why a node is in scope: one reason, with a phrase for people in names only: "macro `cents_to_dollars`" without the
+/// backticks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Why {
-    /// `new`, `body`, `configs`, `macros`, …; `downstream` for a node that did not change itself.
-    pub kind: String,
-    /// The same for people, in names only: "macro `cents_to_dollars`" without the backticks.
-    pub text: String,
+#[schemars(with = "v1::Why")]
+#[serde(from = "v1::Why", into = "v1::Why")]
+pub enum Why {
+    /// It changed.
+    Changed {
+        /// In which way: [`Reason::kind`](crate::changes::Reason::kind).
+        kind: Cow<'static, str>,
+        /// For people.
+        text: String,
+    },
+    /// Something upstream changed.
+    Downstream {
+        /// For people.
+        text: String,
+    },
+    /// Production has no relation for it, and something built reads it.
+    Needed {
+        /// For people.
+        text: String,
+    },
+    /// Others changed it, and something built reads it.
+    NotYours {
+        /// For people.
+        text: String,
+    },
+}
+
+impl Why {
+    /// The word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Changed { kind, .. } => kind,
+            Self::Downstream { .. } => "downstream",
+            Self::Needed { .. } => "needed",
+            Self::NotYours { .. } => "not_yours",
+        }
+    }
+
+    /// The phrase for people.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let (Self::Changed { text, .. } | Self::Downstream { text } | Self::Needed { text } | Self::NotYours { text }) =
+            self;
+        text
+    }
 }
 
 /// What became of a node.
@@ -32,14 +78,14 @@ pub enum NodeStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeOutcome {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name, with `.v2` and the like for a version.
     pub name: String,
     /// `model`, `seed` or `snapshot`.
     pub resource_type: String,
     /// Its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// Why it is in scope. Never empty in a report that premerge wrote.
     #[serde(default)]
     pub why: Vec<Why>,
@@ -75,9 +121,9 @@ pub struct NodeOutcome {
 impl NodeOutcome {
     /// A node with the facts that every node has.
     #[must_use]
-    pub fn new(unique_id: impl Into<String>, name: impl Into<String>, status: NodeStatus) -> Self {
+    pub fn new(unique_id: impl Into<UniqueId>, name: impl Into<String>, status: NodeStatus) -> Self {
         let unique_id = unique_id.into();
-        let resource_type = unique_id.split('.').next().unwrap_or_default().to_owned();
+        let resource_type = unique_id.kind().as_str().to_owned();
         Self {
             unique_id,
             name: name.into(),
@@ -138,7 +184,7 @@ impl TestStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestOutcome {
     /// dbt's unique_id.
-    pub unique_id: String,
+    pub unique_id: UniqueId,
     /// Name.
     pub name: String,
     /// Data or unit test.
@@ -146,7 +192,7 @@ pub struct TestOutcome {
     pub kind: TestKind,
     /// unique_id of the node it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attached_node: Option<String>,
+    pub attached_node: Option<UniqueId>,
     /// How it ended.
     pub status: TestStatus,
     /// dbt's failure count (`fail_calc`), where it ran.
@@ -156,7 +202,7 @@ pub struct TestOutcome {
     pub severity: Severity,
     /// The file that declares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// What went wrong or why it was left, in names and counts; never in the warehouse's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -172,7 +218,7 @@ pub struct TestOutcome {
 impl TestOutcome {
     /// A test with the facts that every test has; severity `error`, dbt's default.
     #[must_use]
-    pub fn new(unique_id: impl Into<String>, name: impl Into<String>, status: TestStatus) -> Self {
+    pub fn new(unique_id: impl Into<UniqueId>, name: impl Into<String>, status: TestStatus) -> Self {
         Self {
             unique_id: unique_id.into(),
             name: name.into(),

@@ -31,7 +31,8 @@ impl Report {
     pub fn own_findings(&self) -> Vec<&Finding> {
         let outcomes = self.outcome_ids();
         let repeats = |finding: &Finding| {
-            OUTCOME_RULES.contains(finding.rule()) && finding.unique_id().is_some_and(|id| outcomes.contains(id))
+            OUTCOME_RULES.contains(finding.rule())
+                && finding.unique_id().is_some_and(|id| outcomes.contains(id.as_str()))
         };
         self.findings.iter().filter(|finding| !repeats(finding)).collect()
     }

@@ -280,7 +280,7 @@ fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
             NodeStatus::Skipped | NodeStatus::NotChecked => ("◻", Paint::Warn),
         };
         let name = escape::cut(&escape::terminal(&node.name, false), width);
-        let why: Vec<_> = node.why.iter().map(|why| why.text.as_str()).collect();
+        let why: Vec<_> = node.why.iter().map(|why| why.text()).collect();
         let why = escape::cut(&escape::terminal(&why.join(", "), false), 32);
         screen.line(paint, format!("  {icon} {name:<width$}  {why:<32}  {}", node_facts(node)).trim_end())?;
     }
@@ -358,7 +358,7 @@ fn not_yours(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let nodes = count(len(&report.not_yours), "node");
     screen.heading(&format!("Not yours (changed by others, not in production yet): {nodes}"))?;
     for node in report.not_yours.iter().take(ITEMS) {
-        let why: Vec<_> = node.why.iter().map(|why| why.text.as_str()).collect();
+        let why: Vec<_> = node.why.iter().map(|why| why.text()).collect();
         let fate = match node.fate {
             NotYoursFate::NotBuilt => "",
             NotYoursFate::Needed => "; built because your change reads it, does not gate",

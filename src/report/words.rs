@@ -17,7 +17,7 @@ pub(super) fn reasons(report: &Report) -> Vec<String> {
     if let Some(first) = undecided.first() {
         let nodes = count(len(undecided), "node");
         let verb = if undecided.len() == 1 { "differs" } else { "differ" };
-        let name = first.unique_id.splitn(3, '.').nth(2).unwrap_or(&first.unique_id);
+        let name = first.unique_id.name();
         lines.push(format!(
             "the SQL of {nodes} {verb} in what may only be when or where it was compiled ({} in {name}), so not \
              built for that",
@@ -107,7 +107,8 @@ fn failed(report: &Report) -> Vec<String> {
     if parts.is_empty() {
         // Only the scoreboard says so.
         let checks = report.checks.all();
-        let names = checks.iter().filter(|(_, check)| check.failed > 0 || is_failed(check)).map(|(name, _)| *name);
+        let names =
+            checks.iter().filter(|(_, check)| check.failed > 0 || is_failed(check)).map(|(name, _)| name.to_string());
         parts.push(format!("{} failed", names.collect::<Vec<_>>().join(", ")));
     }
     parts
@@ -141,7 +142,10 @@ fn incomplete(report: &Report) -> Vec<String> {
         let checks = report.checks.all();
         let missing =
             checks.iter().filter(|(_, check)| check.required && !check.is_complete() || check.done < check.total);
-        parts.push(format!("{} did not run to the end", missing.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")));
+        parts.push(format!(
+            "{} did not run to the end",
+            missing.map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ")
+        ));
     }
     parts
 }

@@ -5,18 +5,18 @@ use premerge::report::*;
 
 /// A pull request with one failing test, a warning, a skipped model and two exposures downstream.
 pub(crate) fn worked_example() -> Draft {
-    let why = |kind: &str, text: &str| vec![Why { kind: kind.into(), text: text.into() }];
+    let why = |kind: &str, text: &str| vec![Why::Changed { kind: kind.to_owned().into(), text: text.into() }];
     let node = |name: &str, path: &str| NodeOutcome {
-        place: Some(Place::file(path)),
+        place: Some(Location::file(path)),
         changed: true,
         duration_ms: Some(1_840),
         owner: Some("finance".into()),
         ..NodeOutcome::new(format!("model.analytics.{name}"), name, NodeStatus::Built)
     };
     let test = |name: &str, node: &str, status| TestOutcome {
-        attached_node: Some(format!("model.analytics.{node}")),
+        attached_node: Some(format!("model.analytics.{node}").into()),
         failures: Some(0),
-        place: Some(Place::file("models/marts/_marts.yml")),
+        place: Some(Location::file("models/marts/_marts.yml")),
         duration_ms: Some(80),
         ..TestOutcome::new(format!("test.analytics.{name}.0f1e2d"), name, status)
     };
@@ -80,7 +80,7 @@ pub(crate) fn worked_example() -> Draft {
                 ..node("stg_payments", "models/staging/stg_payments.sql")
             },
             NodeOutcome {
-                why: why("downstream", "reads fct_orders"),
+                why: vec![Why::Downstream { text: "reads fct_orders".into() }],
                 changed: false,
                 rows: Some(365),
                 production_rows: Some(365),
@@ -91,7 +91,7 @@ pub(crate) fn worked_example() -> Draft {
             TestOutcome {
                 failures: Some(37),
                 message: Some("37 keys occur more than once".into()),
-                place: Some(Place::line("models/marts/_marts.yml", 31)),
+                place: Some(Location::line("models/marts/_marts.yml", 31)),
                 ..test("unique_fct_orders_order_id", "fct_orders", TestStatus::Fail)
             },
             TestOutcome {
@@ -113,7 +113,7 @@ pub(crate) fn worked_example() -> Draft {
             ]
             .into_iter()
             .map(|name| DownstreamModel {
-                unique_id: format!("model.analytics.{name}"),
+                unique_id: format!("model.analytics.{name}").into(),
                 name: name.into(),
                 owner: None,
             })
@@ -121,7 +121,7 @@ pub(crate) fn worked_example() -> Draft {
             exposures: [("Finance close", "finance"), ("Sales weekly", "@acme/sales-analytics")]
                 .into_iter()
                 .map(|(name, owner)| ExposedUse {
-                    unique_id: format!("exposure.analytics.{name}"),
+                    unique_id: format!("exposure.analytics.{name}").into(),
                     name: name.into(),
                     kind: Some("dashboard".into()),
                     owner: Some(owner.into()),
@@ -183,9 +183,9 @@ pub(crate) const HOSTILE: &[&str] = &[
 /// A report in which every text that is not ours is `text`, and every section has something in it.
 pub(crate) fn made_of(text: &str) -> Draft {
     let text = || text.to_owned();
-    let place = || Some(Place::line(text(), 3));
+    let place = || Some(Location::line(text(), 3));
     let node = |status| NodeOutcome {
-        why: vec![Why { kind: text(), text: text() }],
+        why: vec![Why::Changed { kind: text().into(), text: text() }],
         place: place(),
         changed: true,
         message: Some(text()),
@@ -194,7 +194,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
         ..NodeOutcome::new(text(), text(), status)
     };
     let test = |status| TestOutcome {
-        attached_node: Some(text()),
+        attached_node: Some(text().into()),
         place: place(),
         message: Some(text()),
         failures: Some(3),
@@ -240,14 +240,14 @@ pub(crate) fn made_of(text: &str) -> Draft {
         .to_vec(),
         findings: [Severity::Error, Severity::Warning, Severity::Notice]
             .map(|severity| {
-                let at = Finding::at(severity, rules::MANIFEST_PARTIAL, Place::file(text()), text());
+                let at = Finding::at(severity, rules::MANIFEST_PARTIAL, Location::file(text()), text());
                 at.with_remedy(text()).with_detail(text())
             })
             .to_vec(),
         impact: Impact {
-            models: vec![DownstreamModel { unique_id: text(), name: text(), owner: Some(text()) }],
+            models: vec![DownstreamModel { unique_id: text().into(), name: text(), owner: Some(text()) }],
             exposures: vec![ExposedUse {
-                unique_id: text(),
+                unique_id: text().into(),
                 name: text(),
                 kind: Some(text()),
                 owner: Some(text()),
@@ -255,7 +255,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
             }],
         },
         removed: vec![RemovedNode {
-            unique_id: text(),
+            unique_id: text().into(),
             name: text(),
             resource_type: text(),
             still_used_by: vec![text(), text()],
@@ -265,7 +265,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
         base: Some(StateFacts { generated_at: Some(text()), ..StateFacts::default() }),
         reasons: Reasons {
             macros: vec![MacroChange {
-                unique_id: text(),
+                unique_id: text().into(),
                 models: 3,
                 sql_changed: 1,
                 sql_unknown: 1,
@@ -277,18 +277,18 @@ pub(crate) fn made_of(text: &str) -> Draft {
                 nodes: 2,
                 variables: vec![Variable { kind: text(), name: text(), used_by: 1 }],
             }),
-            undecided: vec![Undecided { unique_id: text(), because: text() }],
+            undecided: vec![Undecided { unique_id: text().into(), because: text() }],
         },
         cosmetic: vec![CosmeticChange {
-            unique_id: text(),
+            unique_id: text().into(),
             name: text(),
-            why: vec![Why { kind: text(), text: text() }],
+            why: vec![Why::Changed { kind: text().into(), text: text() }],
         }],
         not_yours: [NotYoursFate::NotBuilt, NotYoursFate::Needed, NotYoursFate::Downstream]
             .map(|fate| NotYours {
-                unique_id: text(),
+                unique_id: text().into(),
                 name: text(),
-                why: vec![Why { kind: text(), text: text() }],
+                why: vec![Why::Changed { kind: text().into(), text: text() }],
                 fate,
             })
             .to_vec(),
@@ -308,25 +308,25 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
     let statuses = [NodeStatus::Failed, NodeStatus::Built, NodeStatus::Skipped, NodeStatus::NotChecked];
     draft.nodes.extend((0..nodes).zip(statuses.iter().cycle()).map(|(number, status)| NodeOutcome {
         changed: true,
-        place: Some(Place::line(format!("models/a_rather_long_folder_name/another_one/model_{number}.sql"), 7)),
-        why: vec![Why { kind: "body".into(), text: "SQL body".into() }],
+        place: Some(Location::line(format!("models/a_rather_long_folder_name/another_one/model_{number}.sql"), 7)),
+        why: vec![Why::Changed { kind: "body".into(), text: "SQL body".into() }],
         message: Some("the warehouse rejected the SQL: column not found (Binder Error)".repeat(4)),
         ..NodeOutcome::new(format!("model.analytics.model_{number}"), format!("model_{number}"), *status)
     }));
     draft.tests.extend((0..tests).map(|number| TestOutcome {
         failures: Some(9),
         message: Some("| many | `words` | ".repeat(20)),
-        place: Some(Place::line("models/a_rather_long_folder_name/another_one/_models.yml", 9)),
-        attached_node: Some(format!("model.analytics.model_{number}")),
+        place: Some(Location::line("models/a_rather_long_folder_name/another_one/_models.yml", 9)),
+        attached_node: Some(format!("model.analytics.model_{number}").into()),
         ..TestOutcome::new(format!("test.analytics.t{number}"), format!("test_{number}"), TestStatus::Fail)
     }));
     draft.impact.models.extend((0..nodes).map(|number| DownstreamModel {
-        unique_id: format!("model.analytics.down_{number}"),
+        unique_id: format!("model.analytics.down_{number}").into(),
         name: format!("down_{number}_{}", "x".repeat(100)),
         owner: None,
     }));
     draft.removed.extend((0..nodes).map(|number| RemovedNode {
-        unique_id: format!("model.analytics.gone_{number}"),
+        unique_id: format!("model.analytics.gone_{number}").into(),
         name: format!("gone_{number}"),
         resource_type: if number % 2 == 0 { "model".into() } else { "semantic_model".into() },
         still_used_by: (0..nodes).map(|user| format!("user_{user}_of_what_is_gone")).collect(),
@@ -334,7 +334,7 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
         disabled: false,
     }));
     draft.reasons.macros.extend((0..nodes).map(|number| MacroChange {
-        unique_id: format!("macro.analytics.macro_{number}_{}", "x".repeat(100)),
+        unique_id: format!("macro.analytics.macro_{number}_{}", "x".repeat(100)).into(),
         models: 14,
         sql_changed: 2,
         sql_unknown: 0,
@@ -343,14 +343,14 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
         others: 0,
     }));
     draft.cosmetic.extend((0..nodes).map(|number| CosmeticChange {
-        unique_id: format!("model.analytics.looks_{number}"),
+        unique_id: format!("model.analytics.looks_{number}").into(),
         name: format!("looks_{number}_{}", "x".repeat(100)),
         why: Vec::new(),
     }));
     draft.not_yours.extend((0..nodes).map(|number| NotYours {
-        unique_id: format!("model.analytics.theirs_{number}"),
+        unique_id: format!("model.analytics.theirs_{number}").into(),
         name: format!("theirs_{number}_{}", "x".repeat(100)),
-        why: vec![Why { kind: "body".into(), text: "SQL body".into() }],
+        why: vec![Why::Changed { kind: "body".into(), text: "SQL body".into() }],
         fate: NotYoursFate::NotBuilt,
     }));
     draft.tally();

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use super::Began;
 use super::identity::{run_id, who};
 use super::settings::Settings;
-use super::summary;
 use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
@@ -220,7 +219,7 @@ impl Job<'_> {
             }
             outcome => outcome?,
         };
-        summary::happened(draft, &outcome);
+        draft.add_outcome(&outcome);
         if lost || outcome.is_superseded() {
             draft.interruption = Some(taken(&schema, warehouse).await);
             return Ok(());

@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
 use crate::config::{Checkout, Gate, StyleSwitch, git};
 use crate::publish::detect::Ci;
-use crate::report::{Finding, Place, Severity, rules};
+use crate::report::{Finding, Location, Severity, rules};
 
 /// Files that are named one by one; of more, the rest is counted.
 const NAMED: usize = 10;
@@ -78,7 +78,7 @@ fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
         let message = format!("the pull request changes sqlfluff's settings in `{name}`, by which it is linted");
         let inside = root.as_ref().and_then(|root| below(folder, &root.join(name)));
         match inside {
-            Some(path) => Finding::at(Severity::Warning, rules::GATE_CHANGED, Place::file(path), message),
+            Some(path) => Finding::at(Severity::Warning, rules::GATE_CHANGED, Location::file(path), message),
             None => Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message),
         }
     });
@@ -113,7 +113,7 @@ fn silenced(before: &Manifest<'_>, pr: &Manifest<'_>, project: &str) -> Vec<Find
     }
     let said = found.into_iter().map(|(node, line, rules)| {
         let message = format!("a comment switches lint off for the rest of the file: `noqa: disable={rules}`");
-        let place = Place::line(node.original_file_path.as_ref(), line);
+        let place = Location::line(node.original_file_path.as_ref(), line);
         Finding::at(Severity::Warning, rules::GATE_CHANGED, place, message).with_node(node.unique_id.as_ref())
     });
     shortened(said.collect(), project, "comments that switch lint off for the rest of a file")

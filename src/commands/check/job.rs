@@ -4,7 +4,6 @@ use super::Began;
 use super::args::CheckArgs;
 use super::carry_out::Job;
 use super::settings::Settings;
-use super::summary::{self, Sources};
 use crate::artifacts::Manifest;
 use crate::build::{Observer, Unobserved};
 use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
@@ -14,7 +13,7 @@ use crate::commands::state_age as state;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::git;
 use crate::publish::detect::Ci;
-use crate::report::{Draft, Facts, Report};
+use crate::report::{Draft, Facts, Planned as Gathered, Report};
 
 /// Everything between settings and report.
 pub(super) fn check(
@@ -40,32 +39,30 @@ pub(super) fn check(
     let Planned { graph, changes, plan, issues } = compare_and_plan(&manifests, wanted)?;
     let Manifests { state, base, pr } = &manifests;
 
-    let mut draft = Draft { facts: facts(settings, ci, pull_request, pr, io), ..Draft::default() };
-    draft.base = base.as_ref().map(|base| state::facts(base, began.at));
-    draft.timings.started_at = Some(began.at.to_string());
+    let mut draft = Draft::began(facts(settings, ci, pull_request, pr, io), began.at);
     let project = pr.metadata.project_name.as_deref().unwrap_or("project").to_owned();
     let mut of_state = state::facts(state, began.at);
     if let Some(commit) = &settings.state_commit {
         let known = git::look_up(&settings.project_dir, commit, ci.base.as_deref());
         state::add_commit(&mut of_state, commit, known, began.at);
     }
-    if base.is_none() {
-        draft.findings.extend(state::old(&of_state, settings.state_max_age_hours, &project));
-    }
-    draft.state = Some(of_state);
-    summary::issues(&mut draft, &issues, &project);
-    draft.findings.extend(super::gate::findings(settings, ci, base.as_ref().unwrap_or(state), pr));
-    summary::planned(&mut draft, Sources { plan: &plan, pr, graph: &graph, changes: &changes });
+    let of_base = base.as_ref().map(|base| state::facts(base, began.at));
+    let limit = settings.state_max_age_hours;
+    let old = if base.is_none() { state::old(&of_state, limit, &project) } else { None };
+    draft.add_manifests(of_state, of_base, old);
+    draft.add_issues(&issues, &project);
+    draft.add_findings(super::gate::findings(settings, ci, base.as_ref().unwrap_or(state), pr));
+    draft.add_plan(Gathered { plan: &plan, pr, graph: &graph, changes: &changes });
 
     // What is new in the SQL is what the merge base does not have, where it is known.
-    super::lint::lint(&mut draft, settings, base.as_ref().unwrap_or(state), pr, io)?;
+    draft.add_lint(super::lint::lint(settings, base.as_ref().unwrap_or(state), pr, io)?);
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
     let job = Job { settings, plan: &plan, state, pr, began, env: &io.env };
     let observer = observer(io);
     runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
     drop(observer);
 
-    draft.timings.total_ms = Some(u64::try_from(began.instant.elapsed().as_millis()).unwrap_or(u64::MAX));
+    draft.ended(began.instant.elapsed());
     Ok(Report::conclude(draft))
 }
 

@@ -8,8 +8,6 @@ mod identity;
 mod job;
 mod lint;
 mod settings;
-mod summary;
-mod whose;
 
 use std::time::Instant;
 

@@ -7,7 +7,7 @@ use super::columns::{Columns, columns};
 use super::pm016_target_dependent::target_readers;
 use super::tokens::Tokens;
 use super::tree::Tree;
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueIdRef};
 use crate::config::{LayerConfig, LayerRole};
 use crate::lint::ephemeral::without_injected;
 use crate::lint::text::LintText;
@@ -116,9 +116,9 @@ impl<'m> Model<'m> {
         self.node.resource_type == ResourceType::Model
     }
 
-    /// unique_ids of the parents of a kind: `source`, `model`, …
-    pub(super) fn parents(&self, kind: &str) -> Vec<&'m str> {
-        let of_kind = |id: &&str| id.split('.').next() == Some(kind);
+    /// unique_ids of the parents of a type.
+    pub(super) fn parents(&self, kind: ResourceType) -> Vec<&'m str> {
+        let of_kind = |id: &&str| UniqueIdRef::new(id).kind() == kind;
         self.node.depends_on.nodes.iter().map(AsRef::as_ref).filter(of_kind).collect()
     }
 

@@ -4,7 +4,7 @@
 //! own layer, which dbt's guide puts before it where tables are joined first.
 
 use super::{Hit, Model, Rule};
-use crate::artifacts::Node;
+use crate::artifacts::{Node, ResourceType};
 use crate::config::LayerRole;
 use crate::lint::finding::Severity;
 
@@ -14,14 +14,14 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     if model.role() != Some(LayerRole::Staging) || !model.is_model() {
         return Vec::new();
     }
-    let sources = model.parents("source");
+    let sources = model.parents(ResourceType::Source);
     let base = |node: &&Node<'_>| {
         let layer = model.project.layer(node).map(|layer| layer.role);
         layer == Some(LayerRole::Staging) && node.name.starts_with("base_")
     };
-    let others: Vec<&str> = ["model", "seed", "snapshot"]
+    let others: Vec<&str> = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot]
         .iter()
-        .flat_map(|kind| model.parents(kind))
+        .flat_map(|kind| model.parents(*kind))
         .filter_map(|id| model.project.manifest.nodes.get(id))
         .filter(|node| !base(node))
         .map(|node| node.name.as_ref())

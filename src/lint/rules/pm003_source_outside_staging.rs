@@ -1,6 +1,7 @@
 //! PM003: a source is read outside the staging layer.
 
 use super::{Hit, Model, Rule};
+use crate::artifacts::{ResourceType, UniqueIdRef};
 use crate::config::LayerRole;
 use crate::lint::finding::Severity;
 
@@ -13,8 +14,8 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let message = |id: &str| {
-        let name = id.splitn(3, '.').nth(2).unwrap_or(id);
+        let name = UniqueIdRef::new(id).name();
         Hit::model(format!("source `{name}` is read outside staging"))
     };
-    model.parents("source").into_iter().map(message).collect()
+    model.parents(ResourceType::Source).into_iter().map(message).collect()
 }

@@ -1,6 +1,7 @@
 //! PM018: a model reads a private model of another group.
 
 use super::{Hit, Model, Rule};
+use crate::artifacts::ResourceType;
 use crate::lint::finding::Severity;
 
 pub(super) const RULE: Rule = Rule { code: "PM018", severity: Severity::Error, check };
@@ -13,5 +14,5 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         (model.node.group.as_deref() != Some(group))
             .then(|| Hit::model(format!("`{}` is private to group `{group}`", parent.name)))
     };
-    model.parents("model").into_iter().filter_map(private).collect()
+    model.parents(ResourceType::Model).into_iter().filter_map(private).collect()
 }

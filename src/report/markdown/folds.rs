@@ -1,7 +1,7 @@
 //! The folded sections, in the order of how often they decide a merge.
 
 use super::page::{Page, Rung};
-use crate::report::finding::{Finding, Place, Severity};
+use crate::report::finding::{Finding, Location, RuleId, Severity};
 use crate::report::not_yours::NotYoursFate;
 use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
 use crate::report::verdict::Verdict;
@@ -137,7 +137,7 @@ fn test_item(page: &Page<'_>, test: &TestOutcome) -> String {
 }
 
 /// One list item: subject, facts and place in the first line, the message in a second.
-fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: Option<&Place>) -> String {
+fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: Option<&Location>) -> String {
     let mut line = format!("- {subject}");
     for fact in facts.iter().cloned().chain(place.map(|place| page.place(place))) {
         line.push_str(" · ");
@@ -154,7 +154,7 @@ fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: 
 fn lint(page: &Page<'_>) -> Option<String> {
     let facts = page.report.lint.as_ref()?;
     let mut findings: Vec<_> =
-        page.report.own_findings().into_iter().filter(|finding| finding.rule().is_lint()).collect();
+        page.report.own_findings().into_iter().filter(|finding| matches!(finding.rule(), RuleId::Lint(_))).collect();
     if findings.is_empty() && facts.fixed == 0 && facts.notes.is_empty() {
         return None;
     }
@@ -194,7 +194,7 @@ fn lint(page: &Page<'_>) -> Option<String> {
 
 /// Findings that are no node's or test's outcome, and not lint's.
 fn findings(page: &Page<'_>) -> Option<String> {
-    let of_lint = |finding: &&Finding| page.report.lint.is_some() && finding.rule().is_lint();
+    let of_lint = |finding: &&Finding| page.report.lint.is_some() && matches!(finding.rule(), RuleId::Lint(_));
     let findings: Vec<_> = page.report.own_findings().into_iter().filter(|finding| !of_lint(finding)).collect();
     if findings.is_empty() {
         return None;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::page::Page;
-use crate::report::check::{Check, CheckState};
+use crate::report::check::{Check, CheckName, CheckState};
 use crate::report::finding::Severity;
 use crate::report::outcome::{NodeOutcome, NodeStatus, TestStatus};
 use crate::report::verdict::Verdict;
@@ -74,12 +74,12 @@ fn why_incomplete(page: &Page<'_>) -> String {
 pub(super) fn scoreboard(page: &Page<'_>) -> String {
     let running = page.report.verdict() == Verdict::Running;
     let checks = page.report.checks.all();
-    let names: Vec<_> = checks.iter().map(|(name, _)| *name).collect();
-    let cells: Vec<_> = checks.iter().map(|(name, check)| cell(name, check, running)).collect();
+    let names: Vec<_> = checks.iter().map(|(name, _)| name.to_string()).collect();
+    let cells: Vec<_> = checks.iter().map(|(name, check)| cell(*name, check, running)).collect();
     format!("| {} |\n|{}\n| {} |", names.join(" | "), ":--|".repeat(names.len()), cells.join(" | "))
 }
 
-fn cell(name: &str, check: &Check, running: bool) -> String {
+fn cell(name: CheckName, check: &Check, running: bool) -> String {
     let summary = check.summary.as_deref().map(|summary| escape::prose(summary, CELL));
     let of = |number: u64| format!("{} of {}", thousands(number), thousands(check.total));
     // A check that found something and also stopped half-way says both.
@@ -93,7 +93,7 @@ fn cell(name: &str, check: &Check, running: bool) -> String {
         CheckState::NotChecked | CheckState::Absent => "◻️ not checked".to_owned(),
         CheckState::Passed => match summary {
             // It only counts; a tick would claim more.
-            Some(summary) if name == "Impact" => summary,
+            Some(summary) if name == CheckName::Impact => summary,
             Some(summary) => format!("✅ {summary}"),
             None if check.total == 0 => "✅ none".to_owned(),
             None => format!("✅ {}", of(check.done)),
@@ -191,7 +191,7 @@ impl Row {
 }
 
 fn why(node: &NodeOutcome) -> String {
-    let texts: Vec<_> = node.why.iter().map(|why| why.text.as_str()).collect();
+    let texts: Vec<_> = node.why.iter().map(|why| why.text()).collect();
     if texts.is_empty() { "–".to_owned() } else { escape::prose(&texts.join(", "), CELL) }
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use crate::artifacts::UniqueIdRef;
 use crate::report::draft::Report;
-use crate::report::finding::{Finding, Place};
+use crate::report::finding::{Finding, Location};
 use crate::report::words;
 use crate::text::escape;
 
@@ -52,7 +53,7 @@ impl<'a> Page<'a> {
 
     /// The name of a node or test as code; its unique_id without the prefix if it is not in the report.
     pub(super) fn name(&self, unique_id: &str) -> String {
-        let name = self.names.get(unique_id).copied().or_else(|| unique_id.splitn(3, '.').nth(2)).unwrap_or(unique_id);
+        let name = self.names.get(unique_id).copied().unwrap_or_else(|| UniqueIdRef::new(unique_id).name());
         escape::code(name)
     }
 
@@ -65,7 +66,7 @@ impl<'a> Page<'a> {
     }
 
     /// `text`, linked to a place in the forge if the forge is known.
-    pub(super) fn linked(&self, text: &str, place: Option<&Place>) -> String {
+    pub(super) fn linked(&self, text: &str, place: Option<&Location>) -> String {
         match (place, &self.files) {
             (Some(place), Some(files)) if place.is_inside() => {
                 let line = place.line.map(|line| format!("#L{line}")).unwrap_or_default();
@@ -76,7 +77,7 @@ impl<'a> Page<'a> {
     }
 
     /// A place as code, linked.
-    pub(super) fn place(&self, place: &Place) -> String {
+    pub(super) fn place(&self, place: &Location) -> String {
         self.linked(&escape::code(&place.to_string()), Some(place))
     }
 }
@@ -86,7 +87,7 @@ fn files(report: &Report) -> Option<String> {
     let server = facts.server_url.as_deref()?.trim_end_matches('/');
     let repository = facts.repository.as_deref().filter(|name| is_repository(name))?;
     let commit = facts.commit.as_deref().filter(|commit| words::short_commit(commit).is_some())?;
-    let folder = Place::file(facts.project_folder.as_deref().unwrap_or_default().trim_matches('/'));
+    let folder = Location::file(facts.project_folder.as_deref().unwrap_or_default().trim_matches('/'));
     let folder = match folder.path.as_str() {
         "" | "." => String::new(),
         _ if folder.is_inside() => format!("{}/", escape::address_path(&folder.path)),

@@ -1,11 +1,13 @@
 //! The report as a JSON document, version 1, and back. Its JSON Schema is `docs/report.schema.json`.
 
+pub(super) mod v1;
+
 use std::io::{self, Write};
 
 use serde::Deserialize;
 
-use super::draft::{Draft, Report, SCHEMA_VERSION};
-use super::verdict::Verdict;
+use crate::report::draft::{Draft, Report, SCHEMA_VERSION};
+use crate::report::verdict::Verdict;
 
 /// Largest document that is read. A report of a project with 20,000 tests has about 8 MB.
 pub const READ_LIMIT: usize = 64 * 1024 * 1024;

@@ -1,38 +1,25 @@
-//! Whose change it is, as the report says it.
+//! Whose change it is.
 
-use super::summary::{Sources, kind_of, plain, short, why};
+use super::planned::{Planned, whys};
 use crate::artifacts::ResourceType;
-use crate::changes::Reason;
 use crate::plan::{NotYoursFate as Fate, SkipReason};
 use crate::report::{
     CosmeticChange, Draft, Finding, NodeOutcome, NodeStatus, NotChecked, NotYours, NotYoursFate, Severity, Why, rules,
 };
 
-/// Why a node is built that others changed, in a word.
-const NOT_YOURS: &str = "not_yours";
-
-/// Why a node is built that others changed; `by`: what reads it.
-pub(super) fn needed(by: &[String]) -> Why {
-    let first = by.first().map_or("", |id| short(id));
-    why(NOT_YOURS, format!("needed by your change, others changed it: {first} reads it"))
-}
-
 fn is_not_yours(node: &NodeOutcome) -> bool {
-    node.why.iter().any(|why| why.kind == NOT_YOURS)
+    node.why.iter().any(|why| matches!(why, Why::NotYours { .. }))
 }
 
-impl Sources<'_> {
+impl Planned<'_> {
     /// What others changed, but for tests: nobody's data hangs on them.
     pub(super) fn not_yours(&self) -> Vec<NotYours> {
-        let is_test = |unique_id: &str| {
-            let kind = unique_id.split('.').next().unwrap_or_default();
-            matches!(ResourceType::from_name(kind), ResourceType::Test | ResourceType::UnitTest)
-        };
-        let all = self.plan.not_yours.iter().filter(|entry| !is_test(&entry.unique_id));
+        let is_test = |kind| matches!(kind, ResourceType::Test | ResourceType::UnitTest);
+        let all = self.plan.not_yours.iter().filter(|entry| !is_test(entry.unique_id.kind()));
         all.map(|entry| NotYours {
             unique_id: entry.unique_id.clone(),
-            name: short(&entry.unique_id).to_owned(),
-            why: whys(&entry.changed, &entry.unique_id),
+            name: entry.unique_id.name().to_owned(),
+            why: whys(&entry.changed, entry.unique_id.kind()),
             fate: match entry.fate {
                 Fate::NotBuilt => NotYoursFate::NotBuilt,
                 Fate::Needed => NotYoursFate::Needed,
@@ -48,16 +35,11 @@ impl Sources<'_> {
         skipped
             .map(|entry| CosmeticChange {
                 unique_id: entry.unique_id.clone(),
-                name: short(&entry.unique_id).to_owned(),
-                why: whys(&entry.changed, &entry.unique_id),
+                name: entry.unique_id.name().to_owned(),
+                why: whys(&entry.changed, entry.unique_id.kind()),
             })
             .collect()
     }
-}
-
-fn whys(reasons: &[Reason], unique_id: &str) -> Vec<Why> {
-    let kind = unique_id.split('.').next().unwrap_or_default();
-    reasons.iter().map(|reason| why(&kind_of(reason), plain(&reason.about(kind)))).collect()
 }
 
 /// What others changed and does not build is no failure of the pull request: it becomes a note, and what reads it

@@ -1,0 +1,47 @@
+//! The run itself, the manifests that it compares, and its end.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::artifacts::{IssueSeverity, ManifestIssue, StateFacts};
+use crate::report::{Draft, Facts, Finding, Severity, rules};
+
+impl Draft {
+    /// A run that began at that time.
+    #[must_use]
+    pub fn began(facts: Facts, at: Timestamp) -> Self {
+        let mut draft = Self { facts, ..Self::default() };
+        draft.timings.started_at = Some(at.to_string());
+        draft
+    }
+
+    /// Adds production's manifest and the merge base's. `old`: what is to be said of production's age.
+    pub fn add_manifests(&mut self, state: StateFacts, base: Option<StateFacts>, old: Option<Finding>) {
+        (self.state, self.base) = (Some(state), base);
+        self.findings.extend(old);
+    }
+
+    /// Adds what a check of the manifests has to say. `project`: what is meant where no node is.
+    pub fn add_issues(&mut self, issues: &[ManifestIssue], project: &str) {
+        self.findings.extend(issues.iter().map(|issue| {
+            let severity = match issue.severity {
+                IssueSeverity::Warning => Severity::Warning,
+                IssueSeverity::Error => Severity::Error,
+            };
+            let about = issue.unique_id.as_deref().unwrap_or(project);
+            let finding = Finding::about(severity, rules::MANIFEST_PARTIAL, about, &issue.message);
+            finding.with_remedy(&issue.remedy)
+        }));
+    }
+
+    /// Adds what is found beside any stage: what the pull request changes in its own gate.
+    pub fn add_findings(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+    }
+
+    /// Adds how long all of it took.
+    pub fn ended(&mut self, after: Duration) {
+        self.timings.total_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    }
+}

@@ -1,0 +1,122 @@
+//! What became of the plan: nodes, tests, row counts, interruptions.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::whose::excuse;
+use crate::artifacts::UniqueIdRef;
+use crate::build::{Failure, JobResult, JobStatus, Outcome, Stop};
+use crate::report::{Draft, Finding, Interruption, NodeOutcome, NodeStatus, Severity, TestOutcome, TestStatus, rules};
+
+impl Draft {
+    /// Fills in what became of the plan.
+    pub fn add_outcome(&mut self, outcome: &Outcome) {
+        let results: HashMap<&str, &JobResult> =
+            outcome.results.iter().map(|result| (result.unique_id.as_str(), result)).collect();
+        for node in &mut self.nodes {
+            if let Some(result) = results.get(node.unique_id.as_str()) {
+                built(node, result);
+            }
+        }
+        excuse(self);
+        for test in &mut self.tests {
+            if let Some(result) = results.get(test.unique_id.as_str()) {
+                tested(test, result);
+            }
+        }
+        let counts: BTreeMap<&str, _> =
+            outcome.row_counts.iter().map(|count| (count.unique_id.as_str(), count)).collect();
+        for node in &mut self.nodes {
+            if let Some(count) = counts.get(node.unique_id.as_str()) {
+                node.rows = Some(count.pull_request);
+                node.production_rows = count.production;
+            }
+        }
+        let repeated = outcome.results.iter().filter(|r| r.attempts > 1 && r.status.lets_descendants_run());
+        self.findings.extend(repeated.map(|result| {
+            let message = format!("passed on attempt {}, after a fault of the warehouse that passed", result.attempts);
+            Finding::about(Severity::Notice, rules::STATEMENT_REPEATED, &result.unique_id, message)
+        }));
+        self.proxies = u64::try_from(outcome.proxies).unwrap_or(u64::MAX);
+        self.timings.statements = Some(self.timings.statements.unwrap_or(0) + outcome.statements);
+        self.timings.warehouse_ms = Some(milliseconds(outcome.waited));
+        self.interruption = match outcome.stopped {
+            Some(Stop::Signal) => Some(Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }),
+            Some(Stop::FailFast) => {
+                Some(Interruption::Cancelled { reason: "--fail-fast stopped it at the first failure".to_owned() })
+            }
+            None => infrastructure(outcome),
+        };
+        self.tally();
+    }
+}
+
+/// A fault of the warehouse or the network says nothing about the pull request: the run is incomplete.
+fn infrastructure(outcome: &Outcome) -> Option<Interruption> {
+    let failures = outcome.results.iter().filter_map(|result| match &result.status {
+        JobStatus::Error(failure) => Some((&result.unique_id, failure)),
+        _ => None,
+    });
+    let (unique_id, failure) =
+        failures.into_iter().find(|(_, failure)| failure.class.is_some_and(|class| class.is_infrastructure()))?;
+    Some(Interruption::Broken { reason: format!("{} at {unique_id}", failure.message) })
+}
+
+fn built(node: &mut NodeOutcome, result: &JobResult) {
+    node.duration_ms = Some(milliseconds(result.duration));
+    node.rows = result.rows;
+    node.status = match &result.status {
+        JobStatus::Error(failure) => {
+            (node.message, node.detail) = said(failure);
+            // Not the pull request's fault, so not a failure of the pull request.
+            if failure.class.is_some_and(|class| class.is_infrastructure()) {
+                NodeStatus::NotChecked
+            } else {
+                NodeStatus::Failed
+            }
+        }
+        JobStatus::Skipped { because } => {
+            node.message = Some(format!("because of `{}`", UniqueIdRef::new(because).name()));
+            NodeStatus::Skipped
+        }
+        JobStatus::NotRun => {
+            node.message = Some("the run ended before its turn".to_owned());
+            NodeStatus::NotChecked
+        }
+        _ => NodeStatus::Built,
+    };
+}
+
+fn tested(test: &mut TestOutcome, result: &JobResult) {
+    test.duration_ms = Some(milliseconds(result.duration));
+    let failures = |count: &u64| Some(*count);
+    (test.status, test.failures) = match &result.status {
+        JobStatus::Warn { failures: count } => (TestStatus::Warn, failures(count)),
+        JobStatus::Fail { failures: count } => (TestStatus::Fail, failures(count)),
+        JobStatus::Error(failure) => {
+            (test.message, test.detail) = said(failure);
+            if failure.class.is_some_and(|class| class.is_infrastructure()) {
+                (TestStatus::NotRun, None)
+            } else {
+                (TestStatus::Error, None)
+            }
+        }
+        JobStatus::Skipped { because } => {
+            test.message = Some(format!("because of `{}`", UniqueIdRef::new(because).name()));
+            (TestStatus::Skipped, None)
+        }
+        JobStatus::NotRun => (TestStatus::NotRun, None),
+        JobStatus::Pass | JobStatus::Built => (TestStatus::Pass, Some(0)),
+    };
+}
+
+fn said(failure: &Failure) -> (Option<String>, Option<String>) {
+    let message = match &failure.remedy {
+        Some(remedy) => format!("{}; {remedy}", failure.message),
+        None => failure.message.clone(),
+    };
+    (Some(message), failure.detail.clone())
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,10 @@
+//! The report gathered: what each stage found becomes part of the [`Draft`](super::Draft) here, one file a stage, and
+//! nowhere else.
+
+mod began;
+mod happened;
+mod lint;
+mod planned;
+mod whose;
+
+pub use planned::Planned;

@@ -1,0 +1,286 @@
+//! What is planned: everything that is known before anything runs.
+
+use std::collections::HashMap;
+
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
+use crate::build::left_out_of_contract;
+use crate::changes::{ChangeKind, Changes, Reason};
+use crate::plan::{self, LeftOutKind, NotCheckedReason, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest};
+use crate::project::{Graph, NodeId};
+use crate::report::{
+    Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
+    RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
+};
+use crate::sql::Dialect;
+
+/// A plan, and what it was made of.
+#[derive(Clone, Copy)]
+pub struct Planned<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// The pull request's manifest.
+    pub pr: &'a Manifest<'a>,
+    /// The pull request's graph.
+    pub graph: &'a Graph<'a>,
+    /// What the pull request changes.
+    pub changes: &'a Changes,
+}
+
+impl Draft {
+    /// Adds what is planned, left out, removed and downstream. Nodes and tests are those to be built and run, with
+    /// nothing done yet.
+    pub fn add_plan(&mut self, planned: Planned<'_>) {
+        let Planned { plan, .. } = planned;
+        self.nodes = plan.nodes.iter().map(|node| planned.node(node)).collect();
+        self.tests = plan.tests.iter().map(|test| planned.test(test)).collect();
+        self.not_checked = plan.not_checked.iter().map(not_checked).collect();
+        self.left_out = planned.left_out();
+        self.removed = planned.removed();
+        self.impact = planned.impact();
+        self.checks.impact = Check::of_impact(&self.impact);
+        self.reasons = plan.reasons.clone();
+        self.cosmetic = planned.cosmetic();
+        self.not_yours = planned.not_yours();
+        for removed in self.removed.iter().filter(|removed| !removed.still_used_by.is_empty()) {
+            let message = format!("`{}` is gone, and {} still use it", removed.name, removed.still_used_by.join(", "));
+            self.findings.push(Finding::about(Severity::Warning, rules::REMOVED_IN_USE, &removed.unique_id, message));
+        }
+        self.findings.extend(plan.notices.iter().map(|notice| planned.notice(notice)));
+    }
+}
+
+impl Planned<'_> {
+    /// A remark of the plan as a finding.
+    fn notice(&self, notice: &plan::Notice) -> Finding {
+        let severity = match notice.level {
+            NoticeLevel::Error => Severity::Error,
+            NoticeLevel::Warn => Severity::Warning,
+            NoticeLevel::Note => Severity::Notice,
+        };
+        let about = notice.unique_id.as_deref().unwrap_or(&self.plan.project);
+        let rule = rule(notice.rule);
+        if notice.details.is_empty() {
+            return Finding::about(severity, rule, about, &notice.message);
+        }
+        let message = format!("{}: {}", notice.message, notice.details.join(", "));
+        let finding = Finding::about(severity, rule, about, message);
+        let place = self.pr.nodes.get(about).and_then(|node| self.location(node));
+        finding.with_place(place).with_remedy(
+            "keep the contract and make a new version of the model; a model may go once its deprecation_date is past",
+        )
+    }
+
+    fn node(&self, planned: &PlannedNode) -> NodeOutcome {
+        let mut node = NodeOutcome::new(&planned.unique_id, &planned.name, NodeStatus::NotChecked);
+        let (changed, why) = match &planned.why {
+            plan::Why::Changed { reasons, .. } => (true, whys(reasons, planned.unique_id.kind())),
+            plan::Why::Downstream { of, and_more } => {
+                let names: Vec<_> = of.iter().take(2).map(UniqueId::name).collect();
+                let more = if *and_more || of.len() > 2 { ", …" } else { "" };
+                (false, vec![Why::Downstream { text: format!("reads {}{more}", names.join(", ")) }])
+            }
+            plan::Why::NotYours { by } => {
+                let text = format!("needed by your change, others changed it: {} reads it", first(by));
+                (false, vec![Why::NotYours { text }])
+            }
+            plan::Why::NeededNew { by } => {
+                (false, vec![Why::Needed { text: format!("not in production; {} reads it", first(by)) }])
+            }
+        };
+        node.changed = changed;
+        node.why = why;
+        node.message = Some("the run ended before its turn".to_owned());
+        if let Some(manifest) = self.pr.nodes.get(planned.unique_id.as_str()) {
+            node.place = self.location(manifest);
+            node.owner = self.owner(manifest.group.as_deref());
+            if let Some(version) = manifest.version {
+                node.name = format!("{}.v{}", planned.name, version.get().trim_matches('"'));
+            }
+        }
+        let id = self.graph.id(&planned.unique_id);
+        node.downstream = self.downstream(id).filter(|id| self.graph.resource_type(*id).is_relation()).count() as u64;
+        node
+    }
+
+    fn test(&self, planned: &PlannedTest) -> TestOutcome {
+        let mut test = TestOutcome::new(&planned.unique_id, &planned.name, TestStatus::NotRun);
+        test.kind = match planned.kind {
+            plan::TestKind::Generic | plan::TestKind::Singular => TestKind::Data,
+        };
+        test.attached_node.clone_from(&planned.attached_node);
+        test.severity = match planned.severity {
+            plan::Severity::Error => Severity::Error,
+            plan::Severity::Warn => Severity::Warning,
+        };
+        test.place = self.pr.nodes.get(planned.unique_id.as_str()).and_then(|node| self.location(node));
+        test
+    }
+
+    /// Only the root project's files are in the repository at the path that the manifest names.
+    fn location(&self, node: &Node<'_>) -> Option<Location> {
+        let own = self.pr.metadata.project_name.as_deref() == Some(node.package_name.as_ref());
+        (own && !node.original_file_path.is_empty()).then(|| Location::file(node.original_file_path.as_ref()))
+    }
+
+    fn owner(&self, group: Option<&str>) -> Option<String> {
+        let group = self.pr.groups.values().find(|candidate| Some(candidate.name.as_ref()) == group)?;
+        owner_name(group.owner.as_ref())
+    }
+
+    fn downstream(&self, start: Option<NodeId>) -> impl Iterator<Item = NodeId> {
+        let mut below = self.graph.descendants(start);
+        if let Some(start) = start {
+            below.remove(&start);
+        }
+        below.into_iter()
+    }
+
+    fn left_out(&self) -> Vec<LeftOut> {
+        let dialect = self.plan.dialect().unwrap_or(Dialect::DuckDb);
+        let mut list: Vec<_> = self
+            .plan
+            .left_out
+            .iter()
+            .map(|left| {
+                let (what, why) = match left.what {
+                    LeftOutKind::PreHook => ("pre-hook", "hooks are not run"),
+                    LeftOutKind::PostHook => ("post-hook", "hooks are not run"),
+                    LeftOutKind::Grants => ("grants", "nobody else reads the temporary schema"),
+                    LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
+                    LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
+                    LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
+                };
+                let name = left.unique_id.name();
+                let subject = match left.what {
+                    LeftOutKind::StoreFailures => format!("{what} of {name}"),
+                    _ => format!("{} {what} of {name}", left.count),
+                };
+                LeftOut { subject, unique_id: Some(left.unique_id.clone()), reason: why.to_owned() }
+            })
+            .collect();
+        for node in self.plan.nodes.iter().filter(|node| node.contract_enforced) {
+            let Some(manifest) = self.pr.nodes.get(node.unique_id.as_str()) else { continue };
+            list.extend(left_out_of_contract(manifest, dialect).into_iter().map(|what| LeftOut {
+                subject: format!("{what} of {}", node.name),
+                unique_id: Some(node.unique_id.clone()),
+                reason: "a foreign key cannot point at a proxy view".to_owned(),
+            }));
+        }
+        list
+    }
+
+    fn removed(&self) -> Vec<RemovedNode> {
+        let renamed: HashMap<&UniqueId, &UniqueId> = self
+            .changes
+            .nodes
+            .iter()
+            .filter_map(|(to, change)| match &change.kind {
+                ChangeKind::Renamed { from } => Some((from, to)),
+                _ => None,
+            })
+            .collect();
+        // A test that went with all that it tested is no news beside that.
+        let removed = self.plan.removed.iter().filter(|removed| {
+            !matches!(removed.unique_id.kind(), ResourceType::Test | ResourceType::UnitTest)
+                || !removed.depended_on.is_empty()
+        });
+        removed
+            .map(|removed| RemovedNode {
+                unique_id: removed.unique_id.clone(),
+                name: removed.unique_id.name().to_owned(),
+                resource_type: removed.resource_type.clone(),
+                still_used_by: removed.referred_by.iter().map(|id| id.name().to_owned()).collect(),
+                renamed_to: renamed.get(&removed.unique_id).map(|to| to.name().to_owned()),
+                disabled: removed.disabled,
+            })
+            .collect()
+    }
+
+    fn impact(&self) -> Impact {
+        let changed: Vec<NodeId> = self
+            .plan
+            .nodes
+            .iter()
+            .filter(|node| matches!(node.why, plan::Why::Changed { .. }))
+            .filter_map(|node| self.graph.id(&node.unique_id))
+            .collect();
+        let mut impact = Impact::default();
+        for id in self.graph.descendants(changed.iter().copied()) {
+            let unique_id = self.graph.unique_id(id);
+            if let Some(exposure) = self.pr.exposures.get(unique_id) {
+                impact.exposures.push(ExposedUse {
+                    unique_id: unique_id.into(),
+                    name: exposure.label.as_deref().unwrap_or(&exposure.name).to_owned(),
+                    kind: exposure.kind.as_deref().map(str::to_owned),
+                    owner: owner_name(exposure.owner.as_ref()),
+                    url: exposure.url.as_deref().map(str::to_owned),
+                });
+            } else if let Some(node) = self.pr.nodes.get(unique_id)
+                && node.resource_type.is_relation()
+                && !changed.contains(&id)
+            {
+                impact.models.push(DownstreamModel {
+                    unique_id: unique_id.into(),
+                    name: node.name.to_string(),
+                    owner: self.owner(node.group.as_deref()),
+                });
+            }
+        }
+        impact.models.sort_by(|a, b| a.name.cmp(&b.name));
+        impact.exposures.sort_by(|a, b| a.name.cmp(&b.name));
+        impact
+    }
+}
+
+fn not_checked(planned: &plan::NotChecked) -> NotChecked {
+    let reason = match &planned.reason {
+        NotCheckedReason::PythonModel => "a Python model needs Python".to_owned(),
+        NotCheckedReason::UnknownMaterialization { materialized } => {
+            format!("premerge does not know the materialization `{materialized}`")
+        }
+        NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it; run `dbt compile`".to_owned(),
+        NotCheckedReason::ParentNotAvailable { parent } => {
+            format!("it reads {}, which is neither built nor in production", parent.name())
+        }
+        NotCheckedReason::MissingParent { parent } => format!("the manifest does not have {parent}, which it reads"),
+        NotCheckedReason::NothingOfItIsBuilt => "nothing that it tests is built".to_owned(),
+        NotCheckedReason::IndirectSelection { mode } => {
+            format!("`indirect_selection: {mode}` leaves it out, though something that it tests is built")
+        }
+        NotCheckedReason::NotSelected => {
+            "--select or --exclude leaves it out, though something that it tests is built".to_owned()
+        }
+        NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
+        NotCheckedReason::FunctionUnsupported => "functions are not made yet; production's is called".to_owned(),
+    };
+    let subject = format!("{} {}", planned.resource_type.replace('_', " "), planned.name);
+    NotChecked { subject, unique_id: Some(planned.unique_id.clone()), reason }
+}
+
+/// Which of the report's rules a remark of the plan comes from.
+fn rule(rule: NoticeRule) -> RuleId {
+    match rule {
+        NoticeRule::ContractBreakingChange => rules::CONTRACT_BREAKING_CHANGE,
+        NoticeRule::SeedNotCompared => rules::SEED_NOT_COMPARED,
+        NoticeRule::BuiltDifferently => rules::BUILT_DIFFERENTLY,
+        NoticeRule::ReadsProduction => rules::READS_PRODUCTION,
+        NoticeRule::StateOld => rules::STATE_OLD,
+        NoticeRule::ManifestPartial => rules::MANIFEST_PARTIAL,
+    }
+}
+
+/// The reasons of a change of a resource of that type.
+pub(super) fn whys(reasons: &[Reason], resource_type: ResourceType) -> Vec<Why> {
+    let text = |reason: &Reason| reason.about(resource_type).replace('`', "");
+    reasons.iter().map(|reason| Why::Changed { kind: reason.kind().into(), text: text(reason) }).collect()
+}
+
+fn first(ids: &[UniqueId]) -> &str {
+    ids.first().map_or("", UniqueId::name)
+}
+
+fn owner_name(owner: Option<&serde_json::Value>) -> Option<String> {
+    let owner = owner?;
+    let text = |key: &str| owner.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    text("name").or_else(|| text("email"))
+}
