@@ -54,7 +54,7 @@ impl Case {
         }
         assert!(said.contains("hint: "), "no remedy: {said}");
         assert!(output.stdout.is_empty());
-        assert!(!self.checkout.project().join("target").exists(), "something was started");
+        assert!(!self.checkout.temporary().exists(), "something was started");
     }
 }
 

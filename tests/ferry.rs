@@ -298,6 +298,7 @@ fn a_killed_run_is_replaced_by_the_next() {
         let mut child = Command::new(env!("CARGO_BIN_EXE_premerge"))
             .args(checkout.check().get_args())
             .env_clear()
+            .env("PREMERGE_CACHE_DIR", common::cache_dir())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -355,7 +356,13 @@ fn of_two_runs_of_one_pull_request_the_newer_counts() {
             let args = args.into_iter().map(|arg| if arg == checkout.report() { report.clone().into() } else { arg });
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"));
             let output = std::process::Stdio::piped;
-            command.args(args).env_clear().env("PREMERGE_LOG", "info").stdout(output()).stderr(output());
+            command
+                .args(args)
+                .env_clear()
+                .env("PREMERGE_CACHE_DIR", common::cache_dir())
+                .env("PREMERGE_LOG", "info")
+                .stdout(output())
+                .stderr(output());
             command.spawn().unwrap()
         };
         let (first, pause) = (child("first.json"), (round % 6) * 40);
@@ -398,7 +405,12 @@ fn two_repositories_with_the_same_number_never_share_a_file() {
         let report = checkout.dir.path().join(repository);
         let args = args.into_iter().map(|arg| if arg == checkout.report() { report.clone().into() } else { arg });
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"));
-        command.args(args).env_clear().env("GITHUB_REPOSITORY", repository).stderr(std::process::Stdio::piped());
+        command
+            .args(args)
+            .env_clear()
+            .env("PREMERGE_CACHE_DIR", common::cache_dir())
+            .env("GITHUB_REPOSITORY", repository)
+            .stderr(std::process::Stdio::piped());
         command.stdout(std::process::Stdio::null()).spawn().unwrap()
     };
     let name = |repository: &str| -> String {
@@ -429,5 +441,32 @@ fn two_repositories_with_the_same_number_never_share_a_file() {
         let output = cleanup.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.matches("dropped premerge_pr_").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn names_and_types_that_rows_may_have_given_are_in_no_comment() {
+    let checkout = Checkout::of("contract_break");
+    let mut manifest = common::read_manifest(&checkout.manifest());
+    let node = &mut manifest["nodes"]["model.ferry.port_directory"];
+    // As `pivot` over rows names columns, and as its type holds values.
+    let sql = node["compiled_code"].as_str().unwrap().replace(
+        "ports.port_name,\n    ports.harbour",
+        "1 as \"jane@example.com\", cast('joe@example.com' as enum('joe@example.com')) as port_name,\n    ports.harbour",
+    );
+    assert!(sql.contains("jane"), "{sql}");
+    node["compiled_code"] = sql.into();
+    let path = checkout.dir.path().join("manifest.json");
+    fs_err::write(&path, manifest.to_string()).unwrap();
+    let mut command = common::premerge();
+    command.current_dir(checkout.dir.path()).args(["check", "--project-dir", "project", "--profiles-dir", "project"]);
+    command.arg("--state").arg(common::fixtures().join("production.manifest.json.gz")).arg("--manifest").arg(&path);
+    command.args(["--pr", "3", "--output", "report.json", "--format", "markdown"]);
+    let output = command.output().unwrap();
+    let (comment, report) = (String::from_utf8(output.stdout).unwrap(), checkout.read_report().to_string());
+    for text in [&comment, &report] {
+        assert!(!text.contains("jane") && !text.contains("joe"), "{text}");
+        assert!(text.contains("1 column that the contract does not declare"), "{text}");
+        assert!(!text.contains(&*checkout.dir.path().to_string_lossy()), "a path of this machine: {text}");
     }
 }

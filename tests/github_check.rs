@@ -129,5 +129,5 @@ async fn a_workflow_that_gives_secrets_to_forks_is_refused() {
     let output = command.env("GITHUB_EVENT_NAME", "pull_request_target").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("pull_request_target"));
-    assert!(!step.checkout.project().join("target").exists(), "nothing was started");
+    assert!(!step.checkout.temporary().exists(), "nothing was started");
 }

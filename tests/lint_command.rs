@@ -371,21 +371,43 @@ fn a_file_over_its_time_is_not_linted_by_name_and_never_green() {
     assert!(out.contains("in 1 file;"), "{out}");
 }
 
+/// The entries of the cache in a folder of premerge's own.
+fn entries(cache: &Path) -> Vec<PathBuf> {
+    let files = fs_err::read_dir(cache.join("lint")).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.file_name().unwrap().len() == 64).collect()
+}
+
 #[test]
-fn results_are_kept_by_content_and_a_broken_cache_does_no_harm() {
-    let dir = project(&[("a.sql", BAD), ("dbt_project.yml", "name: shop\n")]);
-    let first = document(&dir, &["a.sql"]);
-    let cache = dir.path().join("target/premerge/lint");
-    let entries = || fs_err::read_dir(&cache).unwrap().map(|file| file.unwrap().path()).collect::<Vec<PathBuf>>();
-    assert_eq!(entries().len(), 1);
-    // What the cache says is taken: proof that it is read.
-    let kept = fs_err::read_to_string(&entries()[0]).unwrap();
-    fs_err::write(&entries()[0], kept.replace("CP01", "CP09")).unwrap();
-    assert!(codes(&document(&dir, &["a.sql"])).contains(&"2:CP09".to_owned()));
-    fs_err::write(&entries()[0], "{").unwrap();
-    assert_eq!(document(&dir, &["a.sql"]), first);
+fn results_are_kept_by_content_and_nobody_else_s_are_taken() {
+    let (dir, cache) = (project(&[("a.sql", BAD)]), tempfile::tempdir().unwrap());
+    let own = cache.path().to_str().unwrap().to_owned();
+    let linted = || document(&dir, &["--cache-dir", &own, "a.sql"]);
+    let first = linted();
+    assert_eq!(entries(cache.path()).len(), 1);
+    assert_eq!(linted(), first);
+    let entry = entries(cache.path()).remove(0);
+    // An entry without findings, as an author would like to leave one.
+    let json = r#"{"findings": [], "unparsable": null, "unparsable_warns": false, "crashed": 0, "notes": []}"#;
+    let sealed = fs_err::read(&entry).unwrap();
+    for forged in [json.as_bytes().to_vec(), [&sealed[..32], json.as_bytes()].concat(), b"{".to_vec()] {
+        fs_err::write(&entry, forged).unwrap();
+        assert_eq!(linted(), first, "linted anew");
+    }
+    assert_eq!(fs_err::read(&entry).unwrap(), sealed, "and kept again");
     put(dir.path(), ".sqlfluff", &format!("{CONFIG}exclude_rules = CP01\n"));
-    assert!(!codes(&document(&dir, &["a.sql"])).contains(&"2:CP01".to_owned()), "another configuration, another entry");
+    assert!(!codes(&linted()).contains(&"2:CP01".to_owned()), "another configuration, another entry");
+}
+
+#[test]
+fn nothing_is_read_from_or_written_to_the_checkout() {
+    let dir = project(&[("a.sql", BAD), ("dbt_project.yml", "name: shop\n"), ("target/premerge/lint/key", "k")]);
+    let before = document(&dir, &["a.sql"]);
+    assert!(!codes(&before).is_empty());
+    let left: Vec<_> = fs_err::read_dir(dir.path().join("target/premerge/lint")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // A folder in the checkout is no cache, whoever names it.
+    let found = document(&dir, &["--cache-dir", "target/premerge", "a.sql"]);
+    assert_eq!((found, fs_err::read_dir(dir.path().join("target/premerge/lint")).unwrap().count()), (before, 1));
 }
 
 // ---- formats ----

@@ -5,15 +5,59 @@ use serde_json::Value;
 
 use crate::artifacts::Column;
 use crate::sql::Dialect;
+use crate::text::words::count_of;
 use crate::warehouse::{ColumnDef, ColumnType};
 
 /// What differs between the columns that a contract declares and those that the SQL gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The column.
-    pub column: String,
-    /// What is wrong with it. Names and types only, so it may be published.
-    pub what: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Broken {
+    /// Declared columns, each with what is wrong with it.
+    declared: Vec<(String, String)>,
+    /// Columns of the SQL that the contract does not declare.
+    undeclared: Vec<String>,
+}
+
+impl Broken {
+    /// Whether the contract is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.declared.is_empty() && self.undeclared.is_empty()
+    }
+
+    /// For everybody: names that the contract declares, types without arguments, counts. A column that is not declared
+    /// may be named after a row's value (`pivot`), and an argument of a type may be one (`enum`).
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        let mut parts: Vec<String> =
+            self.declared.iter().map(|(column, what)| format!("column `{column}` {what}")).collect();
+        if !self.undeclared.is_empty() {
+            parts.push(format!("{} that the contract does not declare", count_of(self.undeclared.len(), "column")));
+        }
+        parts.join("; ")
+    }
+
+    /// For whoever reads the terminal, where that is more.
+    #[must_use]
+    pub fn in_private(&self) -> Option<String> {
+        (!self.undeclared.is_empty()).then(|| format!("not in the contract: {}", self.undeclared.join(", ")))
+    }
+}
+
+/// A type's name without what stands in brackets: lengths, and the values of an enum.
+fn without_arguments(data_type: &str) -> String {
+    let mut depth = 0_usize;
+    let mut name = String::new();
+    for c in data_type.chars() {
+        match c {
+            '(' | '<' => depth += 1,
+            ')' | '>' => depth = depth.saturating_sub(1),
+            c if depth == 0 => name.push(c),
+            _ => {}
+        }
+    }
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = |c: char| c.is_ascii_alphanumeric() || " _.[]\"".contains(c);
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) { name } else { "another type".to_owned() }
 }
 
 /// The query whose column types are those that the contract declares.
@@ -42,24 +86,29 @@ pub fn actual_query(select: &str) -> String {
 
 /// Compares by name, not by place, as dbt does: the table is then made in the contract's order.
 #[must_use]
-pub fn compare(declared: &[ColumnType], actual: &[ColumnType]) -> Vec<Mismatch> {
-    let mut mismatches = Vec::new();
+pub fn compare(declared: &[ColumnType], actual: &[ColumnType]) -> Broken {
+    let mut broken = Broken::default();
     for column in actual {
         match declared.iter().find(|other| other.name == column.name) {
-            None => mismatches.push(Mismatch { column: column.name.clone(), what: "not in the contract".to_owned() }),
-            Some(other) if other.data_type != column.data_type => mismatches.push(Mismatch {
-                column: column.name.clone(),
-                what: format!("is {} in the SQL, {} in the contract", column.data_type, other.data_type),
-            }),
+            None => broken.undeclared.push(column.name.clone()),
+            Some(other) if other.data_type != column.data_type => {
+                let (is, said) = (without_arguments(&column.data_type), without_arguments(&other.data_type));
+                let what = if is == said {
+                    format!("is {is} in both, with other arguments in the SQL than in the contract")
+                } else {
+                    format!("is {is} in the SQL, {said} in the contract")
+                };
+                broken.declared.push((column.name.clone(), what));
+            }
             Some(_) => {}
         }
     }
     for column in declared {
         if !actual.iter().any(|other| other.name == column.name) {
-            mismatches.push(Mismatch { column: column.name.clone(), what: "not in the SQL".to_owned() });
+            broken.declared.push((column.name.clone(), "not in the SQL".to_owned()));
         }
     }
-    mismatches
+    broken
 }
 
 /// The columns of the `create table`, in the contract's order, and what of the constraints was left out.
@@ -146,13 +195,47 @@ mod tests {
     #[test]
     fn order_does_not_matter_and_every_difference_is_named() {
         let declared = types(&[("a", "INTEGER"), ("b", "VARCHAR"), ("c", "DATE")]);
-        assert_eq!(compare(&declared, &types(&[("c", "DATE"), ("a", "INTEGER"), ("b", "VARCHAR")])), []);
+        assert!(compare(&declared, &types(&[("c", "DATE"), ("a", "INTEGER"), ("b", "VARCHAR")])).is_empty());
         let found = compare(&declared, &types(&[("a", "BIGINT"), ("b", "VARCHAR"), ("d", "DATE")]));
-        let found: Vec<_> = found.iter().map(|m| format!("{} {}", m.column, m.what)).collect();
         assert_eq!(
-            found,
-            ["a is BIGINT in the SQL, INTEGER in the contract", "d not in the contract", "c not in the SQL"]
+            found.in_public(),
+            "column `a` is BIGINT in the SQL, INTEGER in the contract; column `c` not in the SQL; \
+             1 column that the contract does not declare"
         );
+    }
+
+    #[test]
+    fn what_rows_may_have_named_is_counted_and_stays_private() {
+        let declared = types(&[("mood", "VARCHAR"), ("fee", "DECIMAL(10,2)")]);
+        let actual = types(&[
+            ("mood", "ENUM('jane@example.com', 'x) y')[]"),
+            ("fee", "DECIMAL(12,2)"),
+            ("jane@example.com", "BIGINT"),
+            ("joe@example.com", "BIGINT"),
+        ]);
+        let found = compare(&declared, &actual);
+        assert_eq!(
+            found.in_public(),
+            "column `mood` is another type in the SQL, VARCHAR in the contract; column `fee` is DECIMAL in both, with \
+             other arguments in the SQL than in the contract; 2 columns that the contract does not declare"
+        );
+        assert_eq!(found.in_private().as_deref(), Some("not in the contract: jane@example.com, joe@example.com"));
+    }
+
+    #[test]
+    fn a_type_is_named_without_its_arguments() {
+        for (data_type, name) in [
+            ("timestamp(6) with time zone", "timestamp with time zone"),
+            ("DECIMAL(10,2)[]", "DECIMAL[]"),
+            ("STRUCT(\"jane@example.com\" INTEGER)", "STRUCT"),
+            ("ARRAY<STRUCT<a INT64>>", "ARRAY"),
+            ("ENUM('a')", "ENUM"),
+            ("ENUM(')', 'jane')", "another type"),
+            ("'jane'", "another type"),
+            ("", "another type"),
+        ] {
+            assert_eq!(without_arguments(data_type), name, "{data_type}");
+        }
     }
 
     #[test]

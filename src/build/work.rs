@@ -92,13 +92,13 @@ async fn compare(session: &mut Session, select: &Select, declared: &str) -> Resu
         Failure { message: "the contract declares a type that the warehouse does not know".to_owned(), ..error.into() }
     })?;
     let actual = session.columns_of(&contract::actual_query(&select.sql)).await?;
-    let mismatches = contract::compare(&declared, &actual);
-    if mismatches.is_empty() {
+    let broken = contract::compare(&declared, &actual);
+    if broken.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> = mismatches.iter().map(|m| format!("column `{}` {}", m.column, m.what)).collect();
     Err(Failure {
+        detail: broken.in_private(),
         remedy: Some("make the SQL and the contract's columns agree in name and data_type".to_owned()),
-        ..Failure::refused(format!("the contract is broken: {}", list.join("; ")))
+        ..Failure::refused(format!("the contract is broken: {}", broken.in_public()))
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::signals::signals;
-use super::{CommandError, Io, ci, limits, runtime};
+use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::config::{Env, ProjectArgs, Settings};
 use crate::text::words::count_of;
 use crate::warehouse::{
@@ -56,7 +56,7 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     };
     let limits = limits(&settings);
     let project_dir = &settings.project_dir;
-    let temp_dir = project_dir.join("target/premerge");
+    let temp_dir = temp_dir(&settings, &target)?;
     // A server shows all its schemas to one connection; each DuckDB file has its own.
     let schemas = warehouse::schemas_in_files(&target, &temp_dir).unwrap_or_else(|| vec![String::new()]);
     let mut failed = 0_usize;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommandError, Io, ci, limits, runtime};
+use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::artifacts::ManifestFile;
 use crate::config::{ProjectArgs, Settings, mask_variables};
 use crate::text::words::count;
@@ -38,7 +38,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         schemas.extend(manifest.sources.values().filter_map(|source| source.schema.as_deref()).map(str::to_owned));
     }
     let schemas: Vec<String> = schemas.into_iter().collect();
-    let temp_dir = settings.project_dir.join("target/premerge");
+    let temp_dir = temp_dir(&settings, &target)?;
     let context = OpenContext {
         project_dir: &settings.project_dir,
         schema: "premerge_debug",

@@ -3,6 +3,7 @@
 mod comparison;
 mod error;
 mod io;
+mod output;
 mod progress;
 mod recorded;
 mod signals;
@@ -18,9 +19,11 @@ pub mod plan;
 pub mod publish;
 pub mod render;
 
-use crate::config::{Env, Settings};
+use std::path::PathBuf;
+
+use crate::config::{Env, Settings, Target};
 use crate::publish::detect::{Ci, detect};
-use crate::warehouse::Limits;
+use crate::warehouse::{self, Limits};
 pub use error::CommandError;
 pub use io::Io;
 
@@ -33,6 +36,11 @@ pub(crate) fn ci(env: &Env) -> Result<Ci, CommandError> {
 pub(crate) fn limits(settings: &Settings) -> Limits {
     let limits = Limits::default();
     Limits { statement: settings.statement_limit().unwrap_or(limits.statement), ..limits }
+}
+
+/// Where temporary databases are; nowhere for an engine with a server.
+pub(crate) fn temp_dir(settings: &Settings, target: &Target) -> Result<PathBuf, CommandError> {
+    Ok(if warehouse::keeps_files(target) { settings.temp_dir()? } else { PathBuf::new() })
 }
 
 /// The runtime of a command that waits for a warehouse or a forge.

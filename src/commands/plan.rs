@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::check::gate_in_words;
 use super::comparison::{ManifestFiles, Planned, Wanted, compare_and_plan};
+use super::output::write_whole;
 use super::recorded::RecordedFiles;
 use super::{CommandError, Io, ci, state_age};
 use crate::config::{ManifestArgs, ManifestSettings, ProjectArgs, SelectionArgs, Settings, WithoutNumber, git};
@@ -111,7 +112,8 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
 fn write(args: &PlanArgs, plan: &Plan, io: &mut Io<'_>) -> std::io::Result<()> {
     let json = || serde_json::to_string_pretty(plan).map(|text| text + "\n").map_err(std::io::Error::from);
     if let Some(path) = &args.output {
-        fs_err::write(io.env.cwd.join(path), json()?)?;
+        let text = json()?;
+        write_whole(&io.env.cwd.join(path), |file| file.write_all(text.as_bytes()))?;
     }
     match args.format {
         PlanFormat::Text => render_text(plan, WIDTH, io.out),

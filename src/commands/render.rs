@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::output::write_whole;
 use crate::report::{Report, json, markdown, terminal};
 
 /// Arguments of `premerge render`.
@@ -82,11 +83,7 @@ pub fn read_report(path: &Path) -> Result<Report, ReportFileError> {
 pub fn run(args: &RenderArgs, colours: bool, out: &mut dyn Write) -> Result<(), ReportFileError> {
     let report = read_report(&args.report)?;
     match &args.output {
-        Some(path) => {
-            let mut file = io::BufWriter::new(fs_err::File::create(path)?);
-            args.format.write(&report, false, &mut file)?;
-            file.flush()?;
-        }
+        Some(path) => write_whole(path, |file| args.format.write(&report, false, file))?,
         None => args.format.write(&report, colours, out)?,
     }
     Ok(())

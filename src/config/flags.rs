@@ -32,6 +32,10 @@ pub struct ProjectArgs {
     /// commit where git has it
     #[arg(long, value_name = "FILE", env = "PREMERGE_TRUSTED_CONFIG")]
     pub(crate) trusted_config: Option<PathBuf>,
+    /// Folder of premerge's own, outside of the checkout: results of lint, and DuckDB's temporary databases [default:
+    /// premerge in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "PREMERGE_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
 }
 
 /// Which manifests.

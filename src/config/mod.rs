@@ -9,6 +9,7 @@ mod flags;
 pub(crate) mod git;
 mod jinja;
 mod lint;
+mod own_folder;
 mod profile;
 mod schema;
 mod secret;
@@ -24,6 +25,7 @@ pub use flags::{ChangeRules, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
+pub use own_folder::refuse_strange_file;
 pub use profile::{ProfileQuery, Target};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};

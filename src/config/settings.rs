@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::git::{self, AtCommit};
+use super::own_folder;
 use super::{
     AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProjectArgs,
     RunArgs, SelectionArgs, Target,
@@ -69,6 +71,7 @@ pub struct Settings {
     pub gate: Gate,
     env: Env,
     flags: ProjectArgs,
+    checkout: Checkout,
     file: ConfigFile,
 }
 
@@ -157,24 +160,24 @@ impl Settings {
                     let remedy = Some("name a file that the job puts outside of the checkout".to_owned());
                     return Err(ConfigError::Flag { message, remedy });
                 }
-                Ok((trusted.display().to_string(), ConfigFile::read(&trusted, true)?))
+                Ok(("the trusted settings".to_owned(), ConfigFile::read(&trusted, true)?))
             }
-            (None, Checkout::PullRequest { bases, .. }) if is_theirs => at_base(&path, bases),
-            (None, _) => {
-                return Ok(Self { project_dir, gate: Gate::Own, env: env.clone(), flags: flags.clone(), file });
-            }
+            (None, Checkout::PullRequest { bases, .. }) if is_theirs => at_base(&path, bases).map_err(Some),
+            (None, _) => Err(None),
         };
         let (gate, file) = match trusted {
+            Err(None) => (Gate::Own, file),
             Ok((source, trusted)) => {
                 let differs = file.gate_keys_unlike(&trusted);
                 (Gate::Trusted { source, differs }, file.gated_by(trusted))
             }
-            Err(why) => {
+            Err(Some(why)) => {
                 let sets = file.gate_keys_unlike(&ConfigFile::default());
                 (Gate::PullRequest { why, sets }, file)
             }
         };
-        Ok(Self { project_dir, gate, env: env.clone(), flags: flags.clone(), file })
+        let (env, flags, checkout) = (env.clone(), flags.clone(), checkout.clone());
+        Ok(Self { project_dir, gate, env, flags, checkout, file })
     }
 
     /// The target that the flags and the project choose, as dbt chooses.
@@ -254,6 +257,59 @@ impl Settings {
         self.named(flag).unwrap_or_else(|| self.project_dir.join("target/manifest.json"))
     }
 
+    /// Folder of results that lint keeps between runs; `None` where there is no place for them.
+    #[must_use]
+    pub fn lint_cache(&self) -> Option<PathBuf> {
+        own_folder::make(&self.cache_dir().ok()?, &["lint"]).ok()
+    }
+
+    /// Folder of the temporary databases of this project's folder, for an engine without a server.
+    ///
+    /// # Errors
+    /// When there is no place for it outside of the checkout, or somebody else may write there.
+    pub fn temp_dir(&self) -> Result<PathBuf, ConfigError> {
+        let whole = fs_err::canonicalize(&self.project_dir).unwrap_or_else(|_| self.project_dir.clone());
+        let hash = Sha256::digest(whole.as_os_str().as_encoded_bytes());
+        let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        own_folder::make(&self.cache_dir()?, &["projects", &hash]).map_err(|message| ConfigError::Flag {
+            message,
+            remedy: Some("name another folder with --cache-dir".to_owned()),
+        })
+    }
+
+    /// The folder that is premerge's alone; it need not be there yet.
+    fn cache_dir(&self) -> Result<PathBuf, ConfigError> {
+        let remedy = Some("name a folder outside of the checkout with --cache-dir".to_owned());
+        let variable = |name: &str| self.env.get(name).map(|folder| self.env.cwd.join(folder));
+        let users = || {
+            let home = || variable("HOME").map(|home| home.join(".cache"));
+            variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA")).or_else(home)
+        };
+        let given = self.named(self.flags.cache_dir.as_deref());
+        let Some(folder) = given.or_else(|| users().map(|folder| folder.join("premerge"))) else {
+            let message = "no folder for premerge's own files: HOME is not set".to_owned();
+            return Err(ConfigError::Flag { message, remedy });
+        };
+        let folder = self.env.path(&folder);
+        // What of it is not there yet lies below what is.
+        let there = folder.ancestors().find(|part| part.exists()).unwrap_or(&folder);
+        let there = fs_err::canonicalize(there).unwrap_or_else(|_| there.to_owned());
+        let project = fs_err::canonicalize(&self.project_dir).unwrap_or_else(|_| self.project_dir.clone());
+        let in_project = folder.starts_with(&self.project_dir) || there.starts_with(project);
+        let in_root = match &self.checkout {
+            Checkout::Own | Checkout::PullRequest { root: None, .. } => false,
+            Checkout::PullRequest { root: Some(root), .. } => {
+                let whole = fs_err::canonicalize(root).unwrap_or_else(|_| root.clone());
+                folder.starts_with(root) || there.starts_with(whole)
+            }
+        };
+        if in_project || in_root {
+            let message = format!("{} is in the checkout, where a pull request can leave files", folder.display());
+            return Err(ConfigError::Flag { message, remedy });
+        }
+        Ok(folder)
+    }
+
     /// Which tests of the built nodes run.
     #[must_use]
     pub fn indirect_selection(&self, flags: &SelectionArgs) -> IndirectSelection {
@@ -297,6 +353,11 @@ impl Settings {
         }
         if flag.is_none() {
             self.refuse_schema_of_others(&pattern, &name, pull_request)?;
+        }
+        // An engine without a server names a file after it.
+        if name.contains(['/', '\\', '\0']) || name.starts_with('.') {
+            let message = format!("`{}` cannot be a schema name: it would be a path", name.escape_debug());
+            return Err(ConfigError::Flag { message, remedy: None });
         }
         Ok(SchemaName { name, by_default })
     }
@@ -485,6 +546,46 @@ mod tests {
         let own = open(folder.path(), &[], &theirs(folder.path())).unwrap();
         let error = own.schema(None, Some(12), WithoutNumber::Refused).unwrap_err().to_string();
         assert!(error.contains("one name for every pull request"), "{error}");
+    }
+
+    #[test]
+    fn nothing_of_premerge_s_own_is_in_the_checkout() {
+        let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let project = root.path().join("dbt");
+        fs_err::create_dir(&project).unwrap();
+        let temp_dir = |vars: &[(&str, &Path)], args: &[&str], checkout: &Checkout| {
+            let vars = vars.iter().map(|(name, path)| (*name, path.to_string_lossy()));
+            let flags = Flags::parse_from(std::iter::once("x").chain(args.iter().copied())).project;
+            Settings::open(&flags, &Env::new(vars, project.clone()), checkout).unwrap().temp_dir()
+        };
+        let (home, theirs) = (("HOME", other.path()), theirs(root.path()));
+        let found = temp_dir(&[home], &[], &theirs).unwrap();
+        assert!(found.starts_with(other.path().join(".cache/premerge/projects")), "{found:?}");
+        let cache = other.path().join("c");
+        let found = temp_dir(&[home, ("XDG_CACHE_HOME", &cache)], &[], &theirs).unwrap();
+        assert!(found.starts_with(cache.join("premerge")), "{found:?}");
+        assert!(temp_dir(&[], &[], &theirs).unwrap_err().to_string().contains("HOME is not set"));
+        for args in [["--cache-dir", "target/premerge"], ["--cache-dir", "../cache"]] {
+            let error = temp_dir(&[home], &args, &theirs).unwrap_err().to_string();
+            assert!(error.contains("is in the checkout"), "{error}");
+        }
+        assert!(temp_dir(&[home], &["--cache-dir", "../cache"], &Checkout::Own).is_ok(), "beside the project");
+        assert!(temp_dir(&[home], &["--cache-dir", "x"], &Checkout::Own).is_err());
+        #[cfg(unix)]
+        {
+            let link = other.path().join("link");
+            std::os::unix::fs::symlink(&project, &link).unwrap();
+            let into = link.join("x").to_string_lossy().into_owned();
+            assert!(temp_dir(&[home], &["--cache-dir", &into], &Checkout::Own).is_err(), "a link into the checkout");
+        }
+    }
+
+    #[test]
+    fn a_schema_s_name_is_no_path() {
+        let settings = open(tempfile::tempdir().unwrap().path(), &[], &Checkout::Own).unwrap();
+        for name in ["../x", "a/b", "..", "a\\b", "a\0"] {
+            assert!(settings.schema(Some(name), None, WithoutNumber::Refused).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Default for Limits {
     }
 }
 
+/// Whether the target's engine keeps temporary schemas in files, having no server.
+#[must_use]
+pub fn keeps_files(target: &Target) -> bool {
+    target.adapter == "duckdb"
+}
+
 /// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its
 /// name. Empty for engines with a server, where one connection sees all.
 #[must_use]

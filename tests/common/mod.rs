@@ -123,7 +123,8 @@ impl Checkout {
 
     /// The file of the temporary schema.
     pub fn temporary(&self) -> PathBuf {
-        self.project().join(format!("target/premerge/ferry_premerge_pr_{}.duckdb", self.number))
+        let name = format!("ferry_premerge_pr_{}.duckdb", self.number);
+        temporary_folder(&self.project()).join(name)
     }
 
     /// `premerge check` of this pull request, in an environment that holds nothing of the developer's.
@@ -157,8 +158,22 @@ pub fn premerge() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::cargo_bin("premerge").unwrap();
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nonexistent");
     // The fixtures' manifests are of one day, and no test depends on the clock.
-    command.env("PREMERGE_STATE_MAX_AGE_HOURS", "0");
+    command.env("PREMERGE_STATE_MAX_AGE_HOURS", "0").env("PREMERGE_CACHE_DIR", cache_dir());
     command
+}
+
+/// The folder of premerge's own, for all runs of the test binary.
+pub fn cache_dir() -> &'static Path {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    MADE.get_or_init(|| tempfile::tempdir().unwrap()).path()
+}
+
+/// Where the temporary databases of a project are.
+pub fn temporary_folder(project: &Path) -> PathBuf {
+    let folder = project.canonicalize().unwrap();
+    let hash = <sha2::Sha256 as sha2::Digest>::digest(folder.as_os_str().as_encoded_bytes());
+    let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    cache_dir().join("projects").join(hash)
 }
 
 pub fn copy(from: &Path, to: &Path) {

@@ -145,7 +145,7 @@ impl Checkout {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", "/nonexistent")
+            .env("HOME", self.dir.path())
             .current_dir(self.dir.path())
             .arg(subcommand)
             .arg("--project-dir")

@@ -45,7 +45,7 @@ fn tables_have_the_physical_form_that_dbt_gives_them() {
     // Built anew, and in the place of what is there.
     for at_start in ["drop", "replace", "replace"] {
         let mut check = Command::new(env!("CARGO_BIN_EXE_premerge"));
-        check.env_clear().env("HOME", "/nonexistent").env("FERRY_PG_PORT", server.port.to_string());
+        check.env_clear().env("HOME", dir.path()).env("FERRY_PG_PORT", server.port.to_string());
         check.current_dir(dir.path()).arg("check").stdin(Stdio::null());
         check.arg("--project-dir").arg(&project).arg("--profiles-dir").arg(&project).args(["--pr", "9"]);
         check.arg("--state").arg(fixtures.join("production.manifest.json.gz"));

@@ -1,7 +1,6 @@
 //! The part of the job that talks to the warehouse.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,8 +72,7 @@ impl Job<'_> {
         let settings = self.settings;
         let owner = self.owner(draft);
         let own = owner.own_schema().filter(|_| settings.schema_by_default);
-        let temp_dir = settings.project_dir.join("target/premerge");
-        let files = warehouse::schemas_in_files(&settings.target, &temp_dir);
+        let files = warehouse::schemas_in_files(&settings.target, &settings.temp_dir);
         let mut name = settings.schema.clone();
         if let (Some(own), Some(files)) = (&own, &files)
             && files.contains(own)
@@ -82,7 +80,7 @@ impl Job<'_> {
             name.clone_from(own);
         }
         let (session, schema) = loop {
-            let warehouse = self.warehouse(&name, &temp_dir, &owner)?;
+            let warehouse = self.warehouse(&name, &owner)?;
             place.warehouse = Some(Arc::clone(&warehouse));
             let other = own.as_ref().filter(|own| **own != name);
             let mut session = match warehouse.connect().await {
@@ -126,12 +124,12 @@ impl Job<'_> {
     }
 
     /// The warehouse for a temporary schema of that name.
-    fn warehouse(&self, name: &str, temp_dir: &Path, owner: &Owner) -> Result<Arc<dyn Warehouse>, CommandError> {
+    fn warehouse(&self, name: &str, owner: &Owner) -> Result<Arc<dyn Warehouse>, CommandError> {
         let (plan, settings) = (self.plan, self.settings);
         let context = OpenContext {
             project_dir: &settings.project_dir,
             schema: name,
-            temp_dir,
+            temp_dir: &settings.temp_dir,
             env: self.env,
             limits: settings.limits,
             run: Some(owner),

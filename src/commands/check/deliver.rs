@@ -1,30 +1,24 @@
 //! The report brought to everybody who waits for it.
 
-use std::io::Write;
-
 use serde_json::Value;
 
 use super::args::CheckArgs;
+use crate::commands::output::write_whole;
 use crate::commands::publish::{self, token};
 use crate::commands::{CommandError, Io, runtime};
-use crate::config::mask_variables;
+use crate::config::{Env, mask_variables};
 use crate::publish::detect::Ci;
 use crate::publish::write_to_ci;
 use crate::report::{Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
 pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
-    let masked = without_secrets(report);
+    let masked = for_others(report, &io.env);
     let report = masked.as_ref().unwrap_or(report);
     let unwritten = |what: &str, source| CommandError::Write { what: what.to_owned(), source };
     if let Some(path) = &args.output {
         let path = io.env.cwd.join(path);
-        let write = || -> std::io::Result<()> {
-            let mut file = std::io::BufWriter::new(fs_err::File::create(&path)?);
-            json::write(report, &mut file)?;
-            file.flush()
-        };
-        write().map_err(|source| unwritten("the report", source))?;
+        write_whole(&path, |file| json::write(report, file)).map_err(|source| unwritten("the report", source))?;
     }
     let path = args.output.as_deref();
     let told = if comments(args, ci, io) {
@@ -43,7 +37,7 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
     // Outside CI somebody looks at a terminal and sees the progress there.
     if ci.event.is_some() && comments(args, ci, io) {
-        let masked = without_secrets(report);
+        let masked = for_others(report, &io.env);
         let report = masked.as_ref().unwrap_or(report);
         let token = token(&|name| io.env.get(name).map(str::to_owned));
         // What goes wrong here goes wrong again at the end, and is said then.
@@ -52,34 +46,50 @@ pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'
     Ok(())
 }
 
-/// The report with secrets masked, `None` when there are none in it. Texts of the warehouse are masked where they
-/// come in; this is for names, as of a database that only a secret variable tells.
-fn without_secrets(report: &Report) -> Option<Report> {
+/// The report with secrets masked and without the machine's own paths; `None` when there are none in it. Texts of the
+/// warehouse are masked where they come in; this is for names, as of a database that only a secret variable tells, and
+/// for messages of the system, which name files in full.
+fn for_others(report: &Report, env: &Env) -> Option<Report> {
     let mut document = serde_json::to_value(report).ok()?;
-    if !mask_texts(&mut document) {
+    if !change_texts(&mut document, &|text| without_folders(&mask_variables(text), env)) {
         return None;
     }
     json::read(&serde_json::to_vec(&document).ok()?).ok()
 }
 
-/// Whether anything was masked.
-fn mask_texts(value: &mut Value) -> bool {
+/// Whether any text was changed.
+fn change_texts(value: &mut Value, change: &dyn Fn(&str) -> String) -> bool {
+    let all = |values: &mut dyn Iterator<Item = &mut Value>| {
+        // All of them, also behind one that was changed.
+        values.fold(false, |changed, value| change_texts(value, change) | changed)
+    };
     match value {
         Value::String(text) => {
-            let masked = mask_variables(text).into_owned();
-            let changed = masked != *text;
-            *text = masked;
+            let new = change(text);
+            let changed = new != *text;
+            *text = new;
             changed
         }
-        Value::Array(items) => mask_all(items),
-        Value::Object(map) => mask_all(map.values_mut()),
+        Value::Array(items) => all(&mut items.iter_mut()),
+        Value::Object(map) => all(&mut map.values_mut()),
         _ => false,
     }
 }
 
-/// All of them, also behind one in which something was.
-fn mask_all<'v>(values: impl IntoIterator<Item = &'v mut Value>) -> bool {
-    values.into_iter().fold(false, |masked, value| mask_texts(value) | masked)
+/// A text without the folders in which files of this machine are: what is below stays.
+fn without_folders(text: &str, env: &Env) -> String {
+    let variables = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "RUNNER_TEMP", "TMPDIR", "HOME"];
+    let folders = variables.iter().filter_map(|name| env.get(name)).map(str::to_owned);
+    let mut folders: Vec<String> = folders.chain([env.cwd.to_string_lossy().into_owned()]).collect();
+    let canonical = |folder: &String| fs_err::canonicalize(folder).ok().map(|path| path.to_string_lossy().into_owned());
+    folders.extend(folders.iter().filter_map(canonical).collect::<Vec<_>>());
+    folders.iter_mut().for_each(|folder| *folder = folder.trim_end_matches(['/', '\\']).to_owned());
+    // The root of everything, and what is too short to be a path of somebody's own.
+    folders.retain(|folder| folder.len() > 4 && folder.contains(['/', '\\']));
+    folders.sort_by_key(|folder| std::cmp::Reverse(folder.len()));
+    folders.iter().fold(text.to_owned(), |text, folder| {
+        text.replace(&format!("{folder}/"), "").replace(&format!("{folder}\\"), "")
+    })
 }
 
 /// A comment is wanted in CI, and elsewhere where repository and token say where it goes.
@@ -92,7 +102,7 @@ fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Env, ProfileQuery, Target};
+    use crate::config::{ProfileQuery, Target};
 
     #[test]
     fn texts_of_a_document_are_masked_and_nothing_else() {
@@ -102,8 +112,22 @@ mod tests {
         let env = Env::new([("DBT_ENV_SECRET_DB", "hushdb-yx"), ("DBT_ENV_SECRET_PORT", "64873")], dir.path().into());
         Target::find(&ProfileQuery::default(), &env).unwrap();
         let mut document = serde_json::json!({"rows": 64873, "names": ["hushdb-yx.s", "64873"], "a": {"b": "c"}});
-        assert!(mask_texts(&mut document));
+        let mask = |text: &str| mask_variables(text).into_owned();
+        assert!(change_texts(&mut document, &mask));
         assert_eq!(document, serde_json::json!({"rows": 64873, "names": ["***.s", "***"], "a": {"b": "c"}}));
-        assert!(!mask_texts(&mut document));
+        assert!(!change_texts(&mut document, &mask));
+    }
+
+    #[test]
+    fn no_folder_of_the_machine_is_named() {
+        let env = Env::new([("HOME", "/home/runner"), ("GITHUB_WORKSPACE", "/home/runner/work/shop/shop")], "/".into());
+        for (text, shown) in [
+            ("could not read `/home/runner/work/shop/shop/seeds/a.csv`: x", "could not read `seeds/a.csv`: x"),
+            ("/home/runner/.cache/premerge/lint", ".cache/premerge/lint"),
+            ("https://github.com/home/runner is no path", "https://github.com/home/runner is no path"),
+            ("models/a.sql and and/or", "models/a.sql and and/or"),
+        ] {
+            assert_eq!(without_folders(text, &env), shown);
+        }
     }
 }

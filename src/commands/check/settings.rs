@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::args::CheckArgs;
-use crate::commands::{CommandError, limits};
+use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RunSettings, Target};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -36,6 +36,10 @@ pub(super) struct Settings {
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
     pub(super) lint: LintConfig,
+    /// Where lint keeps results.
+    pub(super) lint_cache: Option<PathBuf>,
+    /// Where an engine without a server keeps temporary databases.
+    pub(super) temp_dir: PathBuf,
 }
 
 impl Settings {
@@ -72,6 +76,8 @@ impl Settings {
             expires_at,
             limits: limits(&settings),
             lint: settings.lint().clone(),
+            lint_cache: settings.lint_cache(),
+            temp_dir: temp_dir(&settings, &target)?,
             gate: settings.gate,
             project_dir: settings.project_dir,
             target,

@@ -65,6 +65,8 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         "--output".as_ref(),
         report.as_os_str(),
         "--no-comment".as_ref(),
+        "--cache-dir".as_ref(),
+        folder.join("cache").as_os_str(),
     ]);
     // Neither the caller's settings nor the CI it may run in are part of the demo.
     let env = Env::new(io.env.get("NO_COLOR").map(|value| ("NO_COLOR", value)), folder.clone());
@@ -90,7 +92,7 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
          production.manifest.json.gz      production's manifest\n  \
          prs/demo/                        the pull request: its change and its manifest\n  \
          project/ferry.duckdb             production's database, which was only read\n  \
-         project/target/premerge/         the temporary schema ({temporary})",
+         cache/                           the temporary schema ({temporary})",
         done.verdict().icon(),
         done.verdict().words(),
         done.verdict().exit_code(),

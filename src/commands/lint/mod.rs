@@ -71,7 +71,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         // On files, all of them is what a linter is asked for.
         scope: if state.is_none() { Scope::All } else { scope },
         without_configuration: config.style == StyleSwitch::Always || args.dialect.is_some(),
-        ..options(&config, &project_dir, io)
+        ..options(&config, &project_dir, settings.lint_cache(), io)
     };
     if config.style == StyleSwitch::Never {
         outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
@@ -114,7 +114,12 @@ pub(super) fn project_rules(
 }
 
 /// What style rules depend on, from `premerge.yml` and the environment.
-pub(super) fn options(config: &LintConfig, project_dir: &std::path::Path, io: &Io<'_>) -> StyleOptions {
+pub(super) fn options(
+    config: &LintConfig,
+    project_dir: &std::path::Path,
+    cache: Option<std::path::PathBuf>,
+    io: &Io<'_>,
+) -> StyleOptions {
     let home = io.env.get("HOME").or_else(|| io.env.get("USERPROFILE"));
     StyleOptions {
         project_dir: project_dir.to_owned(),
@@ -127,15 +132,9 @@ pub(super) fn options(config: &LintConfig, project_dir: &std::path::Path, io: &I
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         time_limit: std::time::Duration::from_secs(config.time_limit.unwrap_or(TIME_LIMIT).max(1)),
         without_configuration: config.style == StyleSwitch::Always,
-        cache: cache(project_dir),
+        cache,
         fix: false,
     }
-}
-
-/// Where results are kept. Only dbt's own `target` folder is ours to write to.
-fn cache(project_dir: &std::path::Path) -> Option<std::path::PathBuf> {
-    let is_project = project_dir.join("dbt_project.yml").is_file() || project_dir.join("target").is_dir();
-    is_project.then(|| project_dir.join("target/premerge/lint"))
 }
 
 fn severity(configured: LintSeverity) -> Severity {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use super::columns::{Columns, columns};
+use super::columns::{Columns, bare, columns};
 use super::pm016_target_dependent::target_readers;
 use super::tokens::Tokens;
 use super::tree::Tree;
@@ -143,6 +143,19 @@ impl<'m> Model<'m> {
     /// The author's line that a place in the rendered text comes from: where a macro wrote it, that of its call.
     pub(super) fn caused(&self, line: u64, column: u64) -> Option<usize> {
         self.text.as_ref()?.causing_line(line, column)
+    }
+
+    /// Whether the author wrote this name, in the model's own text or as a documented column. What a macro wrote may be a
+    /// row's value: `dbt_utils.pivot` names columns after them.
+    pub(super) fn names(&self, name: &str) -> bool {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let (text, name) = (self.node.raw_code.get().to_lowercase(), name.to_lowercase());
+        let whole = |(at, _): (usize, &str)| {
+            let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+            !before.ends_with(word) && !after.starts_with(word)
+        };
+        let documented = || self.node.columns().values().any(|column| bare(&column.name).eq_ignore_ascii_case(&name));
+        !name.is_empty() && (text.match_indices(name.as_str()).any(whole) || documented())
     }
 
     /// What the last `select` gives; nothing known where the SQL is no tree.

@@ -11,6 +11,12 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     let mut seen = HashSet::new();
     let mut said = HashSet::new();
     let mut again = |key: &String| !seen.insert(key.clone()) && said.insert(key.clone());
-    let message = |shown| Hit::model(format!("two columns are named `{shown}`"));
+    let message = |shown: String| {
+        Hit::model(if model.names(&shown) {
+            format!("two columns are named `{shown}`")
+        } else {
+            "two columns have one name, which a macro writes".to_owned()
+        })
+    };
     model.columns().names.into_iter().filter(|name| again(&name.key)).map(|name| message(name.shown)).collect()
 }

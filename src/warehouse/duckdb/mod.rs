@@ -19,7 +19,7 @@ use ::duckdb::{Config, Connection};
 use async_trait::async_trait;
 
 use super::{FaultClass, Meeting, OpenContext, OpenError, Session, Traits, Warehouse, WarehouseError};
-use crate::config::Target;
+use crate::config::{Target, refuse_strange_file};
 use crate::sql::Dialect;
 use fault::classify;
 pub use fresh::create_database;
@@ -86,6 +86,9 @@ impl DuckDb {
         }
         if let Some(folder) = self.temp_file.parent() {
             fs_err::create_dir_all(folder).map_err(|_| ::duckdb::Error::InvalidPath(folder.to_owned()))?;
+        }
+        for file in [self.temp_file.clone(), self.temp_file.with_extension("duckdb.wal")] {
+            refuse_strange_file(&file).map_err(|_| ::duckdb::Error::InvalidPath(file))?;
         }
         // The oldest storage format, so that any DuckDB client can open what was built.
         connection.execute_batch(&format!(
