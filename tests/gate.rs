@@ -145,12 +145,29 @@ fn what_changes_lint_is_listed() {
 
 #[test]
 fn a_comment_that_silences_a_file_is_listed() {
+    let (_, report) = edited(|node| {
+        node["raw_code"] = json!(format!("-- noqa: disable=all\n{}", node["raw_code"].as_str().unwrap()));
+    });
+    let [(severity, message)] = said(&report).try_into().unwrap();
+    assert!(severity == "warning" && message.contains("`noqa: disable=all`"), "{message}");
+}
+
+#[test]
+fn a_name_of_the_register_s_is_an_error() {
+    let (code, report) = edited(|node| node["alias"] = json!("_Premerge_runs"));
+    assert_eq!((code, report["verdict"].as_str()), (Some(1), Some("failed")));
+    let findings = report["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["rule"] == "reserved-name").unwrap();
+    assert_eq!(found["severity"], "error");
+}
+
+/// Exit code and report of a check whose manifest has one model of the project changed so.
+fn edited(change: impl FnOnce(&mut Value)) -> (Option<i32>, Value) {
     let checkout = Checkout::of("new_column");
     let mut manifest = common::read_manifest(&checkout.manifest());
     let nodes = manifest["nodes"].as_object_mut().unwrap();
     let own = |node: &&mut Value| node["resource_type"] == "model" && node["package_name"] == "ferry";
-    let node = nodes.values_mut().find(own).unwrap();
-    node["raw_code"] = json!(format!("-- noqa: disable=all\n{}", node["raw_code"].as_str().unwrap()));
+    change(nodes.values_mut().find(own).unwrap());
     let path = checkout.dir.path().join("manifest.json");
     fs_err::write(&path, manifest.to_string()).unwrap();
     let mut command = common::premerge();
@@ -159,9 +176,7 @@ fn a_comment_that_silences_a_file_is_listed() {
     command.arg("--manifest").arg(&path).args(["--pr", "3", "--output", "report.json"]);
     let output = command.output().unwrap();
     assert!(checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found = said(&checkout.read_report());
-    let [(severity, message)] = found.try_into().unwrap();
-    assert!(severity == "warning" && message.contains("`noqa: disable=all`"), "{message}");
+    (output.status.code(), checkout.read_report())
 }
 
 #[test]

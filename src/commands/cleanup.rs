@@ -22,7 +22,7 @@ Examples:
   premerge cleanup --expired              every night
   premerge cleanup --expired --dry-run    what that would drop
 
-A schema without premerge's register is never touched, whatever its name.")]
+A schema that premerge did not make and mark is never touched, whatever its name and whatever is in it.")]
 pub struct CleanupArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
@@ -161,8 +161,13 @@ async fn clean(
     let mut session = warehouse.connect().await?;
     let finding = async |session: &mut Session| KeptSchema::find(warehouse, session).await;
     let (found, unreadable) = session.begin().until(stopped.clone(), finding).await?;
-    let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
     let mut lines: Vec<_> = unreadable.iter().map(unread).collect();
+    let timeless = found.iter().filter(|kept| wanted.pull_request.is_none() && kept.expires_at.is_none());
+    lines.extend(timeless.map(|kept| {
+        let why = "its register holds no expiry that can be read; name its pull request with --pr";
+        Line::bad(format!("not dropped: {}: {why}", kept.name()))
+    }));
+    let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
     let repositories: BTreeSet<&str> = found.iter().map(|kept| kept.owner().repository.as_str()).collect();
     if let Some(number) = wanted.pull_request
         && repositories.len() > 1

@@ -146,6 +146,8 @@ own_rules! {
     STATE_OLD = "state-old",
     /// The pull request changes what decides whether it passes: premerge.yml, sqlfluff's settings, a `noqa` of a whole file.
     GATE_CHANGED = "gate-changed",
+    /// A relation is called as premerge's own are.
+    RESERVED_NAME = "reserved-name",
     /// A node that others changed, and that the pull request's change reads, cannot be built.
     NOT_YOURS_FAILED = "not-yours-failed",
     /// The engine or the profile lacks something that the project may use.

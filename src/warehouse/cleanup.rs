@@ -12,7 +12,7 @@ pub struct KeptSchema {
     schema: TempSchema,
     /// Relations that its runs made or were about to make.
     pub relations: usize,
-    /// When clean-up may drop it; `None` when the register does not say, which means at once.
+    /// When clean-up may drop it; `None` when the register does not say it so that it can be read.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -37,7 +37,7 @@ pub enum Dropped {
 }
 
 impl KeptSchema {
-    /// Every schema of the warehouse that holds a register; apart from them those whose register could not be
+    /// Every schema of the warehouse that premerge made and that holds its register; apart from them those whose register could not be
     /// read, of which it is not known whose they are.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl KeptSchema {
     /// Whether it may be dropped at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|expires_at| expires_at <= now)
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
     /// Takes it from its runs, ends their statements, and drops what the register names.

@@ -46,7 +46,8 @@ pub(super) enum Listed<'a> {
     Schema { database: Option<&'a str>, schema: &'a str },
     /// All relations in a schema.
     Relations { database: Option<&'a str>, schema: &'a str },
-    /// The schemas in which a table of this name is, and that may be written to.
+    /// The schemas in which a table of this name is, and that premerge made: a server's bear its mark, and in an engine
+    /// without a server they are in the one file that may be written to.
     SchemasWith { table: &'a str },
 }
 

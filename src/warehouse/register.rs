@@ -11,6 +11,12 @@ pub(super) const RUNS: &str = "_premerge_runs";
 /// Every relation about to be made, one row each.
 pub(super) const OBJECTS: &str = "_premerge_objects";
 
+/// The mark of a schema that premerge made, which a server shows beside it. A model can have the register's name and
+/// columns; no statement that dbt builds a model with can make this.
+pub(super) const MARK: &str = "temporary schema, made by premerge and dropped by `premerge cleanup`";
+/// The constraint of [`RUNS`] that bears the mark where schemas have no comments.
+pub(super) const MARKED: &str = "premerge";
+
 /// What stands in the place of the run that took the schema over when clean-up did.
 pub(super) const CLEAN_UP: &str = "cleanup";
 

@@ -355,14 +355,16 @@ impl TempSchema {
     }
 
     async fn check_owner(&self, session: &mut Session) -> Result<(), GuardError> {
+        // A model can be called as the register is, and have its columns.
+        let made = session.schemas_with(RUNS).await.map_err(|error| self.fail(error))?;
+        if !made.contains(&self.name) {
+            return Err(GuardError::NotOurs { schema: self.name.clone() });
+        }
         let sql = Register::of(self).read_runs(&["repository", "project", "pull_request"]);
         let runs = match session.read(&sql).await {
             Ok(runs) => runs,
             Err(error) if error.class == FaultClass::Permission => {
-                let registered = session.schemas_with(RUNS).await.map_err(|error| self.fail(error))?;
-                let schema = self.name.clone();
-                let there = registered.contains(&schema);
-                return Err(if there { GuardError::Unreadable { schema } } else { GuardError::NotOurs { schema } });
+                return Err(GuardError::Unreadable { schema: self.name.clone() });
             }
             Err(error)
                 if matches!(
@@ -433,7 +435,11 @@ impl TempSchema {
     /// What the register names.
     pub(super) async fn registered_objects(&self, session: &mut Session) -> Result<Vec<String>, WarehouseError> {
         match session.read(&Register::of(self).read_objects()).await {
-            Ok(objects) => Ok(objects.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()),
+            Ok(objects) => {
+                let names = objects.rows.into_iter().filter_map(|row| row.into_iter().next()?);
+                // The register goes with the schema and not before.
+                Ok(names.filter(|name| ![RUNS, OBJECTS].contains(&name.to_lowercase().as_str())).collect())
+            }
             // The earlier run was killed before it registered anything.
             Err(error) if error.class == FaultClass::MissingRelation => Ok(Vec::new()),
             Err(error) => Err(error),

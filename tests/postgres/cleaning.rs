@@ -194,14 +194,8 @@ fn schemas_that_are_named_elsewhere_are_not_dropped() {
     assert!(run(checkout.check()).status.success());
     let made = checkout.schema();
     for name in ["copied", "ci"] {
-        ROUGH.sql(
-            "ferry",
-            &format!(
-                "create schema {name} authorization ci; create table {name}._premerge_runs as table {made}._premerge_runs; \
-                 create table {name}._premerge_objects as table {made}._premerge_objects; \
-                 alter table {name}._premerge_runs owner to ci; alter table {name}._premerge_objects owner to ci"
-            ),
-        );
+        copy_register(&made, name);
+        mark(&made, name);
     }
     let listed = run_with(&checkout, &["--expired", "--dry-run"]);
     let cleaned = run_with(&checkout, &["--expired"]);
@@ -216,6 +210,62 @@ fn schemas_that_are_named_elsewhere_are_not_dropped() {
         assert!(text.contains(&format!("{did} {made}")), "{text}");
     }
     assert_eq!((left.as_str(), ours(&ROUGH, "ferry").as_str()), ("4", ""));
+}
+
+/// What models called as the register is would come to.
+fn copy_register(made: &str, name: &str) {
+    ROUGH.sql(
+        "ferry",
+        &format!(
+            "create schema {name} authorization ci; create table {name}._premerge_runs as table {made}._premerge_runs; \
+             create table {name}._premerge_objects as table {made}._premerge_objects; \
+             alter table {name}._premerge_runs owner to ci; alter table {name}._premerge_objects owner to ci"
+        ),
+    );
+}
+
+/// Gives a schema the mark of another.
+fn mark(made: &str, name: &str) {
+    let sql = format!("select obj_description('{made}'::regnamespace, 'pg_namespace')");
+    let mark = ROUGH.value("ferry", &sql);
+    assert!(mark.contains("made by premerge"), "{mark}");
+    ROUGH.sql("ferry", &format!("comment on schema {name} is '{mark}'"));
+}
+
+/// Models can have the names and the columns of the register; the mark they cannot make, and a time that cannot be read
+/// has not come.
+#[test]
+fn what_looks_like_a_register_is_none() {
+    let _turn = turn();
+    let checkout = Checkout::with_settings("new_column", ROUGH.port, "expire_after_hours: 0\n");
+    assert!(run(checkout.check()).status.success());
+    let made = checkout.schema();
+    copy_register(&made, "forged");
+    ROUGH.sql("ferry", "create table forged.precious as select 1 as a; alter table forged.precious owner to ci");
+    ROUGH.sql("ferry", "insert into forged._premerge_objects values ('r', 'precious')");
+    let left = || ROUGH.value("ferry", "select count(*) from pg_tables where schemaname = 'forged'");
+    let cleaned = run_with(&checkout, &["--expired"]);
+    let after_expired = left();
+    // A run does not take it for its own either.
+    let mut taking = checkout.check();
+    taking.args(["--schema", "forged"]);
+    let taken = run(taking);
+    assert!(run(checkout.check()).status.success());
+    mark(&made, "forged");
+    ROUGH.sql("ferry", "update forged._premerge_runs set expires_at = 'soon'");
+    let timeless = run_with(&checkout, &["--expired"]);
+    let after_timeless = left();
+    ROUGH.sql("ferry", "drop schema forged cascade");
+
+    assert_eq!(cleaned.status.code(), Some(0), "{}", said(&cleaned));
+    assert!(said(&cleaned).contains(&format!("dropped {made}")) && !said(&cleaned).contains("forged"));
+    assert_eq!(after_expired, "3");
+    assert_eq!(taken.status.code(), Some(2), "{}", said(&taken));
+    assert!(said(&taken).contains("premerge did not make it"), "{}", said(&taken));
+    assert_eq!(timeless.status.code(), Some(3), "{}", said(&timeless));
+    assert!(said(&timeless).contains("not dropped: forged: its register holds no expiry"), "{}", said(&timeless));
+    assert_eq!(after_timeless, "3");
+    assert_eq!(ours(&ROUGH, "ferry"), "");
 }
 
 #[cfg(unix)]

@@ -12,6 +12,9 @@ use crate::config::{Checkout, Gate, StyleSwitch, git};
 use crate::publish::detect::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 
+/// How names begin that are premerge's own.
+const RESERVED: &str = "_premerge_";
+
 /// Files that are named one by one; of more, the rest is counted.
 const NAMED: usize = 10;
 
@@ -25,6 +28,7 @@ const ALSO_OF_SQLFLUFF: [&str; 4] = ["**/pyproject.toml", "**/setup.cfg", "**/to
 pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<Finding> {
     let project = pr.metadata.project_name.as_deref().unwrap_or("project");
     let mut findings: Vec<Finding> = of_premerge(&settings.gate, project).into_iter().collect();
+    findings.extend(reserved(pr));
     if settings.lint.style != StyleSwitch::Never {
         findings.extend(of_sqlfluff(settings, ci, project));
         findings.extend(silenced(before, pr, project));
@@ -46,6 +50,20 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
             Some(format!("the pull request's own premerge.yml sets {} of its gate, because {why}", listed(sets)))
         }
     }
+}
+
+/// Names that are premerge's own in every temporary schema: a relation of the project must not look like the register.
+fn reserved(pr: &Manifest<'_>) -> impl Iterator<Item = Finding> {
+    let is_reserved = |node: &&Node<'_>| {
+        let alias = node.alias.as_deref().unwrap_or(&node.name);
+        node.resource_type.is_relation() && alias.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
+    };
+    pr.nodes.values().filter(is_reserved).map(|node| {
+        let message = format!("names that begin with `{RESERVED}` are those of premerge's register");
+        Finding::at(Severity::Error, rules::RESERVED_NAME, Place::file(node.original_file_path.as_ref()), message)
+            .with_node(node.unique_id.as_ref())
+            .with_remedy("give it another alias")
+    })
 }
 
 fn of_premerge(gate: &Gate, project: &str) -> Option<Finding> {

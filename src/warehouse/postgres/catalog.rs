@@ -7,6 +7,7 @@ use super::session::PgSession;
 use super::statement::{self, RelationKind};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Listed, Under};
+use crate::warehouse::register::{MARK, MARKED};
 use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
 use crate::warehouse::{FaultClass, TempRelation, WarehouseError, Write, Written};
 
@@ -111,8 +112,17 @@ impl PgSession {
                 literal(schema)
             ),
             Listed::SchemasWith { table } => {
+                let mark = literal(MARK);
+                let marked = match self.dialect() {
+                    Dialect::Redshift => format!(
+                        "exists (select 1 from pg_catalog.pg_constraint k join pg_catalog.pg_description d \
+                         on d.objoid = k.oid where k.conrelid = c.oid and k.conname = {} and d.description = {mark})",
+                        literal(MARKED)
+                    ),
+                    _ => format!("pg_catalog.obj_description(n.oid, 'pg_namespace') = {mark}"),
+                };
                 format!(
-                    "select n.nspname {of_class} where c.relname = {} and c.relkind = 'r' order by 1",
+                    "select n.nspname {of_class} where c.relname = {} and c.relkind = 'r' and {marked} order by 1",
                     literal(table)
                 )
             }

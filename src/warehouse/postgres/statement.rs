@@ -2,6 +2,7 @@
 
 use super::physical;
 use crate::sql::Dialect;
+use crate::warehouse::register::{MARK, MARKED, RUNS};
 use crate::warehouse::{RelationConfigs, TempRelation, Write, statement};
 
 /// What the guard of a superseded run fails with; it stands in the server's message.
@@ -24,7 +25,14 @@ impl Rendered {
 pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
     match write {
         // Names of schemas have one part: a database in front is a syntax error.
-        Write::CreateSchema { schema } => Rendered::of(vec![format!("create schema {}", dialect.quote(schema.name()))]),
+        Write::CreateSchema { schema } => {
+            let name = dialect.quote(schema.name());
+            let mut statements = vec![format!("create schema {name}")];
+            if dialect == Dialect::Postgres {
+                statements.push(format!("comment on schema {name} is {}", dialect.literal(MARK)));
+            }
+            Rendered::of(statements)
+        }
         // Without `cascade`: what others made in it, or on top of it, is not ours to drop.
         Write::DropSchema { schema } => {
             let registers = schema.register_tables();
@@ -53,7 +61,17 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         }
         Write::Seed { at, seed } => Rendered::of(vec![statement::seed_table(at, &seed.columns)]),
         Write::Drop { .. } => Rendered::of(Vec::new()),
-        Write::Register { at, columns, rows } => Rendered::of(statement::register(at, columns, rows, dialect)),
+        Write::Register { at, columns, rows } => {
+            let mut statements = statement::register(at, columns, rows, dialect);
+            // Redshift has no comments on schemas. Runs are written so when the schema is made, and not again.
+            if dialect == Dialect::Redshift && at.name().identifier == RUNS {
+                let (table, name) = (at.sql(), dialect.quote(MARKED));
+                let of = format!("alter table {table} add constraint {name} unique ({})", dialect.quote("run_id"));
+                let says = format!("comment on constraint {name} on {table} is {}", dialect.literal(MARK));
+                statements.splice(1..1, [of, says]);
+            }
+            Rendered::of(statements)
+        }
         Write::Bookkeeping { sql, .. } => Rendered::of(vec![sql.0.clone()]),
     }
 }
