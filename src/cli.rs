@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, CommandError, Io};
 use crate::config::{Env, Masked, mask};
-use crate::publish::LogWriter;
+use crate::publish::{LogWriter, ci};
 
 /// The gate a dbt pull request passes before it is merged.
 ///
@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
     let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
     let env = Env::of_process();
     // Not locked: the log and the progress bar write from other threads.
-    let (mut out, mut err): (Box<dyn Write>, Box<dyn Write>) = if env.get("GITHUB_ACTIONS").is_some() {
+    let (mut out, mut err): (Box<dyn Write>, Box<dyn Write>) = if ci::log_dialect(&env).obeys() {
         (Box::new(LogWriter::new(stdout)), Box::new(Masked(LogWriter::new(stderr))))
     } else {
         (Box::new(stdout), Box::new(Masked(stderr)))
@@ -141,9 +141,7 @@ fn render(args: &commands::render::RenderArgs, io: &mut Io<'_>) -> Result<u8, Co
 }
 
 fn publish(args: &commands::publish::PublishArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let env = io.env.clone();
-    let lookup = |name: &str| env.get(name).map(str::to_owned);
-    commands::runtime()?.block_on(commands::publish::run(args, &lookup, io.log))?;
+    commands::runtime()?.block_on(commands::publish::run(args, &io.env, io.log))?;
     Ok(0)
 }
 

@@ -76,3 +76,35 @@ fn the_search_would_find_a_use_against_the_flow() {
     let words: Vec<_> = found.iter().map(|(_, word)| word.as_str()).collect();
     assert_eq!(words, ["sql", "publish", "report"]);
 }
+
+/// How names of variables begin that CI systems and forges set.
+const OF_CI: [&str; 8] = ["GITHUB_", "GITLAB_", "CI_", "CIRCLE", "TF_BUILD", "SYSTEM_", "BUILD_", "BITBUCKET_"];
+
+/// Lines of a file, before its tests, that name a variable of a CI system.
+fn variables_of_ci(text: &str) -> Vec<usize> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let names = |line: &str| {
+        let line = line.split("//").next().unwrap_or_default();
+        line.contains("\"CI\"") || OF_CI.iter().any(|name| line.contains(&format!("\"{name}")))
+    };
+    (1..).zip(code.lines()).filter(|(_, line)| names(line)).map(|(number, _)| number).collect()
+}
+
+#[test]
+fn variables_of_ci_are_read_in_one_place() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let (mut found, mut elsewhere) = (0, Vec::new());
+    for file in files {
+        for line in variables_of_ci(&fs_err::read_to_string(&file).unwrap()) {
+            // Tokens are a forge's, whichever system runs the job.
+            if file.starts_with("src/publish/ci") || file == Path::new("src/publish/forge.rs") {
+                found += 1;
+            } else {
+                elsewhere.push(format!("{}:{line}", file.display()));
+            }
+        }
+    }
+    assert!(found > 20, "the search finds them at all, not {found}");
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}

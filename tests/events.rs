@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use premerge::publish::detect::{Ci, DetectError, detect};
+use premerge::config::Env;
+use premerge::publish::ci::{Ci, DetectError, detect};
 use serde_json::Value;
 
 /// GitHub's example payloads of one event.
@@ -26,12 +27,8 @@ fn detected(event: &str, payload: &Value) -> Result<Ci, DetectError> {
     let path = folder.path().join("event.json");
     fs_err::write(&path, payload.to_string()).expect("a file");
     let path = path.display().to_string();
-    detect(&|name| match name {
-        "GITHUB_ACTIONS" => Some("true".to_owned()),
-        "GITHUB_EVENT_NAME" => Some(event.to_owned()),
-        "GITHUB_EVENT_PATH" => Some(path.clone()),
-        _ => None,
-    })
+    let vars = [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", event), ("GITHUB_EVENT_PATH", path.as_str())];
+    detect(&Env::new(vars, folder.path().to_owned()))
 }
 
 fn text<'v>(payload: &'v Value, pointer: &str) -> Option<&'v str> {

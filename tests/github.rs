@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bench::PullRequest;
 use middleman::{Fate, Middleman, Request};
 use premerge::commands::publish;
+use premerge::config::Env;
 use premerge::publish::github::{GitHub, Patience, Settings};
 use premerge::publish::{Forge, Posted, PublishError, Token};
 use premerge::report::{Report, markdown};
@@ -226,20 +227,21 @@ async fn second_stage(github: &Middleman, pull_request: &PullRequest, head: &str
     fs_err::write(path("report.json"), document).expect("a file");
     let event = json!({"workflow_run": {"head_sha": head, "pull_requests": []}});
     fs_err::write(path("event.json"), event.to_string()).expect("a file");
-    let environment = |name: &str| {
-        Some(match name {
-            "GITHUB_ACTIONS" => "true".to_owned(),
-            "GITHUB_EVENT_NAME" => "workflow_run".to_owned(),
-            "GITHUB_EVENT_PATH" => path("event.json").display().to_string(),
-            "GITHUB_REPOSITORY" => pull_request.repository.clone(),
-            "GITHUB_API_URL" => github.address().to_owned(),
-            "GITHUB_RUN_ID" => "77".to_owned(),
-            "GITHUB_STEP_SUMMARY" => path("summary").display().to_string(),
-            "GITHUB_OUTPUT" => path("outputs").display().to_string(),
-            "GITHUB_TOKEN" => "gate-token".to_owned(),
-            _ => return None,
-        })
-    };
+    let file = |name: &str| path(name).display().to_string();
+    let environment = Env::new(
+        [
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_EVENT_NAME", "workflow_run".to_owned()),
+            ("GITHUB_EVENT_PATH", file("event.json")),
+            ("GITHUB_REPOSITORY", pull_request.repository.clone()),
+            ("GITHUB_API_URL", github.address().to_owned()),
+            ("GITHUB_RUN_ID", "77".to_owned()),
+            ("GITHUB_STEP_SUMMARY", file("summary")),
+            ("GITHUB_OUTPUT", file("outputs")),
+            ("GITHUB_TOKEN", "gate-token".to_owned()),
+        ],
+        folder.path().to_owned(),
+    );
     let args = publish::PublishArgs { report: path("report.json"), pr: None, repository: None };
     let mut log = Vec::new();
     let posted = publish::run(&args, &environment, &mut log).await;
@@ -462,11 +464,11 @@ async fn an_enterprise_server_s_path_is_kept() {
 async fn a_comment_that_cannot_be_posted_costs_neither_summary_nor_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let github = fake(|_, _| Fate::Say(401, "", json!({"message": "Bad credentials"}).to_string()));
-    let ci = premerge::publish::detect::Ci {
+    let ci = premerge::publish::ci::Ci {
         api_url: Some(github.address().to_owned()),
         step_summary: Some(folder.path().join("summary")),
         outputs: Some(folder.path().join("outputs")),
-        annotations: true,
+        log: premerge::publish::ci::LogDialect::Actions,
         ..Default::default()
     };
     let report = Report::conclude(sample::worked_example());

@@ -50,7 +50,7 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         pull_request: args.pull_request(&io.env)?,
         project: settings.project_name()?,
         // As `check` records it.
-        repository: ci.repository.or_else(|| io.env.get("GITHUB_REPOSITORY").map(str::to_owned)),
+        repository: ci.repository,
         now: Timestamp::now(),
         protected: Protected::new(settings.protected_schemas(&target)),
     };

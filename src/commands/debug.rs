@@ -8,6 +8,7 @@ use clap::Args;
 use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::artifacts::ManifestFile;
 use crate::config::{ProjectArgs, Settings, mask_variables};
+use crate::publish::ci::Ci;
 use crate::text::words::count;
 use crate::warehouse::{self, OpenContext, Privileges, Warehouse, WarehouseError, grants};
 
@@ -27,7 +28,8 @@ pub struct DebugArgs {
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.
 pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let settings = Settings::open(&args.project, &io.env, &ci(&io.env)?.checkout(None))?;
+    let ci = ci(&io.env)?;
+    let settings = Settings::open(&args.project, &io.env, &ci.checkout(None))?;
     let target = settings.target()?;
     let mut schemas: BTreeSet<String> = target.schema.clone().into_iter().collect();
     if let Some(state) = &args.state {
@@ -49,6 +51,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     };
     let warehouse = warehouse::open(&target, context)?;
     let mut page = Page::default();
+    page.ci(&ci);
     page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
     let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
     // Afterwards, because how the connection came about is one of them.
@@ -149,6 +152,17 @@ struct Page {
 }
 
 impl Page {
+    /// What CI says; nothing on a laptop.
+    fn ci(&mut self, ci: &Ci) {
+        let Some(system) = ci.system else { return };
+        let missing = |what: &str, flag: &str| format!("no {what} (pass {flag})");
+        let number = ci.pull_request.map(|number| format!("pull request {number}"));
+        let number = number.unwrap_or_else(|| missing("pull request", "--pr"));
+        let repository = ci.repository.clone().unwrap_or_else(|| "no repository".to_owned());
+        let head = ci.head.as_deref().map_or_else(|| "no head commit".to_owned(), |head| format!("head {head}"));
+        self.good(format!("{}: {number} of {repository}, {head}", system.name()));
+    }
+
     fn good(&mut self, line: String) {
         self.text.push_str(&format!("ok       {line}\n"));
     }

@@ -22,14 +22,14 @@ pub mod render;
 use std::path::PathBuf;
 
 use crate::config::{Env, Settings, Target};
-use crate::publish::detect::{Ci, detect};
+use crate::publish::ci::{Ci, detect};
 use crate::warehouse::{self, Limits};
 pub use error::CommandError;
 pub use io::Io;
 
 /// What CI says about the run.
 pub(crate) fn ci(env: &Env) -> Result<Ci, CommandError> {
-    detect(&|name| env.get(name).map(str::to_owned)).map_err(|error| CommandError::Usage(error.to_string()))
+    detect(env).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 /// Times after which something is given up.

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::render::{ReportFileError, read_report};
-use crate::publish::detect::{self, Ci, DetectError};
-use crate::publish::github::{GitHub, Settings};
-use crate::publish::{Forge, Posted, PublishError, Token, write_to_ci};
+use crate::config::Env;
+use crate::publish::ci::{self, Ci, DetectError};
+use crate::publish::{ForgeKind, Posted, PublishError, Token, forge, write_to_ci};
 use crate::report::{Report, Verdict};
 use crate::text::escape;
 
@@ -62,10 +62,10 @@ impl PublishCommandError {
     }
 }
 
-/// The token of the environment: ours first, then the one that Actions users pass.
+/// The token for the forge of `ci`, GitHub where it says none.
 #[must_use]
-pub fn token(env: detect::Env<'_>) -> Option<Token> {
-    ["PREMERGE_GITHUB_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| env(name).and_then(Token::new))
+pub fn token(ci: &Ci, env: &Env) -> Option<Token> {
+    ci.forge.unwrap_or(ForgeKind::GitHub).token(env)
 }
 
 /// Brings a fresh report to CI: the comment where there is a pull request and a token, then summary, outputs and
@@ -114,17 +114,17 @@ pub async fn comment(
 }
 
 async fn upsert(report: &Report, ci: &Ci, token: Token) -> Result<Posted, PublishError> {
-    GitHub::new(&Settings::new(ci, &report.facts, token)?)?.upsert(report).await
+    forge::open(ci, &report.facts, token)?.upsert(report).await
 }
 
 /// Publishes a saved report. `log` is the job's log, past any [`LogWriter`](crate::publish::LogWriter).
 ///
 /// # Errors
 /// When the report, the environment or the forge does not allow it.
-pub async fn run(args: &PublishArgs, env: detect::Env<'_>, log: &mut dyn Write) -> Result<Posted, PublishCommandError> {
-    let mut ci = detect::detect(env)?;
+pub async fn run(args: &PublishArgs, env: &Env, log: &mut dyn Write) -> Result<Posted, PublishCommandError> {
+    let mut ci = ci::detect(env)?;
     let report = readdressed(read_report(&args.report)?, args, &mut ci)?;
-    let token = token(env).ok_or(PublishCommandError::NoToken)?;
+    let token = token(&ci, env).ok_or(PublishCommandError::NoToken)?;
     let posted = upsert(&report, &ci, token).await?;
     write_to_ci(&report, &ci, Some(&posted), Some(&args.report), log)?;
     Ok(posted)
@@ -192,13 +192,9 @@ mod tests {
 
     #[test]
     fn the_first_token_that_is_not_empty_is_used() {
-        let env = |name: &str| match name {
-            "PREMERGE_GITHUB_TOKEN" => Some(String::new()),
-            "GITHUB_TOKEN" => Some("ghs_x".to_owned()),
-            _ => None,
-        };
-        assert!(token(&env).is_some());
-        assert!(token(&|_| None).is_none());
+        let env = |vars: &[(&str, &str)]| Env::new(vars.iter().copied(), PathBuf::from("/"));
+        assert!(token(&Ci::default(), &env(&[("PREMERGE_GITHUB_TOKEN", ""), ("GITHUB_TOKEN", "ghs_x")])).is_some());
+        assert!(token(&Ci::default(), &env(&[])).is_none());
         assert!(PublishCommandError::NoToken.to_string().contains("${{ github.token }}"));
     }
 }

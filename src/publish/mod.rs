@@ -6,7 +6,8 @@
 
 pub mod actions; // GitHub Actions: job summary, outputs, annotations
 mod attempts;
-pub mod detect; // which CI, which pull request, which commit
+pub mod ci; // which CI, which pull request, which commit: one file a system
+pub mod forge; // which code host
 pub mod github; // GitHub and GitHub Enterprise Server
 mod log;
 mod token;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use crate::report::{Report, markdown};
 use crate::text::escape;
 
+pub use forge::ForgeKind;
 pub use log::LogWriter;
 pub use token::Token;
 
@@ -140,7 +142,7 @@ pub enum PublishError {
 /// When one of CI's files cannot be written.
 pub fn write_to_ci(
     report: &Report,
-    ci: &detect::Ci,
+    ci: &ci::Ci,
     posted: Option<&Posted>,
     report_path: Option<&Path>,
     log: &mut dyn Write,
@@ -161,7 +163,7 @@ pub fn write_to_ci(
         ];
         actions::append_outputs(path, &outputs)?;
     }
-    if ci.annotations {
+    if ci.log == ci::LogDialect::Actions {
         actions::annotate(report, log)?;
     }
     Ok(())

@@ -46,6 +46,8 @@ commit;
 /* premerge tag */ begin;
 create schema "pr_1";
 create table if not exists "ferry"."pr_1"."_premerge_runs" ("repository" varchar(1024), "project" varchar(1024), "pull_request" varchar(1024), "commit_sha" varchar(1024), "run_id" varchar(1024), "who" varchar(1024), "session_tag" varchar(1024), "started_at" varchar(1024), "heartbeat_at" varchar(1024), "expires_at" varchar(1024), "ended_at" varchar(1024), "superseded_by" varchar(1024));
+alter table "ferry"."pr_1"."_premerge_runs" add constraint "premerge" unique ("run_id");
+comment on constraint "premerge" on "ferry"."pr_1"."_premerge_runs" is 'temporary schema, made by premerge and dropped by `premerge cleanup`';
 insert into "ferry"."pr_1"."_premerge_runs" values ('harbour/ferry', 'ferry', '1', 'c0ffee', 'r1', 'tests', 'premerge tag', 'TIME', 'TIME', 'TIME', null, null);
 commit;
 

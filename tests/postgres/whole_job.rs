@@ -211,7 +211,7 @@ pub fn only_the_temporary_schemas_were_written_to(log: &str) {
     }
     statements.extend(current);
     let target = regex::Regex::new(
-        r#"(?mi)^\s*(?:create (?:unlogged )?(?:table|view)(?: if not exists)?|insert into|update|delete from|copy|drop (?:table|view)(?: if exists)?|create (?:unique )?index on|lock table|create schema|drop schema if exists|truncate|alter|grant|merge into|comment on)\s+((?:"[^"]+"|[^\s(]+))(?:\.("[^"]+"))?"#,
+        r#"(?mi)^\s*(?:create (?:unlogged )?(?:table|view)(?: if not exists)?|insert into|update|delete from|copy|drop (?:table|view)(?: if exists)?|create (?:unique )?index on|lock table|create schema|drop schema if exists|truncate|alter table|alter|grant|merge into|comment on schema|comment on constraint "[^"]+" on|comment on)\s+((?:"[^"]+"|[^\s(]+))(?:\.("[^"]+"))?"#,
     )
     .unwrap();
     for statement in &statements {

@@ -15,6 +15,7 @@ use crate::commands::CommandError;
 use crate::commands::signals::signals;
 use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
+use crate::publish::ci::Ci;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
 use crate::text::escape;
 use crate::warehouse::{
@@ -31,6 +32,7 @@ pub(super) struct Job<'a> {
     pub(super) state: &'a Manifest<'a>,
     pub(super) pr: &'a Manifest<'a>,
     pub(super) began: Began,
+    pub(super) ci: &'a Ci,
     pub(super) env: &'a Env,
 }
 
@@ -242,7 +244,7 @@ impl Job<'_> {
             pull_request: facts.pull_request,
             commit: facts.commit.clone(),
             run: run_id(self.began.at),
-            who: who(self.env),
+            who: who(self.ci, self.env),
             // With all digits, so that times sort as text.
             started_at: format!("{:.9}", self.began.at),
             expires_at: self.settings.expires_at.to_string(),

@@ -4,16 +4,17 @@ use serde_json::Value;
 
 use super::args::CheckArgs;
 use crate::commands::output::write_whole;
-use crate::commands::publish::{self, token};
+use crate::commands::publish;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::{Env, mask_variables};
-use crate::publish::detect::Ci;
-use crate::publish::write_to_ci;
+use crate::publish::ci::Ci;
+use crate::publish::ci::System;
+use crate::publish::{ForgeKind, write_to_ci};
 use crate::report::{Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
 pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
-    let masked = for_others(report, &io.env);
+    let masked = for_others(report, ci, &io.env);
     let report = masked.as_ref().unwrap_or(report);
     let unwritten = |what: &str, source| CommandError::Write { what: what.to_owned(), source };
     if let Some(path) = &args.output {
@@ -22,7 +23,7 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
     }
     let path = args.output.as_deref();
     let told = if comments(args, ci, io) {
-        let token = token(&|name| io.env.get(name).map(str::to_owned));
+        let token = publish::token(ci, &io.env);
         runtime()?.block_on(publish::deliver(report, ci, token, path, io.log)).map(|_| ())
     } else {
         write_to_ci(report, ci, None, path, io.log)
@@ -36,10 +37,10 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
 /// Says on the pull request that a run has begun, so that nobody merges on the last run's word.
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
     // Outside CI somebody looks at a terminal and sees the progress there.
-    if ci.event.is_some() && comments(args, ci, io) {
-        let masked = for_others(report, &io.env);
+    if ci.system.is_some() && comments(args, ci, io) {
+        let masked = for_others(report, ci, &io.env);
         let report = masked.as_ref().unwrap_or(report);
-        let token = token(&|name| io.env.get(name).map(str::to_owned));
+        let token = publish::token(ci, &io.env);
         // What goes wrong here goes wrong again at the end, and is said then.
         let _ = runtime()?.block_on(publish::comment(report, ci, token, &mut std::io::sink()));
     }
@@ -49,9 +50,9 @@ pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'
 /// The report with secrets masked and without the machine's own paths; `None` when there are none in it. Texts of the
 /// warehouse are masked where they come in; this is for names, as of a database that only a secret variable tells, and
 /// for messages of the system, which name files in full.
-fn for_others(report: &Report, env: &Env) -> Option<Report> {
+fn for_others(report: &Report, ci: &Ci, env: &Env) -> Option<Report> {
     let mut document = serde_json::to_value(report).ok()?;
-    if !change_texts(&mut document, &|text| without_folders(&mask_variables(text), env)) {
+    if !change_texts(&mut document, &|text| without_folders(&mask_variables(text), ci, env)) {
         return None;
     }
     json::read(&serde_json::to_vec(&document).ok()?).ok()
@@ -77,10 +78,10 @@ fn change_texts(value: &mut Value, change: &dyn Fn(&str) -> String) -> bool {
 }
 
 /// A text without the folders in which files of this machine are: what is below stays.
-fn without_folders(text: &str, env: &Env) -> String {
-    let variables = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "RUNNER_TEMP", "TMPDIR", "HOME"];
-    let folders = variables.iter().filter_map(|name| env.get(name)).map(str::to_owned);
-    let mut folders: Vec<String> = folders.chain([env.cwd.to_string_lossy().into_owned()]).collect();
+fn without_folders(text: &str, ci: &Ci, env: &Env) -> String {
+    let users = ["TMPDIR", "HOME"].iter().filter_map(|name| env.get(name)).map(str::to_owned);
+    let known = ci.workspace.iter().chain([&env.cwd]).map(|folder| folder.to_string_lossy().into_owned());
+    let mut folders: Vec<String> = users.chain(known).collect();
     let canonical = |folder: &String| fs_err::canonicalize(folder).ok().map(|path| path.to_string_lossy().into_owned());
     folders.extend(folders.iter().filter_map(canonical).collect::<Vec<_>>());
     folders.iter_mut().for_each(|folder| *folder = folder.trim_end_matches(['/', '\\']).to_owned());
@@ -92,11 +93,11 @@ fn without_folders(text: &str, env: &Env) -> String {
     })
 }
 
-/// A comment is wanted in CI, and elsewhere where repository and token say where it goes.
+/// A comment is wanted in the forge's own CI, and elsewhere where repository and token say where it goes.
 fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
-    let elsewhere =
-        io.env.get("GITHUB_REPOSITORY").is_some() && token(&|name| io.env.get(name).map(str::to_owned)).is_some();
-    !args.no_comment && (ci.event.is_some() || elsewhere)
+    let at_home = ci.system == Some(System::GitHubActions);
+    let takes_comments = ci.forge.is_some_and(ForgeKind::takes_comments);
+    !args.no_comment && takes_comments && (at_home || publish::token(ci, &io.env).is_some())
 }
 
 #[cfg(test)]
@@ -120,14 +121,15 @@ mod tests {
 
     #[test]
     fn no_folder_of_the_machine_is_named() {
-        let env = Env::new([("HOME", "/home/runner"), ("GITHUB_WORKSPACE", "/home/runner/work/shop/shop")], "/".into());
+        let env = Env::new([("HOME", "/home/runner")], "/".into());
+        let ci = Ci { workspace: Some("/home/runner/work/shop/shop".into()), ..Ci::default() };
         for (text, shown) in [
             ("could not read `/home/runner/work/shop/shop/seeds/a.csv`: x", "could not read `seeds/a.csv`: x"),
             ("/home/runner/.cache/premerge/lint", ".cache/premerge/lint"),
             ("https://github.com/home/runner is no path", "https://github.com/home/runner is no path"),
             ("models/a.sql and and/or", "models/a.sql and and/or"),
         ] {
-            assert_eq!(without_folders(text, &env), shown);
+            assert_eq!(without_folders(text, &ci, &env), shown);
         }
     }
 }

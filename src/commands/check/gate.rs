@@ -9,7 +9,7 @@ use regex::Regex;
 use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
 use crate::config::{Checkout, Gate, StyleSwitch, git};
-use crate::publish::detect::Ci;
+use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 
 /// How names begin that are premerge's own.
@@ -56,11 +56,12 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
 fn reserved(pr: &Manifest<'_>) -> impl Iterator<Item = Finding> {
     let is_reserved = |node: &&Node<'_>| {
         let alias = node.alias.as_deref().unwrap_or(&node.name);
-        node.resource_type.is_relation() && alias.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
+        node.resource_type.is_relation()
+            && alias.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
     };
     pr.nodes.values().filter(is_reserved).map(|node| {
         let message = format!("names that begin with `{RESERVED}` are those of premerge's register");
-        Finding::at(Severity::Error, rules::RESERVED_NAME, Place::file(node.original_file_path.as_ref()), message)
+        Finding::at(Severity::Error, rules::RESERVED_NAME, Location::file(node.original_file_path.as_ref()), message)
             .with_node(node.unique_id.as_ref())
             .with_remedy("give it another alias")
     })

@@ -12,7 +12,7 @@ use crate::commands::recorded::RecordedFiles;
 use crate::commands::state_age as state;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::git;
-use crate::publish::detect::Ci;
+use crate::publish::ci::Ci;
 use crate::report::{Draft, Facts, Planned as Gathered, Report};
 
 /// Everything between settings and report.
@@ -39,7 +39,7 @@ pub(super) fn check(
     let Planned { graph, changes, plan, issues } = compare_and_plan(&manifests, wanted)?;
     let Manifests { state, base, pr } = &manifests;
 
-    let mut draft = Draft::began(facts(settings, ci, pull_request, pr, io), began.at);
+    let mut draft = Draft::began(facts(settings, ci, pull_request, pr), began.at);
     let project = pr.metadata.project_name.as_deref().unwrap_or("project").to_owned();
     let mut of_state = state::facts(state, began.at);
     if let Some(commit) = &settings.state_commit {
@@ -57,8 +57,8 @@ pub(super) fn check(
     // What is new in the SQL is what the merge base does not have, where it is known.
     draft.add_lint(super::lint::lint(settings, base.as_ref().unwrap_or(state), pr, io)?);
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
-    let job = Job { settings, plan: &plan, state, pr, began, env: &io.env };
-    let observer = observer(io);
+    let job = Job { settings, plan: &plan, state, pr, began, ci, env: &io.env };
+    let observer = observer(ci, io);
     runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
     drop(observer);
 
@@ -66,21 +66,20 @@ pub(super) fn check(
     Ok(Report::conclude(draft))
 }
 
-fn observer(io: &Io<'_>) -> Box<dyn Observer> {
+fn observer(ci: &Ci, io: &Io<'_>) -> Box<dyn Observer> {
     if io.quiet {
         Box::new(Unobserved)
-    } else if io.err_is_terminal && io.env.get("CI").is_none() {
+    } else if io.err_is_terminal && ci.system.is_none() {
         Box::new(Bar::new())
     } else {
         Box::new(Lines::new(std::io::stderr()))
     }
 }
 
-fn facts(settings: &Settings, ci: &Ci, pull_request: Option<u64>, pr: &Manifest<'_>, io: &Io<'_>) -> Facts {
+fn facts(settings: &Settings, ci: &Ci, pull_request: Option<u64>, pr: &Manifest<'_>) -> Facts {
     let mut facts = Facts {
         pull_request,
         project: pr.metadata.project_name.as_deref().map(str::to_owned),
-        repository: io.env.get("GITHUB_REPOSITORY").map(str::to_owned),
         premerge_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         dbt_version: pr.metadata.dbt_version.as_deref().map(str::to_owned),
         ..Facts::default()

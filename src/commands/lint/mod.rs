@@ -26,7 +26,8 @@ const TIME_LIMIT: u64 = 30;
 /// # Errors
 /// Bad usage, configuration or input; or a result or a fixed file that could not be written.
 pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    let settings = Settings::open(&args.project, &io.env, &ci(&io.env)?.checkout(None))?;
+    let ci = ci(&io.env)?;
+    let settings = Settings::open(&args.project, &io.env, &ci.checkout(None))?;
     let project_dir = settings.project_dir.clone();
     let config = settings.lint().clone();
     if let Some(reason) = args.dialect.as_deref().or(config.dialect.as_deref()).and_then(unknown_dialect) {
@@ -89,7 +90,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         let scope = if state.is_none() { Scope::All } else { scope };
         outcome.add(project_rules(pr, state.as_ref(), &config, scope, &project_dir, only.as_ref())?);
     }
-    let folder = repository::folder_below(&project_dir, &io.env);
+    let folder = repository::folder_below(&project_dir, &ci);
     match args.format.write(&outcome, &folder, io) {
         // A reader that has gone away, as `head` does, is no failure of ours.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}

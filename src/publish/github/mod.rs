@@ -10,13 +10,16 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::detect::Ci;
+use super::ci::Ci;
 use super::{Forge, Posted, PublishError, Token};
 use crate::report::{Facts, Interruption, Report, markdown};
 use transport::{Answer, Method, Transport};
 
 /// Caps that are tried one after the other, should GitHub find a comment too long in spite of its own limit.
 const CAPS: [usize; 4] = [markdown::GITHUB_CAP, 30_000, 10_000, 3_000];
+
+/// GitHub's API, where nothing else is said.
+const API: &str = "https://api.github.com";
 
 /// Whose comments `GITHUB_TOKEN` writes. The token may not ask who it is.
 const ACTIONS_BOT: &str = "github-actions[bot]";
@@ -59,7 +62,7 @@ impl Settings {
         // A merge queue builds a commit of its own, which never is the pull request's head.
         let queued = ci.event.as_deref() == Some("merge_group");
         let head = if queued { None } else { ci.head.clone().or_else(|| facts.commit.clone()) };
-        let api_url = ci.api_url.clone().unwrap_or_else(|| super::detect::github_api().to_owned());
+        let api_url = ci.api_url.clone().unwrap_or_else(|| API.to_owned());
         Ok(Self { api_url, repository, pull_request, head, author: None, token, patience: Patience::default() })
     }
 }

@@ -7,8 +7,8 @@ use super::session::PgSession;
 use super::statement::{self, RelationKind};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Listed, Under};
-use crate::warehouse::register::{MARK, MARKED};
 use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
+use crate::warehouse::register::{MARK, MARKED};
 use crate::warehouse::{FaultClass, TempRelation, WarehouseError, Write, Written};
 
 impl PgSession {
