@@ -2,6 +2,7 @@
 //! lists before it, and none after it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The stages in the order in which data passes them, as `src/lib.rs` lists them.
@@ -107,4 +108,42 @@ fn variables_of_ci_are_read_in_one_place() {
     }
     assert!(found > 20, "the search finds them at all, not {found}");
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+const DIALECTS: [&str; 6] = ["DuckDb", "Postgres", "Redshift", "Snowflake", "BigQuery", "Databricks"];
+
+/// Whether code outside of tests tells engines apart: by a dialect, or by an adapter's name.
+fn tells_engines_apart(text: &str) -> bool {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines().map(|line| line.split("//").next().unwrap_or_default()).any(|line| {
+        DIALECTS.iter().any(|dialect| {
+            let used = [format!("Dialect::{dialect}"), format!("Self::{dialect}")];
+            let named = format!("\"{}\"", dialect.to_lowercase());
+            used.iter().any(|used| line.contains(used)) || (line.contains(&named) && !line.contains("feature ="))
+        })
+    })
+}
+
+#[test]
+fn an_engine_is_added_where_contributing_says_and_nowhere_else() {
+    let text = fs_err::read_to_string("CONTRIBUTING.md").unwrap();
+    let section = text.split("### A warehouse\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let listed: BTreeSet<String> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/")).map(str::to_owned))
+        .collect();
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let own = ["src/warehouse/duckdb/", "src/warehouse/postgres/", "src/warehouse/aws/", "src/commands/demo/"];
+    let found: BTreeSet<String> = files
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .filter(|path| !own.iter().any(|folder| path.starts_with(folder)))
+        .filter(|path| tells_engines_apart(&fs_err::read_to_string(path).unwrap()))
+        .collect();
+    assert!(found.len() > 10, "the search finds files at all");
+    let missing: Vec<_> = found.difference(&listed).collect();
+    let idle: Vec<_> = listed.difference(&found).collect();
+    assert!(missing.is_empty() && idle.is_empty(), "CONTRIBUTING.md lacks {missing:?} and lists {idle:?} for nothing");
 }

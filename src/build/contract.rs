@@ -162,14 +162,12 @@ pub fn model_constraints(constraints: &[Value], dialect: Dialect) -> (Vec<String
 fn constraint_sql(constraint: &Value, columns: Option<&str>, dialect: Dialect) -> Option<String> {
     let text = |key: &str| constraint.get(key).and_then(Value::as_str).unwrap_or_default();
     let over = columns.map(|columns| format!(" ({columns})")).unwrap_or_default();
-    // Checks exist on PostgreSQL, DuckDB and Databricks only; others do not take the text.
-    let checks = matches!(dialect, Dialect::DuckDb | Dialect::Postgres | Dialect::Databricks);
     Some(match text("type") {
         "foreign_key" => return None,
         "not_null" => "not null".to_owned(),
         "unique" => format!("unique{over}"),
         "primary_key" => format!("primary key{over}"),
-        "check" if checks => format!("check ({})", text("expression")),
+        "check" if dialect.has_check_constraints() => format!("check ({})", text("expression")),
         "custom" => text("expression").to_owned(),
         _ => String::new(),
     })

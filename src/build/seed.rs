@@ -45,23 +45,20 @@ pub enum SeedError {
 
 /// The SQL type that dbt's default adapter writes.
 fn sql_type(kind: Kind, longest: usize, dialect: Dialect) -> String {
-    let bigquery = matches!(dialect, Dialect::BigQuery);
-    let name = match kind {
-        // `text` is `varchar(256)` there, so dbt-redshift measures, in bytes.
-        Kind::Text if dialect == Dialect::Redshift => return format!("varchar({})", longest.max(1)),
-        Kind::Integer if bigquery => "int64",
-        Kind::Integer => "integer",
-        Kind::Float if bigquery => "float64",
-        Kind::Float => "float8",
-        Kind::Date => "date",
-        Kind::Timestamp if bigquery => "datetime",
-        Kind::Timestamp => "timestamp without time zone",
-        Kind::Boolean if bigquery => "bool",
-        Kind::Boolean => "boolean",
-        Kind::Text if bigquery => "string",
-        Kind::Text => "text",
-    };
-    name.to_owned()
+    let types = dialect.seed_types();
+    match kind {
+        Kind::Integer => types.integer,
+        Kind::Float => types.float,
+        Kind::Date => types.date,
+        Kind::Timestamp => types.timestamp,
+        Kind::Boolean => types.boolean,
+        Kind::Text => match types.text {
+            Some(text) => text,
+            // In bytes.
+            None => return format!("varchar({})", longest.max(1)),
+        },
+    }
+    .to_owned()
 }
 
 /// Reads a seed's file below `project_dir` and types its columns by dbt's rules, `column_types` first.
@@ -108,8 +105,7 @@ fn columns(
             column.see(value);
         }
     }
-    // dbt's default is to quote everywhere but on Snowflake.
-    let quote = config.quote_columns.unwrap_or(dialect != Dialect::Snowflake);
+    let quote = config.quote_columns.unwrap_or(dialect.quotes_seed_columns());
     Ok(table
         .names
         .into_iter()

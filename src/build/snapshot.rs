@@ -11,13 +11,7 @@ use crate::sql::Dialect;
 /// A strategy that is neither `timestamp` nor `check`, or one without its keys.
 pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<String, String> {
     let text = |key: &str| config.extra.get(key).and_then(Value::as_str);
-    let now = match dialect {
-        Dialect::Snowflake => "to_timestamp_ntz(convert_timezone('UTC', current_timestamp()))",
-        Dialect::BigQuery | Dialect::Databricks => "current_timestamp()",
-        Dialect::Redshift => "getdate()",
-        Dialect::DuckDb => "now()::timestamp",
-        Dialect::Postgres => "now()::timestamp without time zone",
-    };
+    let now = dialect.snapshot_now();
     let updated_at = match text("strategy") {
         Some("timestamp") => {
             text("updated_at").ok_or("the snapshot's strategy is `timestamp` but `updated_at` is missing")?
@@ -34,17 +28,8 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
         let renamed = config.extra.get("snapshot_meta_column_names").and_then(|names| names.get(key)?.as_str());
         renamed.unwrap_or(key).to_owned()
     };
-    let parts: Vec<_> = keys
-        .iter()
-        .chain([&updated_at])
-        .map(|part| {
-            format!("coalesce(cast({part} as {}), '')", if dialect == Dialect::BigQuery { "string" } else { "varchar" })
-        })
-        .collect();
-    let scd_id = match dialect {
-        Dialect::BigQuery => format!("to_hex(md5(concat({})))", parts.join(", '|', ")),
-        _ => format!("md5({})", parts.join(" || '|' || ")),
-    };
+    let parts: Vec<&str> = keys.iter().copied().chain([updated_at]).collect();
+    let scd_id = dialect.snapshot_hash(&parts);
     let valid_to = match text("dbt_valid_to_current") {
         Some(current) => format!("coalesce(nullif({updated_at}, {updated_at}), {current})"),
         None => format!("nullif({updated_at}, {updated_at})"),

@@ -14,6 +14,7 @@ mod one_sided;
 mod normalize;
 mod relation;
 mod relocate;
+mod spelling;
 mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};
@@ -26,4 +27,5 @@ pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_
 pub use one_sided::OneSided;
 pub use relation::RelationName;
 pub use relocate::{Relocated, Relocation, relocate};
+pub use spelling::SeedTypes;
 pub use tokens::{SqlError, trim_statement};

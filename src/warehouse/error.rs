@@ -154,10 +154,12 @@ impl WarehouseError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// premerge does not know the adapter.
-    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows duckdb, postgres and redshift")]
+    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows {known}")]
     UnknownAdapter {
         /// dbt's name of it.
         adapter: String,
+        /// Those that it can talk to.
+        known: String,
     },
     /// This build lacks the engine.
     #[error("this build of premerge has no {adapter} engine; build it with `--features {adapter}`")]

@@ -2,10 +2,13 @@
 //!
 //! In: reads as SQL text, writes as [`Write`] values. Out: rows as text, counts, classified errors.
 //! A write needs a [`TempRelation`], which only an opened [`TempSchema`] can make; there is no conversion
-//! from a name that may be read. To add a warehouse is to add one file here and one arm in [`open`].
+//! from a name that may be read. Every statement goes through [`Session`], which checks, guards and repeats it
+//! for all engines; an engine is a folder here and an entry of the table in `adapters.rs`.
 
+mod adapters;
 pub mod agate;
 mod aws;
+mod choose;
 mod cleanup;
 mod configs;
 mod engine;
@@ -27,14 +30,15 @@ mod write;
 mod duckdb;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::config::{Env, Target};
+use crate::config::Env;
 use crate::sql::Dialect;
 
+pub use adapters::{keeps_files, open, schemas_in_files};
+pub use choose::{OpenedSchema, Opening, OpeningError};
 pub use cleanup::{Dropped, KeptSchema, Unreadable};
 pub use configs::RelationConfigs;
 #[cfg(feature = "duckdb")]
@@ -128,41 +132,5 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(5),
             lock: Duration::from_secs(30),
         }
-    }
-}
-
-/// Whether the target's engine keeps temporary schemas in files, having no server.
-#[must_use]
-pub fn keeps_files(target: &Target) -> bool {
-    target.adapter == "duckdb"
-}
-
-/// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its
-/// name. Empty for engines with a server, where one connection sees all.
-#[must_use]
-pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Option<Vec<String>> {
-    match target.adapter.as_str() {
-        #[cfg(feature = "duckdb")]
-        "duckdb" => Some(duckdb::schemas_in(target, temp_dir)),
-        _ => {
-            let _ = temp_dir;
-            None
-        }
-    }
-}
-
-/// The warehouse that a dbt target names.
-///
-/// # Errors
-/// When the adapter is unknown or not compiled in, or the target's fields do not fit it.
-pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
-    match target.adapter.as_str() {
-        #[cfg(feature = "duckdb")]
-        "duckdb" => Ok(Arc::new(duckdb::DuckDb::new(target, context)?)),
-        #[cfg(not(feature = "duckdb"))]
-        "duckdb" => Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
-        "postgres" => Ok(Arc::new(postgres::Postgres::new(target, context)?)),
-        "redshift" => Ok(Arc::new(postgres::Postgres::redshift(target, context)?)),
-        other => Err(OpenError::UnknownAdapter { adapter: other.to_owned() }),
     }
 }

@@ -17,9 +17,11 @@ use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
+use crate::sql::Dialect;
 use crate::text::escape;
 use crate::warehouse::{
-    self, FaultClass, GuardError, Lease, OpenContext, Owner, Protected, Session, TempSchema, Warehouse, WarehouseError,
+    FaultClass, GuardError, Lease, OpenContext, OpenedSchema, Opening, OpeningError, Owner, Protected, TempSchema,
+    Warehouse, WarehouseError,
 };
 
 /// How long dropping the schema at the end may take: CI systems kill what does not end after a signal.
@@ -48,14 +50,14 @@ impl Job<'_> {
         let (stop, stopped) = watch::channel(false);
         signals(stop.clone());
         let signalled = stopped.clone();
-        let mut place = Opened::default();
-        let ended = match self.open_and_build(draft, observer, (stop, stopped), &mut place).await {
+        let mut opened = Opened::default();
+        let ended = match self.open_and_build(draft, observer, Stopping { stop, stopped }, &mut opened).await {
             Ok(()) => Ok(()),
-            Err(ended) => interrupted(draft, ended, place.warehouse.as_deref(), *signalled.borrow()),
+            Err(ended) => interrupted(draft, ended, opened.warehouse.as_deref(), *signalled.borrow()),
         };
         // A newer run that has the schema drops it or keeps it.
         let ours = !matches!(draft.interruption, Some(Interruption::Superseded));
-        if let (Some(warehouse), Some(schema)) = (place.warehouse, place.schema)
+        if let (Some(warehouse), Some(schema)) = (opened.warehouse, opened.schema)
             && ours
             && settings.at_end == AtEnd::Drop
         {
@@ -68,77 +70,45 @@ impl Job<'_> {
         &self,
         draft: &mut Draft,
         observer: &dyn Observer,
-        (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
-        place: &mut Opened,
+        stopping: Stopping,
+        known: &mut Opened,
     ) -> Result<(), Ended> {
-        let settings = self.settings;
+        let Self { settings, state, .. } = *self;
+        self.same_adapter()?;
         let owner = self.owner(draft);
-        let own = owner.own_schema().filter(|_| settings.schema_by_default);
-        let files = warehouse::schemas_in_files(&settings.target, &settings.temp_dir);
-        let mut name = settings.schema.clone();
-        if let (Some(own), Some(files)) = (&own, &files)
-            && files.contains(own)
-        {
-            name.clone_from(own);
-        }
-        let (session, schema) = loop {
-            let warehouse = self.warehouse(&name, &owner)?;
-            place.warehouse = Some(Arc::clone(&warehouse));
-            let other = own.as_ref().filter(|own| **own != name);
-            let mut session = match warehouse.connect().await {
-                Err(error) if error.class == FaultClass::SomebodyElses => match other {
-                    Some(other) => {
-                        name.clone_from(other);
-                        continue;
-                    }
-                    None => {
-                        let owner = "another project or repository".to_owned();
-                        return Err(GuardError::SomebodyElses { schema: name, owner }.into());
-                    }
-                },
-                session => session?,
-            };
-            // A server shows in one look whether an earlier run came to that name.
-            if let (Some(other), None) = (other, &files)
-                && session.schema_exists(warehouse.temp_database(), other).await?
-            {
-                name.clone_from(other);
-            }
-            match self.open(draft, &name, warehouse.as_ref(), &mut session, stopped.clone(), &owner).await {
-                Err(GuardError::SomebodyElses { owner, .. }) if own.as_ref().is_some_and(|own| *own != name) => {
-                    tracing::info!("schema `{name}` belongs to {owner}");
-                    name = own.clone().unwrap_or_default();
-                }
-                opened => break (session, opened?),
-            }
+        // Every schema of production, sources' too, and the profile's own.
+        let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
+        let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
+        let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
+        let opening = Opening {
+            target: &settings.target,
+            context: OpenContext {
+                project_dir: &settings.project_dir,
+                schema: &settings.schema,
+                temp_dir: &settings.temp_dir,
+                env: self.env,
+                limits: settings.limits,
+                run: Some(&owner),
+            },
+            own: owner.own_schema().filter(|_| settings.schema_by_default),
+            protected: &protected,
+            owner: &owner,
+            at_start: settings.at_start,
         };
-        place.schema = Some(schema.clone());
-        if name != settings.schema {
-            // Whose the usual name is may be nobody's business who reads this report.
-            let message =
-                format!("`{}` is another project's or repository's, so this run has `{name}`", settings.schema);
-            draft.findings.push(Finding::about(Severity::Notice, rules::OWN_SCHEMA, &name, message));
-        }
-        match &place.warehouse {
-            Some(warehouse) => self.build(warehouse, draft, observer, (stop, stopped), (schema, session)).await,
-            None => Ok(()),
-        }
+        let opened;
+        (opened, known.warehouse) = opening.open(stopping.stopped.clone()).await;
+        let opened = opened?;
+        known.schema = Some(opened.schema.clone());
+        self.opened(draft, &opened);
+        self.build(draft, observer, stopping, opened).await
     }
 
-    /// The warehouse for a temporary schema of that name.
-    fn warehouse(&self, name: &str, owner: &Owner) -> Result<Arc<dyn Warehouse>, CommandError> {
-        let (plan, settings) = (self.plan, self.settings);
-        let context = OpenContext {
-            project_dir: &settings.project_dir,
-            schema: name,
-            temp_dir: &settings.temp_dir,
-            env: self.env,
-            limits: settings.limits,
-            run: Some(owner),
-        };
-        let warehouse = warehouse::open(&settings.target, context)?;
-        if warehouse.dialect().adapter() == plan.adapter {
-            return Ok(warehouse);
+    /// The manifest's SQL is one adapter's, and so is the target.
+    fn same_adapter(&self) -> Result<(), CommandError> {
+        let Self { plan, settings, .. } = self;
+        let target = Dialect::from_adapter(&settings.target.adapter);
+        if target.is_none_or(|dialect| dialect.adapter() == plan.adapter) {
+            return Ok(());
         }
         Err(CommandError::Input {
             message: format!(
@@ -149,58 +119,49 @@ impl Job<'_> {
         })
     }
 
-    async fn open(
-        &self,
-        draft: &mut Draft,
-        name: &str,
-        warehouse: &dyn Warehouse,
-        session: &mut Session,
-        stopped: watch::Receiver<bool>,
-        owner: &Owner,
-    ) -> Result<TempSchema, GuardError> {
-        let Self { settings, state, .. } = *self;
-        // Every schema of production, sources' too, and the profile's own.
-        let schemas = state.nodes.values().filter_map(|node| node.schema.as_deref());
-        let schemas = schemas.chain(state.sources.values().filter_map(|source| source.schema.as_deref()));
-        let protected = Protected::new(schemas.chain(settings.protected.iter().map(String::as_str)));
-        let replaces = session.traits().replaces;
-        let opening = async |session: &mut Session| {
-            TempSchema::open(warehouse, session, name, &protected, owner.clone(), settings.at_start).await
-        };
-        let schema = session.begin().until(stopped, opening).await?;
+    /// What the report says of the schema.
+    fn opened(&self, draft: &mut Draft, opened: &OpenedSchema) {
+        let settings = self.settings;
+        let OpenedSchema { schema, warehouse, .. } = opened;
+        let name = schema.name();
         let mut note = |notice: String| {
             draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, name, notice));
         };
         warehouse.notices().into_iter().for_each(&mut note);
-        if settings.at_start == AtStart::Replace && !replaces {
+        if settings.at_start == AtStart::Replace && !warehouse.traits().replaces {
             note(
                 "relations cannot be replaced one by one here, so those of the last run were dropped first".to_owned(),
             );
         }
         draft.temporary_schema = Some(TemporarySchema {
-            name: schema.name().to_owned(),
+            name: name.to_owned(),
             database: schema.database().map(str::to_owned),
             expires_at: Some(settings.expires_at.to_string()),
             dropped: false,
         });
-        Ok(schema)
+        if name != settings.schema {
+            // Whose the usual name is may be nobody's business who reads this report.
+            let message =
+                format!("`{}` is another project's or repository's, so this run has `{name}`", settings.schema);
+            draft.findings.push(Finding::about(Severity::Notice, rules::OWN_SCHEMA, name, message));
+        }
     }
 
     async fn build(
         &self,
-        warehouse: &Arc<dyn Warehouse>,
         draft: &mut Draft,
         observer: &dyn Observer,
-        (stop, stopped): (watch::Sender<bool>, watch::Receiver<bool>),
-        (schema, session): (TempSchema, Session),
+        Stopping { stop, stopped }: Stopping,
+        opened: OpenedSchema,
     ) -> Result<(), Ended> {
         let Self { settings, state, pr, .. } = *self;
+        let OpenedSchema { warehouse, schema, session } = opened;
         let mut plan = Cow::Borrowed(self.plan);
         if plan.schema != schema.name() {
             plan.to_mut().schema = schema.name().to_owned();
         }
         let plan = plan.as_ref();
-        let kept = Arc::clone(warehouse);
+        let kept = Arc::clone(&warehouse);
         let warehouse = warehouse.as_ref();
         let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, stop).await?;
         let inputs = Inputs { plan, state, pr, project_dir: &settings.project_dir, row_counts: settings.row_counts };
@@ -297,6 +258,12 @@ struct Opened {
     schema: Option<TempSchema>,
 }
 
+/// What ends a run early: a signal, or the news that another run has the schema.
+struct Stopping {
+    stop: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+}
+
 /// Why the warehouse part ended without an outcome.
 enum Ended {
     Refused(CommandError),
@@ -307,6 +274,16 @@ enum Ended {
 impl From<CommandError> for Ended {
     fn from(error: CommandError) -> Self {
         Self::Refused(error)
+    }
+}
+
+impl From<OpeningError> for Ended {
+    fn from(error: OpeningError) -> Self {
+        match error {
+            OpeningError::Target(error) => Self::Refused(error.into()),
+            OpeningError::Guard(error) => Self::Guard(error),
+            OpeningError::Warehouse(error) => Self::Warehouse(error),
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use crate::report::{
     Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
     RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
 };
-use crate::sql::Dialect;
 
 /// A plan, and what it was made of.
 #[derive(Clone, Copy)]
@@ -136,7 +135,6 @@ impl Planned<'_> {
     }
 
     fn left_out(&self) -> Vec<LeftOut> {
-        let dialect = self.plan.dialect().unwrap_or(Dialect::DuckDb);
         let mut list: Vec<_> = self
             .plan
             .left_out
@@ -158,6 +156,8 @@ impl Planned<'_> {
                 LeftOut { subject, unique_id: Some(left.unique_id.clone()), reason: why.to_owned() }
             })
             .collect();
+        // A plan is made for a known adapter only.
+        let Some(dialect) = self.plan.dialect() else { return list };
         for node in self.plan.nodes.iter().filter(|node| node.contract_enforced) {
             let Some(manifest) = self.pr.nodes.get(node.unique_id.as_str()) else { continue };
             list.extend(left_out_of_contract(manifest, dialect).into_iter().map(|what| LeftOut {
