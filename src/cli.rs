@@ -136,7 +136,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
 }
 
 fn render(args: &commands::render::RenderArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
-    commands::render::run(args, io.colours(), io.out)?;
+    let colours = io.colours();
+    let out: &mut dyn Write = if args.format.commands_the_runner() { io.log } else { io.out };
+    commands::render::run(args, colours, out)?;
     Ok(0)
 }
 

@@ -262,6 +262,9 @@ fn a_saved_report_is_rendered_in_every_format() {
     assert_eq!(rendered(Format::Text), terminal_of(&report, false));
     assert_eq!(rendered(Format::Markdown), report::markdown::body(&report, report::markdown::GITHUB_CAP));
     assert_eq!(rendered(Format::Json), fs_err::read_to_string(&path).unwrap());
+    let sarif: serde_json::Value = serde_json::from_str(&rendered(Format::Sarif)).unwrap();
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), report.problems().len());
+    assert!(rendered(Format::Annotations).lines().all(|line| line.starts_with("::")));
 
     let output = folder.path().join("comment.md");
     let args = RenderArgs { report: path.clone(), format: Format::Markdown, output: Some(output.clone()) };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::output::write_whole;
-use crate::report::{Report, json, markdown, terminal};
+use crate::report::{FindingList, Report, annotations, json, markdown, sarif, terminal};
 
 /// Arguments of `premerge render`.
 #[derive(Debug, Args)]
@@ -31,9 +31,19 @@ pub enum Format {
     Markdown,
     /// The whole report, version 1
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Annotations,
 }
 
 impl Format {
+    /// Whether it is written past what disarms commands: it is commands to the runner.
+    #[must_use]
+    pub fn commands_the_runner(self) -> bool {
+        self == Self::Annotations
+    }
+
     /// Writes a report in this format; `colours` only matter to text.
     ///
     /// # Errors
@@ -43,6 +53,8 @@ impl Format {
             Self::Text => terminal::write(report, colours, out),
             Self::Markdown => markdown::write(report, markdown::GITHUB_CAP, out),
             Self::Json => json::write(report, out),
+            Self::Sarif => sarif::write(&FindingList::of_report(report), out),
+            Self::Annotations => annotations::write(&FindingList::of_report(report), None, out),
         }
     }
 }

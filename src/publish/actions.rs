@@ -1,19 +1,15 @@
-//! GitHub Actions: the job summary, the step's outputs, and annotations in the log.
+//! GitHub Actions: the job summary and the step's outputs.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::report::{Finding, Location, Report, Severity};
 use crate::text::escape;
 
 /// Largest summary of one step, in bytes. The runner drops the *whole* summary above 1,024 KiB
 /// (actions/runner, `FileCommandManager.cs`), so we stay well below.
 pub const SUMMARY_CAP: usize = 900 * 1024;
-
-/// Annotations of one level that the runner shows for a step (`_maxCountPerIssueType`, actions/runner).
-const ANNOTATIONS: usize = 10;
 
 /// Appends Markdown to the step's summary, counting what earlier commands of the step wrote into it.
 ///
@@ -54,92 +50,9 @@ fn delimiter() -> String {
     format!("premerge_{:016x}{:016x}", random(), random())
 }
 
-/// Writes the worst problems as annotations, at most ten of a level, and how many more there are.
-///
-/// # Errors
-/// When `log` fails.
-pub fn annotate(report: &Report, log: &mut dyn Write) -> io::Result<()> {
-    let folder = report.facts.project_folder.as_deref().unwrap_or_default().trim_matches('/');
-    let problems = report.problems();
-    for (severity, command) in
-        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Notice, "notice")]
-    {
-        let of_level: Vec<_> = problems.iter().filter(|problem| problem.severity() == severity).collect();
-        for problem in of_level.iter().take(ANNOTATIONS) {
-            writeln!(log, "{}", annotation(command, folder, problem))?;
-        }
-        if of_level.len() > ANNOTATIONS {
-            writeln!(log, "and {} more of level {command}: see the report", of_level.len() - ANNOTATIONS)?;
-        }
-    }
-    Ok(())
-}
-
-fn annotation(command: &str, folder: &str, problem: &Finding) -> String {
-    let mut properties = Vec::new();
-    if let Some(place) = problem.place().filter(|place| place.is_inside()) {
-        let path =
-            if folder.is_empty() || folder == "." { place.path.clone() } else { format!("{folder}/{}", place.path) };
-        if Location::file(&path).is_inside() {
-            properties.push(format!("file={}", escape::command_property(&path)));
-            properties.extend(place.line.map(|line| format!("line={line}")));
-        }
-    }
-    properties.push(format!("title={}", escape::command_property(&format!("premerge {}", problem.rule()))));
-    let subject = problem.unique_id().map(|id| format!("{id}: ")).unwrap_or_default();
-    let data = escape::command_data(&escape::cut(&format!("{subject}{}", problem.message()), 2_000));
-    format!("::{command} {}::{data}", properties.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Draft, rules};
-
-    fn lines_of(draft: Draft) -> Vec<String> {
-        let mut out = Vec::new();
-        annotate(&Report::conclude(draft), &mut out).unwrap();
-        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
-    }
-
-    fn finding(path: &str, message: &str) -> Finding {
-        Finding::at(Severity::Error, rules::MANIFEST_PARTIAL, Location::line(path, 3), message)
-    }
-
-    #[test]
-    fn an_annotation_points_into_the_repository() {
-        let mut draft = Draft { findings: vec![finding("models/a.sql", "wrong: 50%")], ..Draft::default() };
-        draft.facts.project_folder = Some("dbt/shop".into());
-        assert_eq!(
-            lines_of(draft),
-            ["::error file=dbt/shop/models/a.sql,line=3,title=premerge manifest-partial::wrong: 50%25"]
-        );
-    }
-
-    #[test]
-    fn data_can_neither_end_an_annotation_nor_begin_another() {
-        let hostile = "a,line=9::x\r\n::warning::y ##[error]z";
-        let lines = lines_of(Draft { findings: vec![finding(hostile, hostile)], ..Draft::default() });
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        let (head, data) = lines[0].split_once("::x").map_or(("", ""), |parts| parts);
-        assert!(head.starts_with("::error file=a%2Cline=9%3A%3A") || !data.is_empty(), "{lines:?}");
-        assert!(!lines[0].contains("##["), "{lines:?}");
-        assert!(lines[0].starts_with("::error file=a%2Cline=9%3A%3Ax%0D%0A%3A%3Awarning"), "{lines:?}");
-    }
-
-    #[test]
-    fn a_path_outside_the_repository_is_not_named() {
-        let lines = lines_of(Draft { findings: vec![finding("../../etc/passwd", "x")], ..Draft::default() });
-        assert_eq!(lines, ["::error title=premerge manifest-partial::x"]);
-    }
-
-    #[test]
-    fn ten_of_a_level_are_shown_and_the_rest_counted() {
-        let findings = (0..23).map(|number| finding(&format!("m{number}.sql"), "x")).collect();
-        let lines = lines_of(Draft { findings, ..Draft::default() });
-        assert_eq!(lines.len(), 11);
-        assert_eq!(lines[10], "and 13 more of level error: see the report");
-    }
 
     #[test]
     fn a_summary_is_appended_as_long_as_the_runner_keeps_it() {

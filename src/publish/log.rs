@@ -10,7 +10,7 @@ const LINE: usize = 64 * 1024;
 /// A writer that disarms workflow commands in everything written to it, line by line.
 ///
 /// One for stdout and one for stderr wrap all output of the process in CI: the runner reads both. Our own
-/// commands go past it, through [`actions::annotate`](super::actions::annotate) to the inner writer.
+/// commands go past it, through [`annotations::write`](crate::report::annotations::write) to the inner writer.
 pub struct LogWriter<W: Write> {
     inner: W,
     line: Vec<u8>,

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use crate::report::{Report, markdown};
+use crate::report::{FindingList, Report, annotations, markdown};
 use crate::text::escape;
 
 pub use forge::ForgeKind;
@@ -164,7 +164,7 @@ pub fn write_to_ci(
         actions::append_outputs(path, &outputs)?;
     }
     if ci.log == ci::LogDialect::Actions {
-        actions::annotate(report, log)?;
+        annotations::write(&FindingList::of_report(report), Some(annotations::SHOWN), log)?;
     }
     Ok(())
 }

@@ -170,13 +170,16 @@ pub struct Location {
     /// Line, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// Column in characters, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
 }
 
 impl Location {
     /// A whole file.
     #[must_use]
     pub fn file(path: impl Into<String>) -> Self {
-        Self { path: path.into().replace('\\', "/"), line: None }
+        Self { path: path.into().replace('\\', "/"), line: None, column: None }
     }
 
     /// A line of a file.
@@ -219,6 +222,9 @@ pub struct Finding {
     message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+    /// Whether `premerge lint --fix` can fix it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fixable: bool,
     /// The warehouse's own words. They quote SQL and data, so they reach the terminal and no document.
     #[serde(skip)]
     #[schemars(skip)]
@@ -232,14 +238,14 @@ impl Finding {
     #[must_use]
     pub fn at(severity: Severity, rule: RuleId, place: Location, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity, rule, place: Some(place), unique_id: None, message, remedy: None, detail: None }
+        Self { severity, rule, place: Some(place), unique_id: None, message, remedy: None, fixable: false, detail: None }
     }
 
     /// A finding about a node.
     #[must_use]
     pub fn about(severity: Severity, rule: RuleId, unique_id: impl Into<UniqueId>, message: impl Into<String>) -> Self {
         let (unique_id, message) = (unique_id.into(), message.into());
-        Self { severity, rule, place: None, unique_id: Some(unique_id), message, remedy: None, detail: None }
+        Self { severity, rule, place: None, unique_id: Some(unique_id), message, remedy: None, fixable: false, detail: None }
     }
 
     /// Adds the place.
@@ -260,6 +266,13 @@ impl Finding {
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says whether `premerge lint --fix` can fix it.
+    #[must_use]
+    pub fn fixable(mut self, fixable: bool) -> Self {
+        self.fixable = fixable;
         self
     }
 
@@ -306,6 +319,12 @@ impl Finding {
         self.remedy.as_deref()
     }
 
+    /// Whether `premerge lint --fix` can fix it.
+    #[must_use]
+    pub fn is_fixable(&self) -> bool {
+        self.fixable
+    }
+
     /// The warehouse's own words. Only the terminal may show them.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
@@ -332,6 +351,8 @@ struct Unchecked {
     unique_id: Option<UniqueId>,
     message: String,
     remedy: Option<String>,
+    #[serde(default)]
+    fixable: bool,
 }
 
 /// Why a document's finding was refused.
@@ -349,11 +370,11 @@ impl TryFrom<Unchecked> for Finding {
     type Error = InvalidFinding;
 
     fn try_from(read: Unchecked) -> Result<Self, Self::Error> {
-        let Unchecked { severity, rule, place, unique_id, message, remedy } = read;
+        let Unchecked { severity, rule, place, unique_id, message, remedy, fixable } = read;
         if place.is_none() && unique_id.is_none() {
             return Err(InvalidFinding::Nowhere);
         }
-        Ok(Self { severity, rule, place, unique_id, message, remedy, detail: None })
+        Ok(Self { severity, rule, place, unique_id, message, remedy, fixable, detail: None })
     }
 }
 

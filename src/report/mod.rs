@@ -5,10 +5,12 @@
 //! network, no clock, no environment. Text from the pull request or the warehouse is data; each
 //! rendering escapes it for its target.
 
+pub mod annotations; // commands to GitHub's runner
 mod check;
 mod draft;
 mod facts;
 mod finding;
+mod finding_list;
 mod gather; // what each stage found, made part of the report
 mod impact;
 mod lint;
@@ -17,6 +19,7 @@ pub mod markdown; // the pull request's comment
 mod not_yours;
 mod outcome;
 mod problems;
+pub mod sarif; // for code scanning
 pub mod terminal; // what `premerge check` prints
 mod verdict;
 mod words;
@@ -26,6 +29,7 @@ pub use check::{Check, CheckName, CheckState, Scoreboard};
 pub use draft::{Draft, Report, SCHEMA_VERSION};
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, LintCode, Location, OwnRule, RuleId, Severity, rules};
+pub use finding_list::{FindingList, Missing};
 pub use gather::Planned;
 pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, RemovedNode};
 pub use lint::LintFacts;

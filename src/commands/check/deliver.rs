@@ -8,7 +8,7 @@ use crate::commands::publish;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::{Env, mask_variables};
 use crate::publish::ci::Ci;
-use crate::publish::ci::System;
+use crate::publish::ci::{LogDialect, System};
 use crate::publish::{ForgeKind, write_to_ci};
 use crate::report::{Report, json};
 
@@ -31,7 +31,14 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
     if let Err(error) = told {
         io.say(format_args!("warning: CI's own summary is incomplete: {error}"));
     }
-    args.format.write(report, io.colours(), io.out).map_err(|source| unwritten("the result", source))
+    let colours = io.colours();
+    let out: &mut dyn std::io::Write = match (args.format.commands_the_runner(), ci.log) {
+        // They are in its log already.
+        (true, LogDialect::Actions) => return Ok(()),
+        (true, LogDialect::Plain | LogDialect::Azure) => io.log,
+        (false, _) => io.out,
+    };
+    args.format.write(report, colours, out).map_err(|source| unwritten("the result", source))
 }
 
 /// Says on the pull request that a run has begun, so that nobody merges on the last run's word.

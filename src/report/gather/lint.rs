@@ -27,7 +27,7 @@ impl Draft {
             files: outcome.files,
             notes,
         });
-        self.findings.extend(outcome.violations.into_iter().map(finding));
+        self.findings.extend(outcome.violations.into_iter().map(lint_finding));
     }
 }
 
@@ -68,17 +68,16 @@ fn check(outcome: &Outcome) -> Check {
     Check::ran(outcome.files, outcome.files, failed, warned).optional().with_summary(summary)
 }
 
-fn finding(violation: Violation) -> Finding {
+/// One finding model for all: what lint calls a violation.
+pub(in crate::report) fn lint_finding(violation: Violation) -> Finding {
     let severity = match violation.severity {
         Weight::Error => Severity::Error,
         Weight::Warning => Severity::Warning,
         Weight::Notice => Severity::Notice,
     };
-    let place = match violation.line {
-        Some(line) => Location::line(violation.path, line),
-        None => Location::file(violation.path),
-    };
+    let place = Location { line: violation.line, column: violation.column, ..Location::file(violation.path) };
     let finding = Finding::at(severity, RuleId::lint(&violation.code), place, violation.message);
+    let finding = finding.fixable(violation.fixable);
     match violation.unique_id {
         Some(unique_id) => finding.with_node(unique_id),
         None => finding,

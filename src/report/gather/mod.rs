@@ -7,4 +7,5 @@ mod lint;
 mod planned;
 mod whose;
 
+pub(super) use lint::lint_finding;
 pub use planned::Planned;
