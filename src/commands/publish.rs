@@ -39,9 +39,15 @@ pub enum PublishCommandError {
     /// CI's description cannot be used.
     #[error(transparent)]
     Detect(#[from] DetectError),
-    /// No token.
+    /// No token for GitHub.
     #[error("there is no token: set GITHUB_TOKEN, in Actions with `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
     NoToken,
+    /// No token for GitLab.
+    #[error(
+        "there is no token: set GITLAB_TOKEN to an access token of the project or the group with the scope api, in a \
+         masked variable; a job's own token may not write notes"
+    )]
+    NoGitLabToken,
     /// The report names its pull request itself, and nothing vouches for it.
     #[error("nothing says which commit this report may be about: run in CI, or name the pull request with --pr")]
     NoHead,
@@ -51,13 +57,20 @@ pub enum PublishCommandError {
 }
 
 impl PublishCommandError {
+    fn no_token(ci: &Ci) -> Self {
+        match ci.forge.unwrap_or(ForgeKind::GitHub) {
+            ForgeKind::GitHub => Self::NoToken,
+            ForgeKind::GitLab => Self::NoGitLabToken,
+        }
+    }
+
     /// 2 for bad input or settings, 3 when the forge is the reason.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Publish(PublishError::Settings(_)) => 2,
             Self::Publish(_) => 3,
-            Self::Report(_) | Self::Detect(_) | Self::NoToken | Self::NoHead => 2,
+            Self::Report(_) | Self::Detect(_) | Self::NoToken | Self::NoGitLabToken | Self::NoHead => 2,
         }
     }
 }
@@ -101,7 +114,7 @@ pub async fn comment(
         return Ok(None);
     }
     let posted = match token {
-        None => Err(PublishCommandError::NoToken.to_string()),
+        None => Err(PublishCommandError::no_token(ci).to_string()),
         Some(token) => upsert(report, ci, token).await.map_err(|error| error.to_string()),
     };
     match posted {
@@ -124,7 +137,7 @@ async fn upsert(report: &Report, ci: &Ci, token: Token) -> Result<Posted, Publis
 pub async fn run(args: &PublishArgs, env: &Env, log: &mut dyn Write) -> Result<Posted, PublishCommandError> {
     let mut ci = ci::detect(env)?;
     let report = readdressed(read_report(&args.report)?, args, &mut ci)?;
-    let token = token(&ci, env).ok_or(PublishCommandError::NoToken)?;
+    let token = token(&ci, env).ok_or_else(|| PublishCommandError::no_token(&ci))?;
     let posted = upsert(&report, &ci, token).await?;
     write_to_ci(&report, &ci, Some(&posted), Some(&args.report), log)?;
     Ok(posted)

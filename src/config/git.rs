@@ -109,6 +109,8 @@ fn ask_exactly(folder: &Path, args: &[&str]) -> Option<String> {
         .args(args)
         .current_dir(folder)
         .env("GIT_NO_LAZY_FETCH", "1")
+        // A commit is what its hash says.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(Stdio::null())

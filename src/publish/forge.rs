@@ -1,7 +1,8 @@
 //! Which code host a report goes to.
 
 use super::ci::Ci;
-use super::github::{GitHub, Settings};
+use super::github::{self, GitHub};
+use super::gitlab::{self, GitLab};
 use super::{Forge, PublishError, Token};
 use crate::config::Env;
 use crate::report::Facts;
@@ -11,22 +12,13 @@ use crate::report::Facts;
 pub enum ForgeKind {
     /// GitHub, and GitHub Enterprise Server.
     GitHub,
-    /// GitLab, also self-managed. Its merge requests are known; premerge writes no notes there yet.
+    /// GitLab, also self-managed.
     GitLab,
 }
 
 impl ForgeKind {
     /// GitHub's pages, where nothing else is said.
     pub const GITHUB_PAGES: &str = "https://github.com";
-
-    /// Whether premerge can comment there.
-    #[must_use]
-    pub fn takes_comments(self) -> bool {
-        match self {
-            Self::GitHub => true,
-            Self::GitLab => false,
-        }
-    }
 
     /// The token of the environment: ours first, then the one that users of its CI pass.
     #[must_use]
@@ -47,9 +39,7 @@ impl ForgeKind {
 /// comment there.
 pub fn open(ci: &Ci, facts: &Facts, token: Token) -> Result<Box<dyn Forge>, PublishError> {
     match ci.forge.unwrap_or(ForgeKind::GitHub) {
-        ForgeKind::GitHub => Ok(Box::new(GitHub::new(&Settings::new(ci, facts, token)?)?)),
-        ForgeKind::GitLab => Err(PublishError::Settings(
-            "premerge does not write notes on GitLab yet; the job's log has the report".to_owned(),
-        )),
+        ForgeKind::GitHub => Ok(Box::new(GitHub::new(&github::Settings::new(ci, facts, token)?)?)),
+        ForgeKind::GitLab => Ok(Box::new(GitLab::new(&gitlab::Settings::new(ci, facts, token)?)?)),
     }
 }

@@ -9,8 +9,11 @@ mod attempts;
 pub mod ci; // which CI, which pull request, which commit: one file a system
 pub mod forge; // which code host
 pub mod github; // GitHub and GitHub Enterprise Server
+pub mod gitlab; // GitLab, also self-managed
 mod log;
+mod sticky; // one comment, kept up to date on any host
 mod token;
+mod transport;
 
 use std::io::{self, Write};
 use std::path::Path;

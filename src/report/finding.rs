@@ -238,14 +238,32 @@ impl Finding {
     #[must_use]
     pub fn at(severity: Severity, rule: RuleId, place: Location, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity, rule, place: Some(place), unique_id: None, message, remedy: None, fixable: false, detail: None }
+        Self {
+            severity,
+            rule,
+            place: Some(place),
+            unique_id: None,
+            message,
+            remedy: None,
+            fixable: false,
+            detail: None,
+        }
     }
 
     /// A finding about a node.
     #[must_use]
     pub fn about(severity: Severity, rule: RuleId, unique_id: impl Into<UniqueId>, message: impl Into<String>) -> Self {
         let (unique_id, message) = (unique_id.into(), message.into());
-        Self { severity, rule, place: None, unique_id: Some(unique_id), message, remedy: None, fixable: false, detail: None }
+        Self {
+            severity,
+            rule,
+            place: None,
+            unique_id: Some(unique_id),
+            message,
+            remedy: None,
+            fixable: false,
+            detail: None,
+        }
     }
 
     /// Adds the place.

@@ -29,10 +29,10 @@ impl FindingList {
     /// A report's problems, worst first.
     #[must_use]
     pub fn of_report(report: &Report) -> Self {
-        let missing = report.not_checked.iter().map(|item| Missing {
-            place: None,
-            message: format!("{} was not checked: {}", item.subject, item.reason),
-        });
+        let missing = report
+            .not_checked
+            .iter()
+            .map(|item| Missing { place: None, message: format!("{} was not checked: {}", item.subject, item.reason) });
         Self {
             findings: report.problems(),
             missing: missing.collect(),

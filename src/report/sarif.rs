@@ -90,9 +90,8 @@ fn result(list: &FindingList, finding: &Finding) -> Value {
 /// A file, and the place in it; without one the file as a whole.
 fn artifact(path: &str, place: Option<&Location>) -> Value {
     let mut physical = json!({"artifactLocation": {"uri": uri(path)}});
-    let region = place.map(|place| {
-        json!({"startLine": place.line.unwrap_or(1), "startColumn": place.column.unwrap_or(1)})
-    });
+    let region =
+        place.map(|place| json!({"startLine": place.line.unwrap_or(1), "startColumn": place.column.unwrap_or(1)}));
     add(&mut physical, "region", region);
     json!({"physicalLocation": physical})
 }

@@ -81,13 +81,24 @@ pub fn prose(text: &str, limit: usize) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' => out.extend(['\\', c]),
+            // A label on GitLab.
+            '~' if chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '"') => {
+                out.extend(['\\', c, '\u{200B}']);
+            }
+            '~' => out.extend(['\\', c]),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
+            // An epic on GitLab.
+            '&' if chars.peek().is_some_and(char::is_ascii_digit) => out.push_str("&amp;\u{200B}"),
             '&' => out.push_str("&amp;"),
             // Two of them would be a formula.
             '$' => out.push_str("&#36;"),
             '@' | '#' => out.extend([c, '\u{200B}']),
+            // A merge request and a milestone on GitLab.
+            '!' | '%' if chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '"') => {
+                out.extend([c, '\u{200B}']);
+            }
             ':' if chars.peek() == Some(&'/') => out.extend([c, '\u{200B}']),
             // `GH-1` is a reference too.
             '-' if out.ends_with("GH") || out.ends_with("gh") => out.extend([c, '\u{200B}']),
@@ -194,6 +205,7 @@ mod tests {
             ("https://x.example www.x.example", "https:\u{200b}//x.example www\u{200b}.x.example"),
             ("[a](b)", r"\[a\](b)"),
             ("&lt; $x$", "&amp;lt; &#36;x&#36;"),
+            ("!1 %2 ~x &3 50% a!", "!\u{200b}1 %\u{200b}2 \\~\u{200b}x &amp;\u{200b}3 50% a!"),
         ] {
             assert_eq!(prose(text, CELL), expected, "{text:?}");
         }

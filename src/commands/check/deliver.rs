@@ -9,7 +9,7 @@ use crate::commands::{CommandError, Io, runtime};
 use crate::config::{Env, mask_variables};
 use crate::publish::ci::Ci;
 use crate::publish::ci::{LogDialect, System};
-use crate::publish::{ForgeKind, write_to_ci};
+use crate::publish::write_to_ci;
 use crate::report::{Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
@@ -102,9 +102,14 @@ fn without_folders(text: &str, ci: &Ci, env: &Env) -> String {
 
 /// A comment is wanted in the forge's own CI, and elsewhere where repository and token say where it goes.
 fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
-    let at_home = ci.system == Some(System::GitHubActions);
-    let takes_comments = ci.forge.is_some_and(ForgeKind::takes_comments);
-    !args.no_comment && takes_comments && (at_home || publish::token(ci, &io.env).is_some())
+    // Where a token is always at hand, one that is not passed on is worth a word; and a merge request without a comment
+    // looks like one that was not checked.
+    let at_home = match ci.system {
+        Some(System::GitHubActions) => true,
+        Some(System::GitLab) => ci.pull_request.is_some(),
+        Some(System::CircleCi | System::Azure | System::Other) | None => false,
+    };
+    !args.no_comment && ci.forge.is_some() && (at_home || publish::token(ci, &io.env).is_some())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::artifacts::{Manifest, Node};
 use crate::config::{Checkout, Gate, StyleSwitch, git};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
+use crate::text::escape;
 
 /// How names begin that are premerge's own.
 const RESERVED: &str = "_premerge_";
@@ -117,25 +118,49 @@ fn silenced(before: &Manifest<'_>, pr: &Manifest<'_>, project: &str) -> Vec<Find
     let mut found = Vec::new();
     for node in pr.nodes.values().filter(own).filter(|node| !node.is_python()) {
         let text = node.raw_code.get();
-        if !text.contains("noqa") {
+        if !text.contains("noqa") && !text.contains("sqlfluff:") && !text.contains("NOQA") {
             continue;
         }
         let old = before.nodes.get(node.unique_id.as_ref()).map(|node| node.raw_code.get()).unwrap_or_default();
-        let mut known: HashMap<String, usize> = HashMap::new();
-        disabling(&old).into_iter().for_each(|(_, rules)| *known.entry(rules).or_default() += 1);
-        for (line, rules) in disabling(&text) {
-            match known.get_mut(&rules) {
+        let mut known: HashMap<Comment, usize> = HashMap::new();
+        comments(&old).into_iter().for_each(|(_, comment)| *known.entry(comment).or_default() += 1);
+        for (line, comment) in comments(&text) {
+            match known.get_mut(&comment) {
                 Some(left) if *left > 0 => *left -= 1,
-                _ => found.push((node, line, rules)),
+                _ => found.push((node, line, comment)),
             }
         }
     }
-    let said = found.into_iter().map(|(node, line, rules)| {
-        let message = format!("a comment switches lint off for the rest of the file: `noqa: disable={rules}`");
+    let said = found.into_iter().map(|(node, line, comment)| {
+        let message = match comment {
+            Comment::Disables(rules) => {
+                format!("a comment switches lint off for the rest of the file: `noqa: disable={rules}`")
+            }
+            Comment::Sets(setting) => format!("a comment sets sqlfluff for this file: `-- sqlfluff:{setting}`"),
+        };
         let place = Location::line(node.original_file_path.as_ref(), line);
         Finding::at(Severity::Warning, rules::GATE_CHANGED, place, message).with_node(node.unique_id.as_ref())
     });
-    shortened(said.collect(), project, "comments that switch lint off for the rest of a file")
+    shortened(said.collect(), project, "comments that change lint for a file")
+}
+
+/// A comment that changes lint for more than its own line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Comment {
+    /// `noqa: disable=…`, which no `enable` follows.
+    Disables(String),
+    /// `-- sqlfluff:exclude_rules:…`
+    Sets(String),
+}
+
+fn comments(text: &str) -> Vec<(u32, Comment)> {
+    let disables = disabling(text).into_iter().map(|(line, rules)| (line, Comment::Disables(rules)));
+    // As sqlfluff reads it: at the beginning of a line.
+    let sets = (1..).zip(text.lines()).filter_map(|(line, text)| {
+        let setting = text.trim_start().strip_prefix("--")?.trim_start().strip_prefix("sqlfluff:")?;
+        Some((line, Comment::Sets(escape::cut(setting.trim(), 80))))
+    });
+    disables.chain(sets).collect()
 }
 
 /// Lines of `noqa: disable=…` that no `enable` follows, and what they disable.
@@ -191,6 +216,14 @@ mod tests {
         assert_eq!(disabling(text), [(4, "all".to_owned())]);
         assert_eq!(disabling("-- noqa: disable=LT01, LT02\n/* noqa: enable=all */"), []);
         assert_eq!(disabling("{# noqa: disable=all #}"), [(1, "all".to_owned())]);
+    }
+
+    #[test]
+    fn settings_in_a_file_are_seen() {
+        let text = "-- sqlfluff:exclude_rules:LT01\n--sqlfluff:dialect:ansi\nselect '-- sqlfluff:x' -- sqlfluff: no\n";
+        let found: Vec<_> = comments(text);
+        let sets = |text: &str| Comment::Sets(text.to_owned());
+        assert_eq!(found, [(1, sets("exclude_rules:LT01")), (2, sets("dialect:ansi"))]);
     }
 
     #[test]

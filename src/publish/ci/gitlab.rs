@@ -46,12 +46,13 @@ fn read(env: &Env) -> Result<Ci, DetectError> {
     }
     let pull_request = number(env, "CI_MERGE_REQUEST_IID");
     let projects = ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "CI_MERGE_REQUEST_PROJECT_ID");
-    let target = text(env, "CI_MERGE_REQUEST_TARGET_BRANCH_SHA");
     Ok(Ci {
         forge: Some(ForgeKind::GitLab),
         pull_request,
         head: text(env, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or_else(|| text(env, "CI_COMMIT_SHA")),
-        base: target.or_else(|| text(env, "CI_MERGE_REQUEST_DIFF_BASE_SHA")),
+        // Empty in a detached pipeline.
+        base: text(env, "CI_MERGE_REQUEST_TARGET_BRANCH_SHA"),
+        merge_base: text(env, "CI_MERGE_REQUEST_DIFF_BASE_SHA"),
         from_fork: pull_request.is_some() && value(env, projects.0) != value(env, projects.1),
         repository: text(env, "CI_MERGE_REQUEST_PROJECT_PATH").or_else(|| text(env, "CI_PROJECT_PATH")),
         api_url: text(env, "CI_API_V4_URL"),
@@ -64,6 +65,7 @@ fn read(env: &Env) -> Result<Ci, DetectError> {
 mod tests {
     use super::super::tests::found;
     use super::*;
+    use crate::config::Checkout;
 
     const DETACHED: [(&str, &str); 10] = [
         ("GITLAB_CI", "true"),
@@ -82,7 +84,9 @@ mod tests {
     fn a_detached_pipeline_has_the_head_as_its_commit() {
         let ci = found(&DETACHED);
         assert_eq!((ci.forge, ci.pull_request, ci.from_fork), (Some(ForgeKind::GitLab), Some(7), false));
-        assert_eq!((ci.head.as_deref(), ci.base.as_deref()), (Some("c0ffee1"), Some("0a1b2c3")));
+        assert_eq!((ci.head.as_deref(), ci.base.as_deref()), (Some("c0ffee1"), None));
+        let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { unreachable!() };
+        assert_eq!(bases, ["0a1b2c3"]);
         assert_eq!(ci.repository.as_deref(), Some("acme/data/shop"));
     }
 
@@ -95,6 +99,8 @@ mod tests {
         ];
         let ci = found(&[&DETACHED[..], &more[..]].concat());
         assert_eq!((ci.head.as_deref(), ci.base.as_deref()), (Some("abc1234"), Some("def5678")));
+        let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { unreachable!() };
+        assert_eq!(bases, ["def5678", "0a1b2c3"]);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub struct Ci {
     pub head: Option<String>,
     /// The commit it is to be merged into.
     pub base: Option<String>,
+    /// Where the pull request left the target branch.
+    pub merge_base: Option<String>,
     /// The commit that merges the head into the target branch, made by the forge: its first parent is the target's.
     pub merge: Option<String>,
     /// Whether the head is in another repository, so that there is no secret and the token cannot write.
@@ -185,7 +187,8 @@ impl Ci {
         }
         // A checkout of the merge commit has its first parent, and no other commit of the target branch.
         let merge = self.merge.iter().map(|merge| format!("{merge}^1"));
-        Checkout::PullRequest { root: self.workspace.clone(), bases: merge.chain(self.base.clone()).collect() }
+        let bases = merge.chain(self.base.clone()).chain(self.merge_base.clone()).collect();
+        Checkout::PullRequest { root: self.workspace.clone(), bases }
     }
 
     /// Fills what the report does not know yet.

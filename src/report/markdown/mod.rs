@@ -12,9 +12,27 @@ use std::io::{self, Write};
 use super::draft::Report;
 use page::{Page, Rung};
 
-pub use page::marker;
+pub use page::{is_repository, marker};
 
-/// The cap on GitHub, in bytes. GitHub's own limit is 65,536 characters; under it in bytes is safe by either count.
+/// What differs between the code hosts that show a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flavour {
+    /// Longest comment, in bytes.
+    pub cap: usize,
+    /// Between a repository and a commit in the address of a file.
+    files: &'static str,
+    /// Whether a repository's name has more than two parts.
+    nested: bool,
+}
+
+impl Flavour {
+    /// GitHub. Its own limit is 65,536 characters; under it in bytes is safe by either count.
+    pub const GITHUB: Self = Self { cap: GITHUB_CAP, files: "blob", nested: false };
+    /// GitLab. Its own limit is a million characters.
+    pub const GITLAB: Self = Self { cap: GITHUB_CAP, files: "-/blob", nested: true };
+}
+
+/// The cap on GitHub, in bytes.
 pub const GITHUB_CAP: usize = 60_000;
 
 /// No comment is shrunk below this: the marker, the verdict and the pointer to the rest always fit.
@@ -31,10 +49,16 @@ pub fn write(report: &Report, cap: usize, out: &mut dyn Write) -> io::Result<()>
 /// The comment as text of at most `cap` bytes (never asked to be smaller than [`SMALLEST_CAP`]).
 #[must_use]
 pub fn body(report: &Report, cap: usize) -> String {
+    body_in(report, Flavour::GITHUB, cap)
+}
+
+/// The same for another code host.
+#[must_use]
+pub fn body_in(report: &Report, flavour: Flavour, cap: usize) -> String {
     let cap = cap.max(SMALLEST_CAP);
     let mut text = String::new();
     for rung in Rung::LADDER {
-        text = at(report, rung);
+        text = at(report, flavour, rung);
         if text.len() <= cap {
             break;
         }
@@ -43,8 +67,8 @@ pub fn body(report: &Report, cap: usize) -> String {
 }
 
 /// The comment on one rung of the ladder, whatever its size.
-fn at(report: &Report, rung: Rung) -> String {
-    let page = Page::new(report, rung);
+fn at(report: &Report, flavour: Flavour, rung: Rung) -> String {
+    let page = Page::new(report, flavour, rung);
     let mut parts = vec![open::verdict_line(&page)];
     if rung == Rung::VerdictOnly {
         parts.push(open::everything_else(&page));

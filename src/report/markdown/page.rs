@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use super::Flavour;
 use crate::artifacts::UniqueIdRef;
 use crate::report::draft::Report;
 use crate::report::finding::{Finding, Location};
@@ -45,10 +46,16 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(report: &'a Report, rung: Rung) -> Self {
+    pub(super) fn new(report: &'a Report, flavour: Flavour, rung: Rung) -> Self {
         let nodes = report.nodes.iter().map(|node| (node.unique_id.as_str(), node.name.as_str()));
         let tests = report.tests.iter().map(|test| (test.unique_id.as_str(), test.name.as_str()));
-        Self { report, rung, problems: report.problems(), names: nodes.chain(tests).collect(), files: files(report) }
+        Self {
+            report,
+            rung,
+            problems: report.problems(),
+            names: nodes.chain(tests).collect(),
+            files: files(report, flavour),
+        }
     }
 
     /// The name of a node or test as code; its unique_id without the prefix if it is not in the report.
@@ -82,10 +89,10 @@ impl<'a> Page<'a> {
     }
 }
 
-fn files(report: &Report) -> Option<String> {
+fn files(report: &Report, flavour: Flavour) -> Option<String> {
     let facts = &report.facts;
     let server = facts.server_url.as_deref()?.trim_end_matches('/');
-    let repository = facts.repository.as_deref().filter(|name| is_repository(name))?;
+    let repository = facts.repository.as_deref().filter(|name| is_repository(name, flavour))?;
     let commit = facts.commit.as_deref().filter(|commit| words::short_commit(commit).is_some())?;
     let folder = Location::file(facts.project_folder.as_deref().unwrap_or_default().trim_matches('/'));
     let folder = match folder.path.as_str() {
@@ -95,17 +102,19 @@ fn files(report: &Report) -> Option<String> {
     };
     // Twelve digits name a commit for certain in any repository, and keep a table of links readable.
     let commit: String = commit.chars().take(12).collect();
-    Some(format!("{server}/{repository}/blob/{commit}/{folder}"))
+    Some(format!("{server}/{repository}/{}/{commit}/{folder}", flavour.files))
 }
 
-/// Whether this is `owner/name` and nothing else.
-fn is_repository(text: &str) -> bool {
+/// Whether this is `owner/name` and nothing else; with more parts where a host has groups in groups.
+#[must_use]
+pub fn is_repository(text: &str, flavour: Flavour) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
-    text.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
+    let parts = text.split('/').count();
+    (parts == 2 || (flavour.nested && (2..=20).contains(&parts))) && text.split('/').all(part)
 }
 
 /// The first line of our comment: how a later run knows it again.

@@ -78,6 +78,10 @@ impl DuckDb {
         for extension in &self.profile.extensions {
             connection.execute_batch(&format!("load {}", statement::name(extension)))?;
         }
+        // What does not fit into memory. Without this it goes below the working directory, which is the checkout.
+        let spill = self.temp_file.with_extension("spill");
+        connection
+            .execute_batch(&format!("set temp_directory = {}", Dialect::DuckDb.literal(&spill.to_string_lossy())))?;
         for (key, value) in &self.profile.settings {
             connection.execute_batch(&format!("set {} = {}", statement::name(key), Dialect::DuckDb.literal(value)))?;
         }

@@ -1,4 +1,4 @@
-//! Requests to GitHub: octocrab carries them, what to repeat and when is decided here.
+//! Requests to a code host: octocrab carries them, what to repeat and when is decided here.
 //!
 //! octocrab's own retries repeat every method on a server error, also the POST that makes a comment, and its
 //! typed update of a comment sends POST. So its routes are used raw and its retries are not compiled in.
@@ -40,6 +40,7 @@ pub(super) enum Method {
     Get,
     Post,
     Patch,
+    Put,
     Delete,
 }
 
@@ -75,6 +76,7 @@ impl Transport {
                 Method::Get => self.api._get(route).await?,
                 Method::Post => self.api._post(route, body).await?,
                 Method::Patch => self.api._patch(route, body).await?,
+                Method::Put => self.api._put(route, body).await?,
                 Method::Delete => self.api._delete(route, body).await?,
             };
             let status = response.status().as_u16();
@@ -141,7 +143,7 @@ impl Transport {
     }
 }
 
-/// GitHub's answer to one request.
+/// A host's answer to one request.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -165,9 +167,10 @@ impl Answer {
         limited || matches!(self.status, 408 | 500 | 502 | 503 | 504)
     }
 
-    /// GitHub's words for a comment above its limit: "Body is too long (maximum is 65536 characters)".
+    /// The words for a comment above the limit: "Body is too long (maximum is 65536 characters)" on GitHub, "is too
+    /// long (maximum is 1000000 characters)" on GitLab.
     pub(super) fn is_too_long(&self) -> bool {
-        self.body.contains("too long")
+        matches!(self.status, 400 | 413 | 422) && self.body.contains("too long")
     }
 
     pub(super) fn reason(&self) -> String {
@@ -181,7 +184,7 @@ impl Answer {
             404 | 410 => Err(PublishError::NotFound { what: what.to_owned() }),
             status => {
                 let message: Message = serde_json::from_str(&self.body).unwrap_or_default();
-                let mut message = escape::cut(&escape::visible(&message.message), 200);
+                let mut message = escape::cut(&escape::visible(&message.message.to_string()), 200);
                 if let Some(needed) = &self.needed {
                     message.push_str(&format!(" (needed: {needed})"));
                 }
@@ -193,7 +196,7 @@ impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, PublishError> {
         serde_json::from_str(&self.body).map_err(|error| PublishError::Unreachable {
             what: what.to_owned(),
-            reason: format!("the answer is not GitHub's: {error}"),
+            reason: format!("the answer is not the code host's: {error}"),
         })
     }
 }
@@ -201,5 +204,28 @@ impl Answer {
 #[derive(Default, serde::Deserialize)]
 struct Message {
     #[serde(default)]
-    message: String,
+    message: Words,
+}
+
+/// GitHub writes a text; GitLab a text, or what is wrong by field.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Words {
+    Text(String),
+    Other(Value),
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Other(value) => write!(f, "{value}"),
+        }
+    }
 }
