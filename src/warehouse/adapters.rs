@@ -28,7 +28,12 @@ const ADAPTERS: [Adapter; 3] = [
         files: |target, temp_dir| Some(duckdb::schemas_in(target, temp_dir)),
     },
     #[cfg(not(feature = "duckdb"))]
-    Adapter { name: "duckdb", open: |_, _| Err(OpenError::NotCompiledIn { adapter: "duckdb" }), files: |_, _| None },
+    Adapter {
+        name: "duckdb",
+        meeting: Meeting::File,
+        open: |_, _| Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
+        files: |_, _| None,
+    },
     Adapter {
         name: "postgres",
         meeting: Meeting::Register,
