@@ -323,8 +323,11 @@ fn sql_that_leaves_the_temporary_schema_is_not_sent() {
     for (sql, word) in [
         ("select * from \"ferry\".\"analytics_growth\".\"grw_loyalty\"", "analytics_growth"),
         ("select * from ferry.ci_growth.grw_loyalty", "ci_growth"),
-        ("select 1 as route_id); drop table t; --", "`;`"),
-        ("select 1 as route_id; select 2", "more than one statement"),
+        ("select 1 as route_id); drop table t; --", "closing bracket"),
+        ("select 1 as route_id; select 2", "`;`"),
+        // Alone at the end, too: dbt closes its bracket behind it.
+        ("select 1 as route_id;", "`;`"),
+        ("select 1 as route_id; -- done\n", "`;`"),
     ] {
         let mut manifest = manifest.clone();
         manifest["nodes"]["model.ferry.dim_routes"]["compiled_code"] = sql.into();

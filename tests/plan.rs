@@ -166,6 +166,9 @@ fn a_snapshot_that_is_only_downstream_stays_productions() {
     assert_eq!(built(&plan), ["model.p.a", "model.p.c"]);
     assert_eq!(proxied(&plan), ["snapshot.p.s"]);
     assert_eq!(plan.skipped[0].reason, SkipReason::SnapshotNotChanged);
+    // Its query is tried beside, under a name of its own.
+    let trials: Vec<_> = plan.trials.iter().map(|t| (t.unique_id.as_str(), t.relation.as_str(), &t.of[..])).collect();
+    assert_eq!(trials, [("snapshot.p.s", "s__first_run", &["model.p.a".into()][..])]);
     assert_eq!(unchecked(&plan), [("test.p.on_snapshot", &NotCheckedReason::NothingOfItIsBuilt)]);
 
     let plan = plan_files(&nodes("select 1", "x"), &nodes("select 1", "y"), &options());

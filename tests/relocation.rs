@@ -312,7 +312,7 @@ fn real_statements_keep_their_bytes_and_name_all_their_parents() {
 
 mod property {
     use super::{DUCK, map};
-    use premerge::sql::{Dialect, relocate, trim_statement};
+    use premerge::sql::{Dialect, relocate};
     use proptest::prelude::*;
 
     /// A piece of SQL, and what becomes of it.
@@ -364,7 +364,6 @@ mod property {
                 if let Ok(relocated) = relocate(&sql, &map(dialect, &[])) {
                     prop_assert_eq!(&relocated.sql, &sql);
                 }
-                let _ = trim_statement(&sql, dialect);
                 let _ = super::territory(Dialect::DuckDb).foreign(&sql);
             }
         }

@@ -209,7 +209,8 @@ pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item 
 fn needs_sql(node: &Node<'_>) -> bool {
     match node.resource_type {
         ResourceType::Model => !node.is_ephemeral() && !node.is_python(),
-        ResourceType::Snapshot | ResourceType::Test => true,
+        // dbt leaves a file without text out, and compiles nothing of it.
+        ResourceType::Snapshot | ResourceType::Test => !node.raw_code.get().trim().is_empty(),
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use crate::artifacts::TestConfig;
 use crate::warehouse::{ColumnDef, RelationConfigs, SeedFile, TempRelation};
 
+use super::meeting::Meeting;
 use super::outcome::Failure;
 use super::run::Count;
 
@@ -15,6 +16,8 @@ pub struct Prepared {
     pub proxies: Vec<Proxy>,
     /// Relations whose rows are counted at the end.
     pub counts: Vec<Count>,
+    /// Tables of production whose columns are compared at the end.
+    pub meetings: Vec<Meeting>,
     /// Every relation that will be made, for the register.
     pub identifiers: Vec<String>,
 }

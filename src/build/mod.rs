@@ -6,8 +6,10 @@ pub mod contract;
 pub mod data_test;
 mod event;
 mod job;
+mod meeting;
 mod outcome;
 mod prepare;
+mod refusal;
 mod run;
 mod schedule;
 pub mod seed;
@@ -16,6 +18,7 @@ mod work;
 
 pub use event::{Event, Observer, Unobserved};
 pub use job::{Job, Prepared, Proxy, Select, TypedTable, Work};
+pub use meeting::{Meeting, MeetingKind, Misfit};
 pub use outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 pub use prepare::{Inputs, left_out_of_contract, prepare};
 pub use run::{Count, RunOptions, run};

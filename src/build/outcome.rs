@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::meeting::Misfit;
 use crate::warehouse::{FaultClass, WarehouseError};
 
 /// Everything that happened.
@@ -13,6 +14,8 @@ pub struct Outcome {
     pub proxies: usize,
     /// Proxy views that could not be made: unique_id and why.
     pub failed_proxies: Vec<(String, Failure)>,
+    /// Tables of production that do not fit what was built.
+    pub misfits: Vec<Misfit>,
     /// Rows of changed relations: unique_id, production's count, the pull request's.
     pub row_counts: Vec<RowCount>,
     /// Why relations of an earlier run that this one did not make again could not be dropped.

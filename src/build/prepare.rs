@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::contract;
 use super::data_test;
 use super::job::{Job, Prepared, Proxy, Select, TypedTable, Work};
+use super::meeting::{Meeting, MeetingKind};
 use super::outcome::Failure;
+use super::refusal::Refusals;
 use super::run::Count;
 use super::seed::seed_file;
 use super::snapshot;
-use crate::artifacts::{Manifest, Node, Text, UniqueId};
-use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Why};
-use crate::sql::{
-    Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate, trim_statement,
-};
+use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
+use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
+use crate::sql::{Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate};
 use crate::warehouse::{RelationConfigs, TempSchema};
 
 /// What [`prepare`] reads.
@@ -48,6 +48,7 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         dialect,
         relocation: plan.relocation(state, pr, dialect, schema.database()),
         territory: plan.territory(state, pr, dialect, schema.database()),
+        refusals: Refusals::new(state, pr, dialect),
     };
     let place: HashMap<&str, usize> = plan
         .tests
@@ -85,10 +86,23 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
             is_test: false,
         });
     }
+    // Nothing waits for a trial: what reads the snapshot reads production's.
+    for trial in &plan.trials {
+        jobs.push(Job {
+            unique_id: trial.unique_id.to_string(),
+            name: trial.relation.clone(),
+            work: preparer.trial(trial).unwrap_or_else(Work::Refused),
+            after: after(&mut trial.parents.iter()),
+            reads: reads(&trial.parents),
+            is_test: false,
+        });
+    }
     let proxies = plan.proxies.iter().map(|proxy| preparer.proxy(proxy)).collect();
+    let meetings = preparer.meetings();
     let counts = if inputs.row_counts { preparer.counts() } else { Vec::new() };
-    let identifiers = plan.relations().map(|(_, identifier)| identifier.to_owned()).collect();
-    Prepared { jobs, proxies, counts, identifiers }
+    let trials = plan.trials.iter().map(|trial| trial.relation.as_str());
+    let identifiers = plan.relations().map(|(_, identifier)| identifier).chain(trials).map(str::to_owned).collect();
+    Prepared { jobs, proxies, counts, meetings, identifiers }
 }
 
 struct Preparer<'a> {
@@ -97,11 +111,13 @@ struct Preparer<'a> {
     dialect: Dialect,
     relocation: Relocation,
     territory: Territory,
+    refusals: Refusals<'a>,
 }
 
 impl Preparer<'_> {
     fn node(&self, planned: &PlannedNode) -> Result<Work, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
+        self.taken_by_dbt(node)?;
         let config = node.config();
         let at = self.schema.relation(&planned.relation);
         if planned.materialization == Materialization::Seed {
@@ -113,12 +129,10 @@ impl Preparer<'_> {
             }
             return Ok(Work::Seed { at, seed });
         }
-        let mut sql = self.relocated(node)?;
-        if planned.materialization == Materialization::SnapshotFirstRun {
-            sql = snapshot::first_run(&sql, &config, self.dialect).map_err(Failure::refused)?;
-            // The configuration's column expressions are the project's text too.
-            self.stays_inside(&sql)?;
-        }
+        let sql = match planned.materialization {
+            Materialization::SnapshotFirstRun => self.first_run(node, &config)?,
+            _ => self.relocated(node)?,
+        };
         let header = config.sql_header.clone();
         if let Some(header) = &header {
             check_header(header, self.dialect).map_err(|error| unreadable(&error))?;
@@ -130,6 +144,22 @@ impl Preparer<'_> {
             return self.contract(node, select, is_view);
         }
         Ok(if is_view { Work::View(select) } else { Work::Table(select) })
+    }
+
+    fn trial(&self, trial: &Trial) -> Result<Work, Failure> {
+        let node = self.manifest_node(&trial.unique_id)?;
+        self.taken_by_dbt(node)?;
+        let sql = self.first_run(node, &node.config())?;
+        let at = self.schema.relation(&trial.relation);
+        Ok(Work::Table(Select { at, header: None, sql, configs: RelationConfigs::default() }))
+    }
+
+    /// A snapshot's query as on its first run.
+    fn first_run(&self, node: &Node<'_>, config: &NodeConfig) -> Result<String, Failure> {
+        let sql = snapshot::first_run(&self.relocated(node)?, config, self.dialect).map_err(Failure::refused)?;
+        // The configuration's column expressions are the project's text too.
+        self.stays_inside(&sql)?;
+        Ok(sql)
     }
 
     fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Work, Failure> {
@@ -149,6 +179,7 @@ impl Preparer<'_> {
 
     fn test(&self, planned: &PlannedTest) -> Result<Work, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
+        self.taken_by_dbt(node)?;
         let config = node.test_config();
         let sql = data_test::query(&self.relocated(node)?, &config);
         // `fail_calc`, `warn_if` and `error_if` are the project's text too.
@@ -181,6 +212,36 @@ impl Preparer<'_> {
             .collect()
     }
 
+    /// Tables that dbt goes on writing into and whose next run is not said to be untried anyway.
+    fn meetings(&self) -> Vec<Meeting> {
+        let plan = self.inputs.plan;
+        let built = plan.nodes.iter().filter_map(|node| {
+            let kind = match node.materialization {
+                Materialization::Seed => MeetingKind::Seed,
+                Materialization::IncrementalAsTable => MeetingKind::Incremental,
+                _ => return None,
+            };
+            Some((node.unique_id.as_str(), node.relation.as_str(), kind))
+        });
+        let tried = plan.trials.iter();
+        let tried = tried.map(|trial| (trial.unique_id.as_str(), trial.relation.as_str(), MeetingKind::Snapshot));
+        built
+            .chain(tried)
+            .filter_map(|(unique_id, relation, kind)| {
+                let before = self.inputs.state.nodes.get(unique_id)?;
+                let now = self.inputs.pr.nodes.get(unique_id)?.config();
+                let full = now.extra.get("full_refresh").and_then(Value::as_bool) == Some(true);
+                Some(Meeting {
+                    unique_id: unique_id.into(),
+                    production: RelationName::parse(before.relation_name.as_deref()?, self.dialect)?,
+                    pull_request: self.schema.relation(relation).name().clone(),
+                    kind,
+                })
+                .filter(|_| !full)
+            })
+            .collect()
+    }
+
     fn manifest_node(&self, unique_id: &str) -> Result<&Node<'_>, Failure> {
         self.inputs
             .pr
@@ -189,11 +250,16 @@ impl Preparer<'_> {
             .ok_or_else(|| Failure::refused("the pull request's manifest does not hold it"))
     }
 
+    /// What dbt would refuse is not built otherwise.
+    fn taken_by_dbt(&self, node: &Node<'_>) -> Result<(), Failure> {
+        self.refusals.of(node).map_or(Ok(()), |why| Err(Failure::refused(format!("dbt refuses it: {why}"))))
+    }
+
     /// A node's compiled SQL in its new place, proved not to leave it.
     fn relocated(&self, node: &Node<'_>) -> Result<String, Failure> {
         let code = node.compiled_code.as_ref().map(Text::get).unwrap_or_default();
-        let select = trim_statement(&code, self.dialect).map_err(|error| unreadable(&error))?;
-        let relocated = relocate(select, &self.relocation).map_err(|error| unreadable(&error))?;
+        // As it stands: dbt neither trims it nor cuts a `;` off before it puts it into brackets.
+        let relocated = relocate(&code, &self.relocation).map_err(|error| unreadable(&error))?;
         self.stays_inside(&relocated.sql)?;
         Ok(relocated.sql)
     }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::event::{Event, Observer};
 use super::job::{Job, Prepared, Proxy};
+use super::meeting::misfit;
 use super::outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
@@ -38,7 +39,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Outcome, WarehouseError> {
-    let Prepared { mut jobs, proxies, counts, identifiers } = prepared;
+    let Prepared { mut jobs, proxies, counts, meetings, identifiers } = prepared;
     observer.on(&Event::Begin { jobs: jobs.len(), proxies: proxies.len() });
 
     let mut session = first;
@@ -62,7 +63,7 @@ pub async fn run(
     statements += done.statements;
     waited += done.waited;
 
-    let (mut row_counts, mut left_behind) = (Vec::new(), None);
+    let (mut row_counts, mut misfits, mut left_behind) = (Vec::new(), Vec::new(), None);
     let last = done.sessions.into_iter().next();
     if let Some(mut session) = last.filter(|_| done.stopped.is_none()) {
         let built: HashMap<&str, &JobStatus> =
@@ -72,6 +73,11 @@ pub async fn run(
             statements += 1;
             let counting = async |session: &mut Session| count_rows(count, warehouse.dialect(), session).await;
             row_counts.extend(session.begin().until(stop.clone(), counting).await);
+        }
+        for meeting in meetings.iter().filter(|m| built.get(m.unique_id.as_str()) == Some(&&JobStatus::Built)) {
+            statements += 2;
+            let comparing = async |session: &mut Session| misfit(meeting, warehouse.dialect(), session).await;
+            misfits.extend(session.begin().until(stop.clone(), comparing).await);
         }
         if !*stop.borrow() {
             let made = made(&jobs, &done.results, &proxies, &failed_proxies);
@@ -84,6 +90,7 @@ pub async fn run(
         results: done.results,
         proxies: proxies.len() - failed_proxies.len(),
         failed_proxies,
+        misfits,
         row_counts,
         left_behind,
         statements,

@@ -3,6 +3,7 @@
 //! In: production's manifest and the pull request's. Out: [`Changes`], each with its reasons, and the
 //! answers to dbt's `state:` selectors. Equal to dbt 1.11 (`tests/state_corpus.rs` proves it).
 
+mod asks;
 mod base;
 mod build_macros;
 mod compare;
@@ -37,6 +38,7 @@ use serde::Serialize;
 
 use crate::artifacts::UniqueId;
 
+pub use asks::{Asks, asks};
 pub use base::Base;
 pub(crate) use build_macros::is_dbts_own;
 pub use compare::{CompareOptions, compare};

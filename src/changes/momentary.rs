@@ -41,7 +41,7 @@ fn has_word(text: &str) -> bool {
 }
 
 /// The texts of the macros that nodes reach, dbt's own aside.
-fn macros_of<'m>(
+pub(super) fn macros_of<'m>(
     manifest: &'m Manifest<'_>,
     nodes: impl IntoIterator<Item = &'m Node<'m>>,
 ) -> Vec<std::borrow::Cow<'m, str>> {

@@ -103,7 +103,7 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> 
     let mut found = Vec::new();
     let mut add = |unique_id: &str, what, count| {
         if count > 0 {
-            found.push(LeftOut { unique_id: unique_id.into(), what, count });
+            found.push(LeftOut { unique_id: unique_id.into(), what, count, settings: Vec::new() });
         }
     };
     for id in set.built.keys() {

@@ -20,6 +20,8 @@ pub(super) struct BuildSet {
     /// What production lacks so and nobody can build, though it is read.
     pub(super) stale: BTreeSet<NodeId>,
     pub(super) skipped: BTreeMap<NodeId, SkipReason>,
+    /// Snapshots below a change, whose query is tried as on a first run; what reads one reads production's.
+    pub(super) tried: BTreeSet<NodeId>,
     pub(super) not_checked: BTreeMap<NodeId, NotCheckedReason>,
     /// dbt's selection, built or not, with the changed sources: what indirect selection starts from.
     pub(super) selected: BTreeSet<NodeId>,
@@ -61,7 +63,12 @@ pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId
                 set.selected.insert(id);
                 match fate(facts, id, changed.contains(&id)) {
                     Fate::Build(materialization) => drop(set.built.insert(id, materialization)),
-                    Fate::Skip(reason) => drop(set.skipped.insert(id, reason)),
+                    Fate::Skip(reason) => {
+                        set.skipped.insert(id, reason);
+                        if reason == SkipReason::SnapshotNotChanged {
+                            set.tried.insert(id);
+                        }
+                    }
                     Fate::NotChecked(reason) => drop(set.not_checked.insert(id, reason)),
                 }
             }
@@ -114,15 +121,15 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
         Ok(materialization) => materialization,
         Err(materialized) => return Fate::NotChecked(NotCheckedReason::UnknownMaterialization { materialized }),
     };
-    // A first run of an unchanged snapshot has none of its history, so what reads it is better off with production's.
-    if node.resource_type == ResourceType::Snapshot && !changed && facts.production(id).is_some() {
-        return Fate::Skip(SkipReason::SnapshotNotChanged);
-    }
     if !seed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
     }
     if let Some(parent) = facts.missing_parent(id) {
         return Fate::NotChecked(NotCheckedReason::MissingParent { parent: parent.into() });
+    }
+    // A first run of an unchanged snapshot has none of its history, so what reads it is better off with production's.
+    if node.resource_type == ResourceType::Snapshot && !changed && facts.production(id).is_some() {
+        return Fate::Skip(SkipReason::SnapshotNotChanged);
     }
     Fate::Build(materialization)
 }
@@ -228,6 +235,14 @@ fn drop_what_cannot_be_read(facts: &Facts<'_>, order: &[NodeId], set: &mut Build
             set.not_yours.remove(&id);
             set.not_checked.insert(id, NotCheckedReason::ParentNotAvailable { parent });
         }
+    }
+    let unavailable_to =
+        |id: &NodeId| unavailable(facts, set, facts.reads(*id)).or_else(|| facts.missing_function(*id));
+    let lost: Vec<(NodeId, NodeId)> = set.tried.iter().filter_map(|id| Some((*id, unavailable_to(id)?))).collect();
+    for (id, parent) in lost {
+        set.tried.remove(&id);
+        let parent = facts.name(parent).into();
+        set.not_checked.insert(id, NotCheckedReason::ParentNotAvailable { parent });
     }
     // What was added for a reader that fell out is not needed either.
     for id in order.iter().rev() {

@@ -30,6 +30,10 @@ pub struct Plan {
     pub summary: Summary,
     /// What is built, parents before children.
     pub nodes: Vec<PlannedNode>,
+    /// Snapshots that did not change and are below a change: their query is tried as on a first run, and what reads
+    /// them has production's history.
+    #[serde(default)]
+    pub trials: Vec<Trial>,
     /// Views in the temporary schema onto relations of production.
     pub proxies: Vec<Proxy>,
     /// Data tests that are run.
@@ -108,6 +112,21 @@ pub struct PlannedNode {
     /// Tests that must end before it starts, and of which a failure of severity error skips it. Tests that
     /// gate one of its built parents are not repeated.
     pub gated_by: Vec<UniqueId>,
+}
+
+/// A snapshot whose query is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    /// dbt's unique_id.
+    pub unique_id: UniqueId,
+    /// dbt's name.
+    pub name: String,
+    /// The identifier in the temporary schema of what is made of it.
+    pub relation: String,
+    /// What it reads, as in [`PlannedNode::parents`].
+    pub parents: Vec<UniqueId>,
+    /// The nearest changed nodes upstream, at most [`DOWNSTREAM_SHOWN`].
+    pub of: Vec<UniqueId>,
 }
 
 /// What a node is built as.
@@ -329,6 +348,29 @@ pub enum NotCheckedReason {
     UnitTestUnsupported,
     /// A function: it is not created, so what is built calls production's.
     FunctionUnsupported,
+    /// It is built without settings that dbt acts on, which the pull request sets or changes, or which hang on data.
+    Settings {
+        /// Keys of its configuration.
+        keys: Vec<String>,
+    },
+    /// An incremental model or a snapshot that changed: built as on its first run, while production has its table.
+    NextRun,
+    /// It goes into a database in which production has nothing, and which may not be there.
+    Database {
+        /// The database.
+        name: String,
+    },
+    /// Its text was made from what the warehouse answered about relations of production that the pull request changes,
+    /// or about its own.
+    AskedProduction {
+        /// What was asked, as far as can be known.
+        relations: Vec<UniqueId>,
+    },
+    /// Its text was made from what the warehouse answered about relations that were not there at compile time.
+    AskedNothing {
+        /// What was asked, as far as can be known.
+        relations: Vec<UniqueId>,
+    },
 }
 
 /// A node that production has and the pull request does not.
@@ -383,8 +425,11 @@ pub struct LeftOut {
     pub unique_id: UniqueId,
     /// What.
     pub what: LeftOutKind,
-    /// How many: hooks, grantees' privileges, statements.
+    /// How many: hooks, grantees' privileges, statements, settings.
     pub count: usize,
+    /// The settings' keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
 }
 
 /// The kinds of [`LeftOut`].
@@ -403,6 +448,8 @@ pub enum LeftOutKind {
     OnRunEnd,
     /// Failing rows kept in a table.
     StoreFailures,
+    /// Settings that no part of premerge acts on.
+    Settings,
 }
 
 /// A remark.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::beside;
+use super::beyond;
 use super::build_set::{self, BuildSet};
 use super::data_tests::{self, DataTests};
-use super::document::{DOWNSTREAM_SHOWN, NotChecked, Plan, PlannedNode, Proxy, Skipped, Summary, Why};
+use super::document::{DOWNSTREAM_SHOWN, LeftOut, NotChecked, Plan, PlannedNode, Proxy, Skipped, Summary, Trial, Why};
 use super::facts::Facts;
 use super::gates::gates;
 use super::notices::notices;
-use super::places::places;
+use super::places::{places, trial_places};
 use super::reasons;
 use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::{ChangeKind, Changes, Reason};
@@ -85,13 +86,15 @@ pub fn plan<'a>(
     build_set::complete(&facts, &order, &mut set, &chosen.tests, wanted);
     let tests = data_tests::plan_all(&facts, &set, chosen);
 
-    let reads: BTreeMap<NodeId, Vec<NodeId>> = set.built.keys().map(|id| (*id, facts.reads(*id))).collect();
+    let reads: BTreeMap<NodeId, Vec<NodeId>> =
+        set.built.keys().chain(&set.tried).map(|id| (*id, facts.reads(*id))).collect();
     let proxied = proxied(&facts, &set, &reads, &tests);
     let names = places(&facts, set.built.keys().chain(proxied.keys()).copied(), dialect);
     let name_of = |id: &NodeId| names.get(id).cloned().unwrap_or_default();
 
     let built_reads = reads
         .iter()
+        .filter(|(id, _)| set.is_built(**id))
         .map(|(id, reads)| (*id, reads.iter().copied().filter(|parent| set.is_built(*parent)).collect()))
         .collect();
     let test_ids: Vec<NodeId> = tests.run.keys().copied().collect();
@@ -116,6 +119,20 @@ pub fn plan<'a>(
             })
         })
         .collect();
+    let trial_names = trial_places(&facts, &set.tried, &names, dialect);
+    let trials = set
+        .tried
+        .iter()
+        .filter_map(|id| {
+            Some(Trial {
+                unique_id: facts.name(*id).into(),
+                name: facts.node(*id)?.name.to_string(),
+                relation: trial_names.get(id)?.clone(),
+                parents: facts.names(reads.get(id).into_iter().flatten().copied()),
+                of: causes.get(id).map(|(of, _)| facts.names(of.iter().copied())).unwrap_or_default(),
+            })
+        })
+        .collect();
     let proxy_ids: BTreeSet<NodeId> = proxied.keys().copied().collect();
     let proxies = proxied
         .into_iter()
@@ -137,14 +154,15 @@ pub fn plan<'a>(
         state: None,
         summary: Summary::default(),
         nodes,
+        trials,
         proxies,
         skipped: skipped(&facts, &set),
-        not_checked: not_checked(&facts, &set, &tests),
+        not_checked: not_checked(&facts, &set, &tests, dialect),
         definitions: beside::definitions(&facts, wanted),
         removed: beside::removed(&facts),
         reasons: reasons::reasons(&facts),
         not_yours: beside::not_yours(&facts, &set),
-        left_out: beside::left_out(&facts, &set, &tests),
+        left_out: left_out(&facts, &set, &tests, dialect),
         notices: notices(&facts, &set, &proxy_ids, wanted),
         tests: tests.run.into_values().map(|(test, _)| test).collect(),
     };
@@ -259,9 +277,17 @@ fn skipped(facts: &Facts<'_>, set: &BuildSet) -> Vec<Skipped> {
         .collect()
 }
 
-fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotChecked> {
+fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests, dialect: Dialect) -> Vec<LeftOut> {
+    let mut found = beside::left_out(facts, set, tests);
+    found.extend(beyond::left_out(facts, set, dialect));
+    found.sort_by(|a, b| (&a.unique_id, a.what).cmp(&(&b.unique_id, b.what)));
+    found
+}
+
+fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests, dialect: Dialect) -> Vec<NotChecked> {
     let all: BTreeMap<_, _> = set.not_checked.iter().chain(&tests.not_checked).collect();
-    all.into_iter()
+    let mut found: Vec<NotChecked> = all
+        .into_iter()
         .map(|(id, reason)| {
             let unique_id = facts.name(*id);
             let unit_test = || facts.pr.unit_tests.get(unique_id).map(|test| test.name.to_string());
@@ -275,7 +301,10 @@ fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<NotC
                 changed: reasons(facts, *id),
             }
         })
-        .collect()
+        .collect();
+    found.extend(beyond::not_checked(facts, set, dialect));
+    found.sort_by(|a, b| (&a.unique_id, &a.reason).cmp(&(&b.unique_id, &b.reason)));
+    found
 }
 
 fn reasons(facts: &Facts<'_>, id: NodeId) -> Vec<Reason> {

@@ -3,6 +3,7 @@
 //! In: both manifests, the graph and the changes. Out: a [`Plan`]. Pure: no network, no warehouse.
 
 mod beside;
+mod beyond;
 mod build_set;
 mod data_tests;
 mod document;
@@ -14,12 +15,14 @@ mod places;
 mod reasons;
 mod relocation;
 mod render;
+mod settings;
 
 pub use document::{
     ChangedDefinition, DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours,
     NotYoursFate, Notice, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity,
-    SkipReason, Skipped, Summary, TestKind, TestWhy, Why,
+    SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};
 pub use render::render_text;
+pub use settings::unquotable_description;

@@ -1,6 +1,6 @@
 //! Where each node lies in the temporary schema.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -30,6 +30,27 @@ pub(super) fn places(
         places.insert(id, hashed(&name, facts.name(id), dialect));
     }
     places
+}
+
+/// Identifiers for what is made of tried snapshots, beside the `places` of everything else.
+pub(super) fn trial_places(
+    facts: &Facts<'_>,
+    nodes: &BTreeSet<NodeId>,
+    places: &BTreeMap<NodeId, String>,
+    dialect: Dialect,
+) -> BTreeMap<NodeId, String> {
+    let mut taken: BTreeSet<String> = places.values().map(|name| dialect.canonical(name, true)).collect();
+    let mut found = BTreeMap::new();
+    for id in nodes {
+        let name = format!("{}__first_run", alias(facts, *id, dialect));
+        let mut place = fitting(&name, facts.name(*id), dialect);
+        if taken.contains(&dialect.canonical(&place, true)) {
+            place = hashed(&name, facts.name(*id), dialect);
+        }
+        taken.insert(dialect.canonical(&place, true));
+        found.insert(*id, place);
+    }
+    found
 }
 
 /// The node's identifier as the warehouse knows it.

@@ -313,7 +313,20 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::NotSelected => "left out by --select or --exclude".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
+        NotCheckedReason::Settings { keys } => format!("built without {}", keys.join(", ")),
+        NotCheckedReason::NextRun => "built as on its first run; its next run is not tried".to_owned(),
+        NotCheckedReason::Database { name } => format!("goes into the database {name}, where production has nothing"),
+        NotCheckedReason::AskedProduction { relations } => {
+            format!("its text comes from what production answered about {}", shorts(relations))
+        }
+        NotCheckedReason::AskedNothing { relations } => {
+            format!("its text comes from questions about {}, not there at compile time", shorts(relations))
+        }
     }
+}
+
+fn shorts(unique_ids: &[UniqueId]) -> String {
+    unique_ids.iter().map(UniqueId::name).collect::<Vec<_>>().join(", ")
 }
 
 fn not_checked_tests(reason: &NotCheckedReason) -> String {
@@ -337,7 +350,9 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     for (reason, names) in groups {
         page.section(match reason {
             SkipReason::Ephemeral => "Part of the models that read them (ephemeral)",
-            SkipReason::SnapshotNotChanged => "Snapshots that did not change, read from production",
+            SkipReason::SnapshotNotChanged => {
+                "Snapshots that did not change: tried as on a first run, read from production"
+            }
             SkipReason::Cosmetic => "Changed in looks only: same compiled SQL, same configuration of the build",
             SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
             SkipReason::Empty => "Without SQL",
@@ -457,6 +472,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             LeftOutKind::OnRunStart => "on-run-start",
             LeftOutKind::OnRunEnd => "on-run-end",
             LeftOutKind::StoreFailures => "storing the failing rows of",
+            LeftOutKind::Settings => "settings of",
         };
         let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
         let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();

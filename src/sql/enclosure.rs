@@ -25,7 +25,7 @@ pub fn check_enclosed(text: &str, dialect: Dialect) -> Result<(), SqlError> {
             Kind::Close => {
                 depth = depth.checked_sub(1).ok_or_else(|| unsupported("a closing bracket without an opening one"))?;
             }
-            Kind::Semicolon => return Err(unsupported("a `;` inside a statement")),
+            Kind::Semicolon => return Err(SqlError::Semicolon { line: tokens.line(token.start) }),
             // It could put a role down, or change how later text is read. A function that calls it is not seen
             // here: the session is set up anew behind every statement.
             Kind::Word | Kind::Quoted if has_roles(dialect) && is(&tokens, *token, "set_config") => {

@@ -28,4 +28,4 @@ pub use one_sided::OneSided;
 pub use relation::RelationName;
 pub use relocate::{Relocated, Relocation, relocate};
 pub use spelling::SeedTypes;
-pub use tokens::{SqlError, trim_statement};
+pub use tokens::SqlError;

@@ -35,15 +35,12 @@ pub enum SqlError {
         /// From 1.
         line: usize,
     },
-    /// More than one statement where dbt takes one.
-    #[error("the SQL has more than one statement (a `;` in line {line})")]
-    SeveralStatements {
+    /// A `;` in text that dbt puts inside a statement.
+    #[error("a `;` in line {line}: dbt puts this text inside a statement, where none may stand; take it out")]
+    Semicolon {
         /// Of the `;`, from 1.
         line: usize,
     },
-    /// No statement.
-    #[error("the SQL is empty")]
-    Empty,
     /// A relation gets another identifier in the temporary schema, the text uses the old one as a
     /// qualifier, and the place does not take an alias.
     #[error("`{relation}` needs an alias here (line {line}): its name is different in the temporary schema")]
@@ -178,22 +175,6 @@ impl<'s> Tokens<'s> {
     }
 }
 
-/// One statement without what follows it: white space, comments and `;` at the end. It never ends in
-/// a comment, so a closing bracket may follow it on the same line.
-///
-/// # Errors
-/// [`SqlError::SeveralStatements`] when a `;` has more than blanks behind it, [`SqlError::Empty`] when
-/// there is no statement, and what the tokenizer cannot read.
-pub fn trim_statement(sql: &str, dialect: Dialect) -> Result<&str, SqlError> {
-    let tokens = Tokens::of(sql, dialect)?;
-    let solid = |token: &&Token| !token.kind.is_blank() && token.kind != Kind::Semicolon;
-    let last = tokens.list.iter().rfind(solid).ok_or(SqlError::Empty)?;
-    if let Some(inner) = tokens.list.iter().find(|token| token.kind == Kind::Semicolon && token.start < last.start) {
-        return Err(SqlError::SeveralStatements { line: tokens.line(inner.start) });
-    }
-    Ok(sql.get(..last.end).unwrap_or(sql).trim_start())
-}
-
 /// sqlparser's dialect whose *tokenizer* is nearest to the warehouse's.
 ///
 /// DuckDB's lexer is PostgreSQL's (`e'\''`, nested comments, dollar quotes, `\r` ends a comment);
@@ -302,14 +283,5 @@ mod tests {
             let joined: String = tokens.list.iter().map(|token| tokens.text(*token)).collect();
             assert_eq!(joined, sql);
         }
-    }
-
-    #[test]
-    fn a_statement_is_trimmed_to_its_last_token() {
-        let trim = |sql| trim_statement(sql, Dialect::DuckDb);
-        assert_eq!(trim("  select 1 ; -- done\n;"), Ok("select 1"));
-        assert_eq!(trim("select ';' -- x"), Ok("select ';'"));
-        assert_eq!(trim("select 1;\n\ndrop table t"), Err(SqlError::SeveralStatements { line: 1 }));
-        assert_eq!(trim(" -- nothing\n;"), Err(SqlError::Empty));
     }
 }

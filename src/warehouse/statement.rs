@@ -75,11 +75,12 @@ fn definitions(columns: &[ColumnDef]) -> Vec<String> {
     columns.iter().map(|column| format!("{} {}", column.name, column.definition)).collect()
 }
 
-/// A header may lack its semicolon and may end in a line comment.
+/// A header as it stands, as dbt puts it: one without its `;` runs into the statement, and fails. It may end in a line
+/// comment.
 fn before(header: Option<&str>) -> String {
     match header.map(str::trim_end) {
         None | Some("") => String::new(),
-        Some(header) => format!("{header}\n;\n"),
+        Some(header) => format!("{header}\n"),
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_header_stands_before_its_statement() {
-        assert_eq!(before(Some("set a = 1; -- note")), "set a = 1; -- note\n;\n");
+        assert_eq!(before(Some("set a = 1; -- note")), "set a = 1; -- note\n");
         assert_eq!(before(None), "");
     }
 }

@@ -4,7 +4,10 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
 mod aws;
+mod breakages;
 mod broken_connection;
+#[path = "../common/breakages.rs"]
+mod cases;
 mod cleaning;
 mod cluster;
 mod connecting;

@@ -93,7 +93,9 @@ fn proxies_reach_across_databases() {
                 && statement.trim_end().ends_with("with no schema binding");
             let counts =
                 statement.contains(") as production_rows, (") && statement.starts_with("select (select count(*)");
-            assert!(late || counts, "{statement}");
+            // What production's table has for columns, where dbt goes on writing into one.
+            let columns = statement.starts_with("create temporary table premerge_columns as select * from (");
+            assert!(late || counts || columns, "{statement}");
         }
     }
     checkout.premerge("cleanup").args(["--pr", "77"]).output().unwrap();

@@ -130,7 +130,6 @@ commit;
 /* premerge tag */ begin;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
 set extra_float_digits to 0;
-;
 create table "ferry"."pr_1"."made"
 backup no
 diststyle key distkey (id)

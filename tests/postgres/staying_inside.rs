@@ -131,7 +131,7 @@ async fn a_role_is_not_put_down() {
     ] {
         assert_eq!(under(&schema, session, header).await.unwrap_err().class, FaultClass::Unsupported, "{header}");
     }
-    under(&schema, session, "set work_mem = '7MB'; set search_path to pg_catalog").await.unwrap();
+    under(&schema, session, "set work_mem = '7MB'; set search_path to pg_catalog;").await.unwrap();
     assert_eq!(who(session).await, before);
     for (name, function) in [("a", "shed"), ("b", "wander"), ("c", "linger")] {
         table(&schema, session, name, &format!("select public.{function}() as x")).await.unwrap();

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::artifacts::{Manifest, ResourceType};
 use crate::build::{seed, snapshot};
 use crate::project::Graph;
-use crate::sql::{Dialect, trim_statement};
+use crate::sql::Dialect;
 use crate::warehouse::create_database;
 
 /// Columns and types of the source tables: `{"raw.bookings": {"booking_id": "integer", …}, …}`.
@@ -77,15 +77,14 @@ pub fn whole_build(
         }
         let Some(code) = node.compiled_code.filter(|_| !node.is_python()) else { continue };
         let code = code.get();
-        let select = trim_statement(&code, Dialect::DuckDb).map_err(|error| format!("{}: {error}", node.unique_id))?;
         let (kind, select) = match node.resource_type {
             ResourceType::Snapshot => (
                 "table",
-                snapshot::first_run(select, &config, Dialect::DuckDb)
+                snapshot::first_run(&code, &config, Dialect::DuckDb)
                     .map_err(|why| format!("{}: {why}", node.unique_id))?,
             ),
-            _ if config.materialized.as_deref() == Some("view") => ("view", select.to_string()),
-            _ => ("table", select.to_string()),
+            _ if config.materialized.as_deref() == Some("view") => ("view", code.to_string()),
+            _ => ("table", code.to_string()),
         };
         statements.push(BuildStatement::of(&node.unique_id, format!("create {kind} {name} as (\n{select}\n)")));
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::whose::excuse;
 use crate::artifacts::UniqueIdRef;
-use crate::build::{Failure, JobResult, JobStatus, Outcome, Stop};
-use crate::report::{Draft, Finding, Interruption, NodeOutcome, NodeStatus, Severity, TestOutcome, TestStatus, rules};
+use crate::build::{Failure, JobResult, JobStatus, MeetingKind, Misfit, Outcome, Stop};
+use crate::report::{
+    Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
+};
 
 impl Draft {
     /// Fills in what became of the plan.
@@ -31,6 +33,8 @@ impl Draft {
                 node.production_rows = count.production;
             }
         }
+        let misfits: Vec<_> = outcome.misfits.iter().map(|misfit| not_fitting(misfit, &self.nodes)).collect();
+        self.not_checked.extend(misfits);
         let repeated = outcome.results.iter().filter(|r| r.attempts > 1 && r.status.lets_descendants_run());
         self.findings.extend(repeated.map(|result| {
             let message = format!("passed on attempt {}, after a fault of the warehouse that passed", result.attempts);
@@ -48,6 +52,19 @@ impl Draft {
         };
         self.tally();
     }
+}
+
+/// A table of production that dbt goes on writing into, and that does not fit.
+fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
+    let writes = match misfit.kind {
+        MeetingKind::Seed => "dbt loads it into production's table unless it runs with --full-refresh, and",
+        MeetingKind::Incremental => "it was built in full; its next run writes into production's table, and",
+        MeetingKind::Snapshot => "its next run writes into production's table, and",
+    };
+    let name = nodes.iter().find(|node| node.unique_id == misfit.unique_id).map(|node| node.name.as_str());
+    let subject = format!("{} {}", misfit.unique_id.kind().as_str(), name.unwrap_or_else(|| misfit.unique_id.name()));
+    let reason = format!("{writes} {}", misfit.columns.join(", "));
+    NotChecked { subject, unique_id: Some(misfit.unique_id.clone()), reason }
 }
 
 /// A fault of the warehouse or the network says nothing about the pull request: the run is incomplete.

@@ -31,6 +31,7 @@ impl Draft {
     pub fn add_plan(&mut self, planned: Planned<'_>) {
         let Planned { plan, .. } = planned;
         self.nodes = plan.nodes.iter().map(|node| planned.node(node)).collect();
+        self.nodes.extend(plan.trials.iter().map(|trial| planned.trial(trial)));
         self.tests = plan.tests.iter().map(|test| planned.test(test)).collect();
         self.not_checked = plan.not_checked.iter().map(not_checked).collect();
         self.left_out = planned.left_out();
@@ -101,6 +102,24 @@ impl Planned<'_> {
         node
     }
 
+    /// A snapshot below a change, whose query is tried.
+    fn trial(&self, trial: &plan::Trial) -> NodeOutcome {
+        let mut node = NodeOutcome::new(&trial.unique_id, &trial.name, NodeStatus::NotChecked);
+        let names: Vec<_> = trial.of.iter().take(2).map(UniqueId::name).collect();
+        let more = if trial.of.len() > 2 { ", …" } else { "" };
+        let read = format!("reads {}{more}", names.join(", "));
+        node.why = vec![Why::Downstream {
+            text: format!("{read}; tried as on a first run, its readers have production's rows"),
+        }];
+        if let Some(manifest) = self.pr.nodes.get(trial.unique_id.as_str()) {
+            node.place = self.location(manifest);
+            node.owner = self.owner(manifest.group.as_deref());
+        }
+        let id = self.graph.id(&trial.unique_id);
+        node.downstream = self.downstream(id).filter(|id| self.graph.resource_type(*id).is_relation()).count() as u64;
+        node
+    }
+
     fn test(&self, planned: &PlannedTest) -> TestOutcome {
         let mut test = TestOutcome::new(&planned.unique_id, &planned.name, TestStatus::NotRun);
         test.kind = match planned.kind {
@@ -147,10 +166,12 @@ impl Planned<'_> {
                     LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
                     LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
                     LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
+                    LeftOutKind::Settings => ("settings", "premerge does not act on them; they are as in production"),
                 };
                 let name = left.unique_id.name();
                 let subject = match left.what {
                     LeftOutKind::StoreFailures => format!("{what} of {name}"),
+                    LeftOutKind::Settings => format!("{what} {} of {name}", left.settings.join(", ")),
                     _ => format!("{} {what} of {name}", left.count),
                 };
                 LeftOut { subject, unique_id: Some(left.unique_id.clone()), reason: why.to_owned() }
@@ -252,6 +273,25 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         }
         NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
         NotCheckedReason::FunctionUnsupported => "functions are not made yet; production's is called".to_owned(),
+        NotCheckedReason::Settings { keys } => format!("it was built without {}", keys.join(", ")),
+        NotCheckedReason::NextRun => {
+            "it was built as on its first run; what its next run does to production's table was not tried".to_owned()
+        }
+        NotCheckedReason::Database { name } => {
+            format!(
+                "it goes into the database {name}, where production has nothing; whether it is there was not checked"
+            )
+        }
+        NotCheckedReason::AskedProduction { relations } => format!(
+            "not checked as built: its text was made from what production answered about {}, which this pull request \
+             changes",
+            names(relations)
+        ),
+        NotCheckedReason::AskedNothing { relations } => format!(
+            "not checked as built: its text was made from what the warehouse answered about {}, which was not there; \
+             compile with `dbt compile --defer --favor-state --state …`",
+            names(relations)
+        ),
     };
     let subject = format!("{} {}", planned.resource_type.replace('_', " "), planned.name);
     NotChecked { subject, unique_id: Some(planned.unique_id.clone()), reason }
@@ -273,6 +313,10 @@ fn rule(rule: NoticeRule) -> RuleId {
 pub(super) fn whys(reasons: &[Reason], resource_type: ResourceType) -> Vec<Why> {
     let text = |reason: &Reason| reason.about(resource_type).replace('`', "");
     reasons.iter().map(|reason| Why::Changed { kind: reason.kind().into(), text: text(reason) }).collect()
+}
+
+fn names(ids: &[UniqueId]) -> String {
+    ids.iter().map(UniqueId::name).collect::<Vec<_>>().join(", ")
 }
 
 fn first(ids: &[UniqueId]) -> &str {

@@ -1,0 +1,114 @@
+//! What the merge meets in production: tables that dbt goes on writing into, and whose columns may be others than
+//! those that were built.
+
+use crate::artifacts::UniqueId;
+use crate::sql::{Dialect, RelationName};
+use crate::warehouse::{ColumnType, Session};
+
+/// A table of production that dbt's next run writes into, and what was built of the same node.
+#[derive(Debug)]
+pub struct Meeting {
+    /// The node.
+    pub unique_id: UniqueId,
+    /// What dbt goes on writing into.
+    pub production: RelationName,
+    /// What was built.
+    pub pull_request: RelationName,
+    /// How dbt writes into it.
+    pub kind: MeetingKind,
+}
+
+/// How dbt writes into a table that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeetingKind {
+    /// A seed's rows go into its columns, unless `--full-refresh` is given.
+    Seed,
+    /// The new rows of an incremental model go into its columns.
+    Incremental,
+    /// A snapshot adds columns that are new.
+    Snapshot,
+}
+
+/// A table of production that does not fit what was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The node.
+    pub unique_id: UniqueId,
+    /// How dbt writes into it.
+    pub kind: MeetingKind,
+    /// What is different, a phrase a column: names and types only, so it may be published.
+    pub columns: Vec<String>,
+}
+
+/// Compares the columns of both; `None` where they fit, or the warehouse does not tell.
+pub(super) async fn misfit(meeting: &Meeting, dialect: Dialect, session: &mut Session) -> Option<Misfit> {
+    let all = |name: &RelationName| format!("select * from {}", name.quoted(dialect));
+    let theirs = session.columns_of(&all(&meeting.production)).await.ok()?;
+    let own = session.columns_of(&all(&meeting.pull_request)).await.ok()?;
+    let columns = differences(&theirs, &own, meeting.kind);
+    (!columns.is_empty()).then(|| Misfit { unique_id: meeting.unique_id.clone(), kind: meeting.kind, columns })
+}
+
+fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKind) -> Vec<String> {
+    // What dbt itself adds to a snapshot is its own affair.
+    let own = |column: &&ColumnType| kind != MeetingKind::Snapshot || !column.name.starts_with("dbt_");
+    let mut found = Vec::new();
+    for column in built.iter().filter(own) {
+        match production.iter().find(|other| other.name == column.name) {
+            None if kind == MeetingKind::Snapshot => {}
+            None => found.push(format!("`{}` is not in production", column.name)),
+            Some(other) if other.data_type != column.data_type => {
+                found.push(format!(
+                    "`{}` is {} in production and {} here",
+                    column.name, other.data_type, column.data_type
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let names = |columns: &[ColumnType]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    // dbt-duckdb copies a file's columns by their place.
+    if kind == MeetingKind::Seed
+        && found.is_empty()
+        && production.len() == built.len()
+        && names(production) != names(built)
+    {
+        found.push(format!("the columns stand in this order there: {}", names(production).join(", ")));
+    }
+    for column in production.iter().filter(own) {
+        if kind != MeetingKind::Snapshot && !built.iter().any(|other| other.name == column.name) {
+            found.push(format!("`{}` is only in production", column.name));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(list: &[(&str, &str)]) -> Vec<ColumnType> {
+        list.iter().map(|(name, kind)| ColumnType { name: (*name).to_owned(), data_type: (*kind).to_owned() }).collect()
+    }
+
+    #[test]
+    fn columns_that_a_table_lacks_has_or_types_otherwise_are_named() {
+        let production = columns(&[("a", "INTEGER"), ("b", "VARCHAR"), ("c", "DATE")]);
+        let built = columns(&[("b", "INTEGER"), ("a", "INTEGER"), ("d", "DATE")]);
+        assert_eq!(
+            differences(&production, &built, MeetingKind::Seed),
+            ["`b` is VARCHAR in production and INTEGER here", "`d` is not in production", "`c` is only in production"]
+        );
+        assert_eq!(
+            differences(&production, &built, MeetingKind::Snapshot),
+            ["`b` is VARCHAR in production and INTEGER here"]
+        );
+        assert!(differences(&production, &production, MeetingKind::Incremental).is_empty());
+        let moved = columns(&[("b", "VARCHAR"), ("a", "INTEGER"), ("c", "DATE")]);
+        assert_eq!(
+            differences(&production, &moved, MeetingKind::Seed),
+            ["the columns stand in this order there: a, b, c"]
+        );
+        assert!(differences(&production, &moved, MeetingKind::Incremental).is_empty());
+    }
+}
