@@ -16,6 +16,8 @@ pub struct Outcome {
     pub failed_proxies: Vec<(String, Failure)>,
     /// Tables of production that do not fit what was built.
     pub misfits: Vec<Misfit>,
+    /// Nodes whose relation in production was rebuilt while the run read it.
+    pub rebuilt: Vec<String>,
     /// Rows of changed relations: unique_id, production's count, the pull request's.
     pub row_counts: Vec<RowCount>,
     /// Why relations of an earlier run that this one did not make again could not be dropped.

@@ -1,6 +1,6 @@
 //! A prepared plan carried out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::meeting::misfit;
 use super::outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 use super::schedule;
 use crate::sql::{Dialect, RelationName};
-use crate::warehouse::{Session, TempSchema, Warehouse, WarehouseError, Write};
+use crate::warehouse::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, Write};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +52,7 @@ pub async fn run(
     let mut waited = began.elapsed();
     observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
     block(&mut jobs, &failed_proxies);
+    let before = reads_of(&proxies, schema, &mut session).await;
 
     let mut sessions = vec![session];
     let threads = options.threads.clamp(1, jobs.len().max(1));
@@ -64,10 +65,18 @@ pub async fn run(
     waited += done.waited;
 
     let (mut row_counts, mut misfits, mut left_behind) = (Vec::new(), Vec::new(), None);
-    let last = done.sessions.into_iter().next();
+    let mut last = done.sessions.into_iter().next();
+    let mut results = done.results;
+    let mut rebuilt = Vec::new();
+    if let (Some(session), Some(before)) = (&mut last, before) {
+        rebuilt = rebuilt_since(&before, &proxies, schema, session).await;
+    }
+    if !rebuilt.is_empty() {
+        results.iter_mut().for_each(excuse);
+    }
     if let Some(mut session) = last.filter(|_| done.stopped.is_none()) {
         let built: HashMap<&str, &JobStatus> =
-            done.results.iter().map(|result| (result.unique_id.as_str(), &result.status)).collect();
+            results.iter().map(|result| (result.unique_id.as_str(), &result.status)).collect();
         let began = Instant::now();
         for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
             statements += 1;
@@ -80,14 +89,15 @@ pub async fn run(
             misfits.extend(session.begin().until(stop.clone(), comparing).await);
         }
         if !*stop.borrow() {
-            let made = made(&jobs, &done.results, &proxies, &failed_proxies);
+            let made = made(&jobs, &results, &proxies, &failed_proxies);
             let sweeping = async |session: &mut Session| schema.sweep(session, &made).await;
             left_behind = session.begin().until(stop.clone(), sweeping).await.err().map(Failure::from);
         }
         waited += began.elapsed();
     }
     Ok(Outcome {
-        results: done.results,
+        results,
+        rebuilt,
         proxies: proxies.len() - failed_proxies.len(),
         failed_proxies,
         misfits,
@@ -98,6 +108,47 @@ pub async fn run(
         // A signal while proxies are made or rows are counted is not seen by the schedule.
         stopped: done.stopped.or_else(|| (*stop.borrow()).then_some(Stop::Signal)),
     })
+}
+
+/// What the proxy views read, as the server sees it; `None` where it does not tie them to it.
+async fn reads_of(proxies: &[Proxy], schema: &TempSchema, session: &mut Session) -> Option<BTreeSet<[String; 3]>> {
+    if proxies.is_empty() || !session.traits().binds_proxies {
+        return None;
+    }
+    // Beside the point where it cannot be asked: the statements that follow say why.
+    session.reads_outside(schema.name()).await.ok().map(|reads| reads.into_iter().collect())
+}
+
+/// The nodes whose proxy views have gone with a relation of production, or read one that has stepped aside.
+async fn rebuilt_since(
+    before: &BTreeSet<[String; 3]>,
+    proxies: &[Proxy],
+    schema: &TempSchema,
+    session: &mut Session,
+) -> Vec<String> {
+    let Some(after) = reads_of(proxies, schema, session).await else { return Vec::new() };
+    let changed: BTreeSet<&str> = before.difference(&after).map(|[view, ..]| view.as_str()).collect();
+    let rebuilt = proxies.iter().filter(|proxy| changed.contains(proxy.at.name().identifier.as_str()));
+    rebuilt.map(|proxy| proxy.unique_id.clone()).collect()
+}
+
+/// What failed while production was rebuilt may have failed for that, and what a test found may be a mixture of old and
+/// new.
+fn excuse(result: &mut JobResult) {
+    let excused = match &result.status {
+        JobStatus::Fail { .. } => true,
+        JobStatus::Error(failure) => matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding)),
+        JobStatus::Built | JobStatus::Pass | JobStatus::Warn { .. } | JobStatus::Skipped { .. } | JobStatus::NotRun => {
+            false
+        }
+    };
+    if excused {
+        result.status = JobStatus::Error(Failure {
+            class: Some(FaultClass::Conflict),
+            remedy: Some("run the check again".to_owned()),
+            ..Failure::refused("production was rebuilt while the check read it")
+        });
+    }
 }
 
 /// Identifiers of what this run has made.

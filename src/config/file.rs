@@ -65,6 +65,8 @@ impl ConfigFile {
     /// These settings, but for all that can weaken the gate: that is `trusted`'s.
     pub(super) fn gated_by(self, trusted: Self) -> Self {
         let Self { at_start, at_end, threads, fail_fast, .. } = self;
+        // Not a pull request's to say that production's tables are held.
+        let at_end = at_end.filter(|at_end| *at_end != AtEnd::All).or(trusted.at_end);
         Self { at_start, at_end, threads, fail_fast, ..trusted }
     }
 

@@ -17,9 +17,12 @@ pub enum AtStart {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum AtEnd {
-    /// It stays until the pull request is closed or its time runs out
+    /// It stays until the pull request is closed or its time runs out, without the views that would hold production's
+    /// tables
     #[default]
     Keep,
+    /// It stays with all its views: production cannot change what they read until then
+    All,
     /// It is dropped, after failures and signals too
     Drop,
 }

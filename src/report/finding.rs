@@ -156,6 +156,8 @@ own_rules! {
     STATEMENT_REPEATED = "statement-repeated",
     /// The usual name of the temporary schema is another project's, so the run has one of its own.
     OWN_SCHEMA = "own-schema",
+    /// Views were dropped at the end of the run, because production could not have changed what they read.
+    VIEWS_DROPPED = "views-dropped",
     /// Something in the temporary schema that was to be dropped is still there.
     LEFT_BEHIND = "left-behind",
     /// A node was removed or renamed, and something still refers to it.

@@ -17,6 +17,11 @@ pub struct Traits {
     pub meeting: Meeting,
     /// Whether a new relation can take the place of an old one without a moment between.
     pub replaces: bool,
+    /// Whether a view belongs to what it reads, so that it stands in the way of production's own changes.
+    pub binds_views: bool,
+    /// Whether proxy views are such, so that a rebuilt relation of production takes them along or leaves them with the
+    /// old one.
+    pub binds_proxies: bool,
     /// Whether a session can end the statements of another run, instead of waiting for them.
     pub ends_sessions: bool,
 }
@@ -46,6 +51,10 @@ pub(super) enum Listed<'a> {
     Schema { database: Option<&'a str>, schema: &'a str },
     /// All relations in a schema.
     Relations { database: Option<&'a str>, schema: &'a str },
+    /// The relations in a schema that belong to relations outside of it, themselves or by what they read.
+    Bound { schema: &'a str },
+    /// What the views of a schema read outside of it: view, schema and relation, each in a line of its own.
+    Reads { schema: &'a str },
     /// The schemas in which a table of this name is, and that premerge made: a server's bear its mark, and in an engine
     /// without a server they are in the one file that may be written to.
     SchemasWith { table: &'a str },
@@ -94,6 +103,17 @@ pub(super) trait Engine: Send {
     /// [`Traits::ends_sessions`].
     async fn end_sessions(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
         let _ = tags;
+        Ok(())
+    }
+
+    /// Sessions of others that wait for a lock which a statement of this run has. Empty where nobody waits for readers.
+    async fn waiting_for_us(&mut self) -> Result<Vec<String>, WarehouseError> {
+        Ok(Vec::new())
+    }
+
+    /// Cancels the statements of this run that these sessions wait for; they are sent again.
+    async fn give_way(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
+        let _ = waiting;
         Ok(())
     }
 

@@ -15,6 +15,9 @@ use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 /// How often a run on an engine without a server looks for a newer one.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How long somebody else may wait for a lock of this run's before it gives way: between one and two of these.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Keeps a temporary schema while a run works in it. A session of its own tells the register every few
 /// seconds that the run lives, and learns there that a newer run has taken over.
 pub struct Lease {
@@ -44,10 +47,17 @@ impl Lease {
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(every.max(LOOK));
             let mut look = tokio::time::interval(LOOK);
+            let mut polite = tokio::time::interval(PATIENCE);
+            let mut waiting = Vec::new();
             loop {
                 let found = tokio::select! {
                     _ = ended.changed() => return Some(session),
                     _ = look.tick() => warehouse.superseded(),
+                    _ = polite.tick() => {
+                        let passing = session.let_pass(&waiting);
+                        waiting = tokio::time::timeout(every * 4, passing).await.ok().and_then(Result::ok).unwrap_or_default();
+                        false
+                    }
                     _ = beat.tick() => {
                         // A warehouse that hangs must not keep the run from ending.
                         let beat = beat_once(&kept, &mut session);

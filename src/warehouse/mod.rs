@@ -122,6 +122,9 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// For somebody else's transaction to let go of a relation that is to be dropped or replaced.
     pub lock: Duration,
+    /// For production's lock on a relation that a proxy view is to read. Short, because who waits keeps others waiting;
+    /// it is tried again.
+    pub production: Duration,
 }
 
 impl Default for Limits {
@@ -131,6 +134,7 @@ impl Default for Limits {
             grace: Duration::from_secs(10),
             heartbeat: Duration::from_secs(5),
             lock: Duration::from_secs(30),
+            production: Duration::from_millis(500),
         }
     }
 }

@@ -148,6 +148,31 @@ impl Session {
         self.list(Listed::Relations { database, schema }).await
     }
 
+    /// Relations in `schema` that belong to relations outside of it. None where the engine ties nothing to what it
+    /// reads.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    pub async fn bound_in(&mut self, schema: &str) -> Result<Vec<String>, WarehouseError> {
+        if !self.traits.binds_views {
+            return Ok(Vec::new());
+        }
+        self.list(Listed::Bound { schema }).await
+    }
+
+    /// What the views of `schema` read outside of it: view, schema and relation.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    pub async fn reads_outside(&mut self, schema: &str) -> Result<Vec<[String; 3]>, WarehouseError> {
+        let lines = self.list(Listed::Reads { schema }).await?;
+        let read = |line: &String| {
+            let mut parts = line.splitn(3, '\n').map(str::to_owned);
+            Some([parts.next()?, parts.next()?, parts.next()?])
+        };
+        Ok(lines.iter().filter_map(read).collect())
+    }
+
     async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
         self.attempts = 1;
         loop {
@@ -181,6 +206,20 @@ impl Session {
                 result => return result.map(|()| true),
             }
         }
+    }
+
+    /// Lets those pass who wait for a lock of this run's: `waited` are the sessions that did so a while ago. Those that
+    /// wait now, for the next call.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    pub async fn let_pass(&mut self, waited: &[String]) -> Result<Vec<String>, WarehouseError> {
+        let waiting = self.engine.waiting_for_us().await?;
+        let still: Vec<String> = waiting.iter().filter(|pid| waited.contains(pid)).cloned().collect();
+        if !still.is_empty() {
+            self.engine.give_way(&still).await?;
+        }
+        Ok(waiting)
     }
 
     /// From now on every statement fails with [`FaultClass::Superseded`] when the run that `guard` names has lost its

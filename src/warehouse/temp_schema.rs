@@ -304,6 +304,23 @@ impl TempSchema {
         Ok(!session.schema_exists(self.database.as_deref(), &self.name).await?)
     }
 
+    /// Drops what belongs to relations outside, so that nothing of premerge's stands in the way of production's own
+    /// changes any more; their number. What is left stands alone. The register goes on naming all, for clean-up.
+    ///
+    /// # Errors
+    /// What the warehouse said; what was dropped until then stays dropped.
+    pub async fn release(&self, session: &mut Session) -> Result<usize, WarehouseError> {
+        let registered = self.registered_objects(session).await?;
+        let bound = session.bound_in(&self.name).await?;
+        let bound: Vec<_> =
+            bound.iter().filter(|name| registered.contains(name)).map(|name| self.relation(name)).collect();
+        let drops: Vec<_> = bound.iter().map(|at| Write::Drop { at }).collect();
+        if !drops.is_empty() {
+            session.write(&drops).await?;
+        }
+        Ok(drops.len())
+    }
+
     /// The same schema with another run as its owner.
     pub(super) fn owned_by(self, owner: Owner) -> Self {
         Self { owner, ..self }

@@ -28,5 +28,6 @@ mod sessions;
 mod shim;
 mod staying_inside;
 mod temp_schema;
+mod undisturbed;
 mod warehouse;
 mod whole_job;

@@ -109,6 +109,7 @@ create view "ferry"."pr_1"."proxy" as (
 select * from "prod"."orders"
 ) with no schema binding;
 commit;
+;
 
 /* premerge tag */ begin;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
@@ -123,8 +124,8 @@ commit;
 
 /* premerge tag */ begin;
 select cast(case when count(*) > 0 then '1' else 'premerge-superseded' end as integer) as held from "ferry"."pr_1"."_premerge_runs" where "run_id" = 'r1' and "superseded_by" is null;
-drop view if exists "ferry"."pr_1"."proxy", "ferry"."pr_1"."late", "ferry"."pr_1"."Shown";
-drop table if exists "ferry"."pr_1"."made", "ferry"."pr_1"."typed", "ferry"."pr_1"."seed";
+drop view if exists "ferry"."pr_1"."Shown", "ferry"."pr_1"."late", "ferry"."pr_1"."proxy";
+drop table if exists "ferry"."pr_1"."seed", "ferry"."pr_1"."typed", "ferry"."pr_1"."made";
 commit;
 
 /* premerge tag */ begin;
@@ -142,7 +143,7 @@ commit;
 
 /* premerge tag */ insert into "ferry"."pr_1"."seed" ("id", "price", "day", "at", "open", "note") values (1, 1.5, '2020-01-01', '2020-01-01T10:00:00', true, 'it''s \\ x'), (null, null, null, null, null, null);
 
-/* premerge tag */ select lower(c.relname), c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'late', 'made', 'typed', 'shown');
+/* premerge tag */ select lower(c.relname), c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'late', 'made', 'typed', 'shown') order by c.oid desc;
 
 /* premerge tag */ select nspname from pg_catalog.pg_namespace where nspname = 'pr_1';
 

@@ -27,6 +27,7 @@ pub fn limits() -> Limits {
         grace: Duration::from_secs(2),
         heartbeat: Duration::from_millis(300),
         lock: Duration::from_millis(700),
+        production: Duration::from_millis(300),
     }
 }
 

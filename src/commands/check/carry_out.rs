@@ -19,6 +19,7 @@ use crate::publish::ci::Ci;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
 use crate::sql::Dialect;
 use crate::text::escape;
+use crate::text::words::count_of;
 use crate::warehouse::{
     FaultClass, GuardError, Lease, OpenContext, OpenedSchema, Opening, OpeningError, Owner, Protected, TempSchema,
     Warehouse, WarehouseError,
@@ -59,9 +60,12 @@ impl Job<'_> {
         let ours = !matches!(draft.interruption, Some(Interruption::Superseded));
         if let (Some(warehouse), Some(schema)) = (opened.warehouse, opened.schema)
             && ours
-            && settings.at_end == AtEnd::Drop
         {
-            drop_at_end(draft, schema, warehouse.as_ref()).await;
+            match settings.at_end {
+                AtEnd::Drop => drop_at_end(draft, schema, warehouse.as_ref()).await,
+                AtEnd::Keep => release_at_end(draft, &schema, warehouse.as_ref()).await,
+                AtEnd::All => {}
+            }
         }
         ended
     }
@@ -309,6 +313,42 @@ fn broken(error: &WarehouseError, warehouse: Option<&dyn Warehouse>) -> Interrup
 fn said(error: &WarehouseError, warehouse: Option<&dyn Warehouse>) {
     let place = warehouse.map(Warehouse::describe).unwrap_or_default();
     tracing::error!("{place}: {}", escape::log_line(&escape::terminal(&error.message, false)));
+}
+
+/// Drops the views that belong to production's relations: as long as they are there, production cannot change what
+/// they read.
+async fn release_at_end(draft: &mut Draft, schema: &TempSchema, warehouse: &dyn Warehouse) {
+    if !warehouse.traits().binds_views {
+        return;
+    }
+    let releasing = async {
+        let mut session = schema.connect(warehouse).await?;
+        schema.release(&mut session).await
+    };
+    let why = match tokio::time::timeout(DROP_LIMIT, releasing).await {
+        Ok(Ok(0)) => return,
+        Ok(Ok(dropped)) => {
+            let message = format!(
+                "{} that would have held production's tables {} dropped at the end of the run; `at_end: all` keeps them",
+                count_of(dropped, "view"),
+                if dropped == 1 { "was" } else { "were" }
+            );
+            draft.findings.push(Finding::about(Severity::Notice, rules::VIEWS_DROPPED, schema.name(), message));
+            return;
+        }
+        // A newer run has the schema, or clean-up has dropped it.
+        Ok(Err(error)) if error.class == FaultClass::Superseded => return,
+        Ok(Err(error)) => {
+            said(&error, Some(warehouse));
+            error.class.phrase().to_owned()
+        }
+        Err(_) => format!("it took longer than {} s", DROP_LIMIT.as_secs()),
+    };
+    let message = format!(
+        "views of the temporary schema could not be dropped, and production cannot change what they read: {why}"
+    );
+    let finding = Finding::about(Severity::Warning, rules::LEFT_BEHIND, schema.name(), message);
+    draft.findings.push(finding.with_remedy("drop the schema with `premerge cleanup --pr`"));
 }
 
 /// Drops the schema by its register. What cannot be dropped is said, and is clean-up's work then.

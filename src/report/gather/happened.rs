@@ -8,6 +8,7 @@ use crate::build::{Failure, JobResult, JobStatus, MeetingKind, Misfit, Outcome, 
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
 };
+use crate::text::words::count_of;
 
 impl Draft {
     /// Fills in what became of the plan.
@@ -48,7 +49,7 @@ impl Draft {
             Some(Stop::FailFast) => {
                 Some(Interruption::Cancelled { reason: "--fail-fast stopped it at the first failure".to_owned() })
             }
-            None => infrastructure(outcome),
+            None => rebuilt(outcome).or_else(|| infrastructure(outcome)),
         };
         self.tally();
     }
@@ -65,6 +66,19 @@ fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
     let subject = format!("{} {}", misfit.unique_id.kind().as_str(), name.unwrap_or_else(|| misfit.unique_id.name()));
     let reason = format!("{writes} {}", misfit.columns.join(", "));
     NotChecked { subject, unique_id: Some(misfit.unique_id.clone()), reason }
+}
+
+/// Relations of production that were replaced while the run read them: what was built may be of old and new.
+fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
+    let first = outcome.rebuilt.first()?;
+    let name = UniqueIdRef::new(first).name();
+    let others = match outcome.rebuilt.len() {
+        1 => String::new(),
+        number => format!(" and {}", count_of(number - 1, "other relation")),
+    };
+    Some(Interruption::Broken {
+        reason: format!("production rebuilt `{name}`{others} while the check read it; run the check again"),
+    })
 }
 
 /// A fault of the warehouse or the network says nothing about the pull request: the run is incomplete.
@@ -99,7 +113,9 @@ fn built(node: &mut NodeOutcome, result: &JobResult) {
             node.message = Some("the run ended before its turn".to_owned());
             NodeStatus::NotChecked
         }
-        _ => NodeStatus::Built,
+        JobStatus::Built => NodeStatus::Built,
+        // A test's, which no node comes to.
+        JobStatus::Pass | JobStatus::Warn { .. } | JobStatus::Fail { .. } => NodeStatus::NotChecked,
     };
 }
 
@@ -121,8 +137,9 @@ fn tested(test: &mut TestOutcome, result: &JobResult) {
             test.message = Some(format!("because of `{}`", UniqueIdRef::new(because).name()));
             (TestStatus::Skipped, None)
         }
-        JobStatus::NotRun => (TestStatus::NotRun, None),
-        JobStatus::Pass | JobStatus::Built => (TestStatus::Pass, Some(0)),
+        // `Built` is a node's, which no test comes to.
+        JobStatus::NotRun | JobStatus::Built => (TestStatus::NotRun, None),
+        JobStatus::Pass => (TestStatus::Pass, Some(0)),
     };
 }
 

@@ -149,7 +149,13 @@ impl Warehouse for DuckDb {
     }
 
     fn traits(&self) -> Traits {
-        Traits { meeting: Meeting::File, replaces: true, ends_sessions: false }
+        Traits {
+            meeting: Meeting::File,
+            replaces: true,
+            binds_views: false,
+            binds_proxies: false,
+            ends_sessions: false,
+        }
     }
 
     fn temp_database(&self) -> Option<&str> {

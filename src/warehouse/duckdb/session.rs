@@ -123,6 +123,8 @@ impl Engine for DuckDbSession {
                 text(database.unwrap_or_default()),
                 text(schema)
             ),
+            // A view is a text, looked up when it is read.
+            Listed::Bound { .. } | Listed::Reads { .. } => return Ok(Vec::new()),
             Listed::SchemasWith { table } => format!(
                 "select distinct table_schema from information_schema.tables where table_name = {} \
                  and not (select readonly from duckdb_databases() where database_name = table_catalog)",

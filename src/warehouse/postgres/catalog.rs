@@ -1,5 +1,6 @@
 //! What the server's catalogue is asked: what is there, what is running, what the role may do.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::connection::AS_USER;
@@ -11,8 +12,12 @@ use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
 use crate::warehouse::register::{MARK, MARKED};
 use crate::warehouse::{FaultClass, TempRelation, WarehouseError, Write, Written};
 
+/// Relations dropped in one transaction: their locks have to fit into the server's table of locks, which is shared by
+/// all its databases and holds some six thousand as it comes.
+const AT_ONCE: usize = 100;
+
 impl PgSession {
-    /// Drops those of `relations` that exist, whatever they are: one statement asks, one drops.
+    /// Drops those of `relations` that exist, whatever they are: one statement asks, and some drop.
     pub(super) async fn drop_all(
         &mut self,
         relations: &[&TempRelation],
@@ -25,7 +30,7 @@ impl PgSession {
         let names: Vec<_> = relations.iter().map(|at| literal(&kept(&at.name().identifier))).collect();
         let sql = format!(
             "select {name}, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {} and {name} in ({})",
+             where n.nspname = {} and {name} in ({}) order by c.oid desc",
             literal(&schema),
             names.join(", ")
         );
@@ -40,20 +45,26 @@ impl PgSession {
                 Some((at.sql().to_owned(), RelationKind::of(kind)?))
             })
             .collect();
-        let drops = statement::drops(&existing);
-        written.statements += drops.len() as u64;
-        if drops.is_empty() {
-            return Ok(());
+        // What reads a relation was made after it, so the newest go first.
+        let by_age = existing.iter().filter(|(_, kind)| *kind != RelationKind::Table).cloned();
+        let by_age: Vec<_> =
+            by_age.chain(existing.iter().filter(|(_, kind)| *kind == RelationKind::Table).cloned()).collect();
+        for some in by_age.chunks(AT_ONCE) {
+            let drops = statement::drops(some);
+            written.statements += drops.len() as u64;
+            let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
+            match self.batch(&drops, 0, under).await {
+                Ok(_) => {}
+                Err(error) if error.message.contains("2BP01") => {
+                    return Err(error.with_remedy(
+                        "something outside the temporary schema reads it, and premerge does not drop what it did not \
+                         make: drop that view first",
+                    ));
+                }
+                Err(error) => return Err(self.blame(error, relations).await),
+            }
         }
-        let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
-        match self.batch(&drops, 0, under).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.message.contains("2BP01") => Err(error.with_remedy(
-                "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
-                 drop that view first",
-            )),
-            Err(error) => Err(self.blame(error, relations).await),
-        }
+        Ok(())
     }
 
     /// The expression of a relation's name in the catalogue, and what becomes of a quoted name there: Redshift
@@ -111,6 +122,11 @@ impl PgSession {
                 "select c.relname {of_class} where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm')",
                 literal(schema)
             ),
+            Listed::Bound { schema } => return self.bound_in(schema).await,
+            Listed::Reads { schema } => {
+                let outside = self.reads_of(schema).await?.into_iter().filter(|(_, place, _)| place != schema);
+                return Ok(outside.map(|(view, place, name)| format!("{view}\n{place}\n{name}")).collect());
+            }
             Listed::SchemasWith { table } => {
                 let mark = literal(MARK);
                 let marked = match self.dialect() {
@@ -129,6 +145,43 @@ impl PgSession {
         };
         let found = self.ask(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    /// What the views of `schema` read: view, schema, relation.
+    async fn reads_of(&mut self, schema: &str) -> Result<Vec<(String, String, String)>, WarehouseError> {
+        let sql = format!(
+            "select distinct v.relname, n.nspname, t.relname from pg_catalog.pg_depend d \
+             join pg_catalog.pg_rewrite r on r.oid = d.objid join pg_catalog.pg_class v on v.oid = r.ev_class \
+             join pg_catalog.pg_namespace s on s.oid = v.relnamespace join pg_catalog.pg_class t on t.oid = d.refobjid \
+             join pg_catalog.pg_namespace n on n.oid = t.relnamespace where s.nspname = {} and t.oid <> v.oid \
+             and d.classid = (select c.oid from pg_catalog.pg_class c where c.relname = 'pg_rewrite' and c.relnamespace = 11) \
+             and d.refclassid = (select c.oid from pg_catalog.pg_class c where c.relname = 'pg_class' and c.relnamespace = 11) \
+             and n.nspname not in ('pg_catalog', 'information_schema')",
+            self.dialect().literal(schema)
+        );
+        let found = self.ask(&sql).await?;
+        let read = |row: Vec<Option<String>>| {
+            let mut values = row.into_iter().flatten();
+            Some((values.next()?, values.next()?, values.next()?))
+        };
+        Ok(found.rows.into_iter().filter_map(read).collect())
+    }
+
+    /// Views that read outside of `schema`, and views that read those.
+    async fn bound_in(&mut self, schema: &str) -> Result<Vec<String>, WarehouseError> {
+        let mut inside: Vec<(String, String)> = Vec::new();
+        let mut bound = BTreeSet::new();
+        for (view, place, read) in self.reads_of(schema).await? {
+            if place == schema {
+                inside.push((view, read));
+            } else {
+                bound.insert(view);
+            }
+        }
+        while let Some((view, _)) = inside.iter().find(|(view, read)| bound.contains(read) && !bound.contains(view)) {
+            bound.insert(view.clone());
+        }
+        Ok(bound.into_iter().collect())
     }
 
     /// Names of a table's indexes.

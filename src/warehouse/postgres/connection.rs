@@ -1,6 +1,7 @@
 //! Making connections: addresses, encryption, session set-up, retries.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -40,6 +41,10 @@ pub(super) struct Server {
     /// What the last attempt came to, once a server that had been there was waited for in vain: hundreds of
     /// statements must not each wait again.
     pub(super) gone: OnceLock<String>,
+    /// A statement was cancelled for somebody who waited, and has not ended yet.
+    pub(super) gave_way: AtomicBool,
+    /// Milliseconds that a statement may take by what was found at the server; known after the first connection.
+    pub(super) role_limit: OnceLock<u128>,
     /// Why a connection that could have been encrypted is not.
     pub(super) unencrypted: OnceLock<String>,
 }
@@ -235,7 +240,11 @@ impl Server {
     /// What a session has for all its statements, but for the role.
     fn settings(&self) -> Vec<String> {
         let literal = |text: &str| self.dialect.literal(text);
-        let mut settings = vec![format!("set statement_timeout to {}", self.limits.statement.as_millis())];
+        let mut settings = vec![self.statement_timeout()];
+        if self.dialect == Dialect::Postgres {
+            // As psycopg2 does for dbt: the style is ISO, and the order of day and month stays the role's.
+            settings.push("set datestyle to 'ISO'".to_owned());
+        }
         if let Some(path) = &self.profile.search_path {
             settings.push(match self.dialect {
                 Dialect::Redshift => format!("set search_path to {path}"),
@@ -246,6 +255,19 @@ impl Server {
             settings.push(format!("set query_group to {}", literal(group)));
         }
         settings
+    }
+
+    /// Sets our limit, or leaves the shorter one that an administrator has put on the role or the database.
+    fn statement_timeout(&self) -> String {
+        let ours = self.limits.statement.as_millis();
+        match (self.dialect, self.role_limit.get()) {
+            (Dialect::Postgres, None) => format!(
+                "select pg_catalog.set_config('statement_timeout', case when setting::bigint between 1 and {ours} \
+                 then setting else '{ours}' end, false) from pg_catalog.pg_settings where name = 'statement_timeout'"
+            ),
+            (_, Some(limit)) => format!("set statement_timeout to {limit}"),
+            (_, None) => format!("set statement_timeout to {ours}"),
+        }
     }
 
     fn set_role(&self) -> Option<String> {
@@ -278,7 +300,8 @@ impl Server {
         statements.push(
             match self.dialect {
                 Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
-                _ => "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()",
+                _ => "select pid, backend_start, (select setting from pg_catalog.pg_settings where name = 'statement_timeout') \
+                     from pg_stat_activity where pid = pg_backend_pid()",
             }
             .to_owned(),
         );
@@ -299,6 +322,10 @@ impl Server {
             _ => None,
         });
         let text = |at: usize| row.and_then(|row| row.try_get(at).ok()?).unwrap_or_default().to_owned();
+        let limit: u128 = text(2).parse().unwrap_or_default();
+        if limit > 0 {
+            let _ = self.role_limit.set(limit);
+        }
         Ok(Backend { pid: text(0), started: text(1) })
     }
 

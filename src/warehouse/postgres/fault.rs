@@ -58,9 +58,14 @@ fn of_state(state: &str, message: &str) -> WarehouseError {
     if let Some(fault) = redshift_fault::of(state, message) {
         return fault;
     }
+    if state == "57014" && message.contains("statement timeout") {
+        return WarehouseError::new(FaultClass::Timeout, format!("{message} (SQLSTATE {state})")).with_remedy(
+            "the role or the database may have a `statement_timeout` of its own, which premerge does not raise",
+        );
+    }
     let (class, repeat) = class_of(state);
     let fault = WarehouseError::new(class, format!("{message} (SQLSTATE {state})")).with_repeat(repeat);
-    match remedy(state, class) {
+    match remedy(state, class, message) {
         Some(remedy) => fault.with_remedy(remedy),
         None => fault,
     }
@@ -103,12 +108,12 @@ fn class_of(state: &str) -> (FaultClass, Repeat) {
     }
 }
 
-fn remedy(state: &str, class: FaultClass) -> Option<&'static str> {
+fn remedy(state: &str, class: FaultClass, message: &str) -> Option<&'static str> {
     Some(match state {
         "3D000" => "correct `dbname` of the profile",
         "53100" => "the warehouse's disk is full: free some, or drop old schemas with `premerge cleanup --expired`",
         "25006" => "the statement writes, and premerge sends it in a read-only transaction; tests must only read",
-        "0A000" => {
+        "0A000" if message.contains("cross-database") => {
             "PostgreSQL cannot read across databases: the profile's `dbname` must be the database of production; \
              Redshift reads other databases through late-binding views only"
         }

@@ -1,6 +1,8 @@
 //! Relations of ours that somebody else's transaction holds.
 
-use super::connection::Server;
+use std::sync::atomic::Ordering;
+
+use super::connection::{AS_USER, Server};
 use super::session::PgSession;
 use crate::sql::Dialect;
 use crate::warehouse::{FaultClass, Repeat, TempRelation, WarehouseError};
@@ -16,9 +18,43 @@ impl Server {
         let limit = self.limits.lock.min(self.limits.statement / 2);
         (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
     }
+
+    /// Said before a statement that needs no more than a look at production's relations, and can be sent again.
+    pub(super) fn brief(&self) -> Option<String> {
+        let limit = self.limits.production.min(self.limits.statement / 2);
+        (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
+    }
 }
 
 impl PgSession {
+    /// Server processes of others that wait for a lock of ours. Locks are shown to everybody, unlike what others run.
+    pub(super) async fn waiting(&mut self) -> Result<Vec<String>, WarehouseError> {
+        if self.dialect() == Dialect::Redshift {
+            return Ok(Vec::new());
+        }
+        let found = self.ask(&self.blocked("select distinct w.pid", "")).await?;
+        Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
+    }
+
+    /// Cancels those statements of ours that these processes wait for.
+    pub(super) async fn cancel_for(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
+        let numbers: Vec<&str> = waiting.iter().map(String::as_str).filter(|pid| pid.parse::<i32>().is_ok()).collect();
+        let only = format!(" and w.pid in ({})", numbers.join(", "));
+        let sql = format!("{AS_USER}{}", self.blocked("select pg_catalog.pg_cancel_backend(o.pid)", &only));
+        self.server.gave_way.store(true, Ordering::Relaxed);
+        self.ask(&sql).await.map(|_| ())
+    }
+
+    fn blocked(&self, select: &str, only: &str) -> String {
+        let tag = self.dialect().literal(&self.server.tag);
+        format!(
+            "{select} from pg_catalog.pg_locks w join pg_catalog.pg_stat_activity o \
+             on o.pid = any (pg_catalog.pg_blocking_pids(w.pid)) and o.application_name = {tag} \
+             where not w.granted{only} and not exists (select 1 from pg_catalog.pg_stat_activity x \
+             where x.pid = w.pid and x.application_name = {tag})"
+        )
+    }
+
     /// Where `error` is of a lock that was not to be had, says who holds `relations`.
     pub(super) async fn blame(&mut self, error: WarehouseError, relations: &[&TempRelation]) -> WarehouseError {
         let Some(first) = relations.first().filter(|_| error.message.contains(LOCK_TIMEOUT)) else { return error };

@@ -17,6 +17,7 @@ mod moves;
 mod pgpass;
 mod physical;
 mod profile;
+mod proxies;
 mod redshift;
 mod redshift_fault;
 mod seed;
@@ -26,6 +27,7 @@ mod tls;
 mod types;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -78,8 +80,19 @@ impl Postgres {
             mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
         };
         let tag = tag(&profile.application_name);
-        let (gone, unencrypted) = (OnceLock::new(), OnceLock::new());
-        let server = Server { dialect, profile, method, tls, tag, limits: context.limits, gone, unencrypted };
+        let (gone, unencrypted, role_limit) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let server = Server {
+            dialect,
+            profile,
+            method,
+            tls,
+            tag,
+            limits: context.limits,
+            gone,
+            gave_way: AtomicBool::new(false),
+            role_limit,
+            unencrypted,
+        };
         Ok(Self { server: Arc::new(server) })
     }
 }
@@ -105,6 +118,9 @@ impl Warehouse for Postgres {
             meeting: Meeting::Register,
             // Redshift's `alter table` knows no `if exists`, and its late-binding views no steps aside.
             replaces: is_postgres,
+            // Redshift binds those views of models that do not say otherwise.
+            binds_views: true,
+            binds_proxies: is_postgres,
             ends_sessions: is_postgres,
         }
     }

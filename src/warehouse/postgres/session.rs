@@ -1,6 +1,7 @@
 //! One PostgreSQL or Redshift session, which outlives its connection.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -100,7 +101,8 @@ impl PgSession {
                 Err(match error.class {
                     // A cancelled session says so, whatever its broken statement says.
                     _ if asked => cancelled(),
-                    FaultClass::Cancelled if ran_out => timed_out(&server),
+                    FaultClass::Cancelled | FaultClass::Timeout if ran_out => timed_out(&server),
+                    FaultClass::Cancelled if server.gave_way.swap(false, Ordering::Relaxed) => gave_way(),
                     _ => error,
                 })
             }
@@ -191,6 +193,13 @@ fn cancelled() -> WarehouseError {
     WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge")
 }
 
+fn gave_way() -> WarehouseError {
+    let message = "the statement was cancelled, because another session waited for a lock that it had";
+    WarehouseError::new(FaultClass::Conflict, message)
+        .with_remedy("run the check again when production is not being changed")
+        .with_repeat(Repeat::Safe)
+}
+
 fn timed_out(server: &Server) -> WarehouseError {
     let seconds = server.limits.statement.as_secs();
     WarehouseError::new(FaultClass::Timeout, format!("the statement ran longer than {seconds} s"))
@@ -258,6 +267,14 @@ impl Engine for PgSession {
         self.end_others(tags).await
     }
 
+    async fn waiting_for_us(&mut self) -> Result<Vec<String>, WarehouseError> {
+        self.waiting().await
+    }
+
+    async fn give_way(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
+        self.cancel_for(waiting).await
+    }
+
     fn canceller(&mut self) -> Arc<dyn Canceller> {
         self.cancel = Arc::new(Cancel::new(&self.server));
         Arc::clone(&self.cancel) as Arc<dyn Canceller>
@@ -289,6 +306,15 @@ impl PgSession {
                     self.drop_all(&drops, &mut written, under).await?;
                     written.rows = None;
                     rest = rest.get(more..).unwrap_or_default();
+                }
+                Write::Proxy { .. } => {
+                    self.flush(&mut batch, counted, &mut written, under).await?;
+                    let more = rest.iter().take_while(|write| matches!(write, Write::Proxy { .. })).count();
+                    let (proxies, after) = (rest.get(..more).unwrap_or_default(), rest.get(more..).unwrap_or_default());
+                    let proxies: Vec<_> = std::iter::once(write).chain(proxies).collect();
+                    written.statements += self.make_proxies(&proxies, under).await?;
+                    written.rows = None;
+                    rest = after;
                 }
                 Write::DropSchema { schema } => {
                     self.flush(&mut batch, counted, &mut written, under).await?;

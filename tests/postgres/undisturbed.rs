@@ -1,0 +1,200 @@
+//! Production goes on as if premerge were not there.
+
+use std::time::{Duration, Instant};
+
+use premerge::warehouse::{FaultClass, Write};
+use serde_json::json;
+
+use crate::cluster::{Cluster, SHARED};
+use crate::ferry::{Checkout, PRODUCTION, with_production};
+use crate::warehouse::{limits, schema, target, try_open, warehouse};
+
+/// Views of a schema that belong to relations outside of it.
+fn bound(cluster: &Cluster, database: &str, schema: &str) -> String {
+    cluster.value(
+        database,
+        &format!(
+            "select count(*) from pg_depend d join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
+             join pg_class t on t.oid = d.refobjid where d.refclassid = 'pg_class'::regclass \
+             and d.classid = 'pg_rewrite'::regclass and v.relnamespace::regnamespace::text = '{schema}' \
+             and t.relnamespace <> v.relnamespace and t.relnamespace::regnamespace::text !~ '^(pg_|information)'"
+        ),
+    )
+}
+
+#[test]
+fn nothing_that_is_kept_belongs_to_production() {
+    let production = &*PRODUCTION;
+    let all = Checkout::with_settings("changed_filter", production.port, "at_end: all\n").numbered(90_101);
+    all.check().status().unwrap();
+    assert_ne!(bound(production, "ferry", &all.schema()), "0", "the comparison would be of nothing");
+    let kept = Checkout::with_settings("changed_filter", production.port, "at_end: keep\n").numbered(90_102);
+    kept.check().status().unwrap();
+    assert_eq!(bound(production, "ferry", &kept.schema()), "0");
+    let tables = |checkout: &Checkout| {
+        let schema = checkout.schema();
+        let sql = format!("select count(*) from pg_tables where schemaname = '{schema}' and tablename !~ '^_premerge'");
+        production.value("ferry", &sql)
+    };
+    assert_eq!(tables(&kept), tables(&all));
+    assert_ne!(tables(&kept), "0");
+    let findings = kept.report()["findings"].clone();
+    let said = findings.as_array().unwrap().iter().any(|finding| finding["rule"] == "views-dropped");
+    assert!(said, "{findings}");
+    for checkout in [&all, &kept] {
+        checkout.premerge("cleanup").args(["--pr", &checkout.number.to_string()]).status().unwrap();
+    }
+}
+
+/// While one relation is locked, production can change those whose proxies were to be made with it.
+#[tokio::test]
+async fn a_proxy_that_waits_holds_nothing_else() {
+    let db = SHARED.database();
+    SHARED.sql(&db, "create schema prod; create table prod.a as select 1 as n; create table prod.b as select 1 as n");
+    let house = warehouse(&SHARED, &db);
+    let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
+    schema.register(&mut session, &["a", "b"]).await.unwrap();
+    let config = format!("host=127.0.0.1 port={} user=test dbname={db} application_name=other", SHARED.port);
+    let (holder, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let (other, connection) = tokio_postgres::connect(&config, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    holder.batch_execute("begin; lock table prod.b").await.unwrap();
+    let (a, b) = (schema.relation("a"), schema.relation("b"));
+    let proxies = [
+        Write::Proxy { at: &a, select: "select * from prod.a" },
+        Write::Proxy { at: &b, select: "select * from prod.b" },
+    ];
+    let production = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let began = Instant::now();
+        other.batch_execute("lock table prod.a; alter table prod.a add column more int").await.unwrap();
+        let waited = began.elapsed();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        holder.batch_execute("commit").await.unwrap();
+        waited
+    };
+    let (made, waited) = tokio::join!(session.write(&proxies), production);
+    made.unwrap();
+    assert!(waited < Duration::from_millis(200), "{waited:?}");
+    assert_eq!(SHARED.value(&db, "select count(*) from pg_views where schemaname = 'pr_1'"), "2");
+}
+
+/// The server's table of locks holds a few hundred here: neither making nor dropping may need more at once.
+#[tokio::test]
+async fn many_proxies_are_made_and_dropped_within_the_servers_locks() {
+    let cluster = Cluster::start(&["max_locks_per_transaction=10", "max_connections=20"]);
+    let db = cluster.database();
+    let tables = "do $$ begin for i in 1..60 loop for k in 1..20 loop \
+                  execute format('create table t_%s_%s (n int)', i, k); end loop; end loop; end $$";
+    // Not in one transaction, for the same reason.
+    for i in 1..=60 {
+        cluster.sql(&db, &tables.replace("1..60", &format!("{i}..{i}")));
+    }
+    let house = warehouse(&cluster, &db);
+    let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
+    let names: Vec<String> = (1..=60).flat_map(|i| (1..=20).map(move |k| format!("t_{i}_{k}"))).collect();
+    let identifiers: Vec<&str> = names.iter().map(String::as_str).collect();
+    schema.register(&mut session, &identifiers).await.unwrap();
+    let made: Vec<_> =
+        names.iter().map(|name| (schema.relation(name), format!("select * from public.{name}"))).collect();
+    let proxies: Vec<_> = made.iter().map(|(at, select)| Write::Proxy { at, select }).collect();
+    session.write(&proxies).await.unwrap();
+    assert_eq!(cluster.value(&db, "select count(*) from pg_views where schemaname = 'pr_1'"), "1200");
+    assert_eq!(schema.release(&mut session).await.unwrap(), 1200);
+    schema.drop(&mut session).await.unwrap();
+}
+
+/// psycopg2 makes the style ISO and leaves the order of day and month.
+#[tokio::test]
+async fn the_session_is_as_dbts_driver_has_it_and_limits_are_not_raised() {
+    let db = SHARED.database();
+    let role = format!("strict_{db}");
+    SHARED.sql(
+        &db,
+        &format!(
+            "create role {role} superuser login; alter role {role} set datestyle = 'SQL, DMY'; \
+                              alter role {role} set statement_timeout = '1s'"
+        ),
+    );
+    let house = try_open(&target("postgres", SHARED.port, &db, json!({"user": role})), limits(), &Default::default());
+    let house = house.unwrap();
+    for _ in 0..2 {
+        let mut session = house.connect().await.unwrap();
+        for _ in 0..2 {
+            let rows = session.read("select current_setting('datestyle'), current_setting('statement_timeout')").await;
+            assert_eq!(rows.unwrap().rows, [[Some("ISO, DMY".to_owned()), Some("1s".to_owned())]]);
+        }
+        let error = session.read("select pg_sleep(3)").await.unwrap_err();
+        assert_eq!(error.class, FaultClass::Timeout, "{error}");
+    }
+}
+
+#[test]
+fn a_relation_that_is_rebuilt_under_the_run_makes_it_incomplete_and_not_failed() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::of("changed_filter", production.port);
+    // One run tells which relations it reads.
+    checkout.check().status().unwrap();
+    let (schema, port) = (checkout.schema(), production.port);
+    let reads = production.sql(
+        "ferry",
+        &format!(
+            "select distinct t.oid::regclass::text, t.relname, t.relkind from pg_depend d join pg_rewrite r on r.oid = d.objid \
+             join pg_class v on v.oid = r.ev_class join pg_class t on t.oid = d.refobjid \
+             where d.refclassid = 'pg_class'::regclass and d.classid = 'pg_rewrite'::regclass \
+             and v.relnamespace::regnamespace::text = '{schema}' and t.relnamespace <> v.relnamespace \
+             and t.relkind = 'r' limit 1"
+        ),
+    );
+    let name = reads[0][0].clone().unwrap();
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let mut child = checkout.check_that_sleeps(&model, 3).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let sleeps = "select (count(*) > 0)::text from pg_stat_activity where query like '%pg_sleep(3)%' \
+                  and state = 'active' and pid <> pg_backend_pid()";
+    production.wait_for("ferry", sleeps, "true");
+    // What dbt-postgres does with a table.
+    let short = reads[0][1].clone().unwrap();
+    let rebuild = format!(
+        "create table {name}__dbt_tmp as select * from {name}; begin; alter table {name} rename to {short}__dbt_backup; \
+         alter table {name}__dbt_tmp rename to {short}; commit; drop table {name}__dbt_backup cascade; \
+         grant select on {name} to ci"
+    );
+    production.sql("ferry", &rebuild);
+    let status = child.wait().unwrap();
+    let report = checkout.report();
+    assert_eq!(status.code(), Some(3), "{port}: {report}");
+    assert!(report.to_string().contains("production rebuilt"), "{report}");
+    let failed = report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed");
+    assert!(!failed, "{report}");
+}
+
+/// A reader keeps an `alter table` waiting, and everybody behind that; it gives way and comes again.
+#[test]
+fn a_statement_that_holds_production_up_gives_way() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::of("changed_filter", production.port);
+    checkout.check().status().unwrap();
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let mut child = checkout.check_that_sleeps(&model, 12).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let sleeps = "select (count(*) > 0)::text from pg_stat_activity where query like '%pg_sleep(12)%' \
+                  and state = 'active' and pid <> pg_backend_pid()";
+    production.wait_for("ferry", sleeps, "true");
+    let held = "select distinct c.oid::regclass::text from pg_locks l join pg_class c on c.oid = l.relation \
+                join pg_stat_activity a on a.pid = l.pid where a.query like '%pg_sleep(12)%' and a.pid <> pg_backend_pid() \
+                and l.granted and c.relkind = 'r' and c.relnamespace::regnamespace::text !~ '^(pg_|premerge)'";
+    let tables: Vec<String> = production.sql("ferry", held).into_iter().map(|row| row[0].clone().unwrap()).collect();
+    assert!(!tables.is_empty(), "the model reads nothing of production's");
+    let began = Instant::now();
+    for table in &tables {
+        production.sql("ferry", &format!("begin; lock table {table}; commit"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", checkout.report());
+    assert!(
+        checkout.report()["findings"].to_string().contains("statement-repeated"),
+        "{}",
+        checkout.report()["findings"]
+    );
+}
