@@ -16,7 +16,7 @@ use super::seed::seed_file;
 use super::snapshot;
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
-use crate::sql::{Dialect, RelationName, Relocation, SqlError, Territory, check_enclosed, check_header, relocate};
+use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
 use crate::warehouse::{RelationConfigs, TempSchema};
 
 /// What [`prepare`] reads.
@@ -125,7 +125,7 @@ impl Preparer<'_> {
             let seed = seed_file(self.inputs.project_dir, &node.original_file_path, &config, self.dialect)
                 .map_err(|error| Failure { remedy: seed_remedy(), ..Failure::refused(error.to_string()) })?;
             for column in &seed.columns {
-                self.enclosed(&column.definition)?;
+                self.judged(column.text())?;
             }
             return Ok(Work::Seed { at, seed });
         }
@@ -135,9 +135,10 @@ impl Preparer<'_> {
         };
         let header = config.sql_header.clone();
         if let Some(header) = &header {
-            check_header(header, self.dialect).map_err(|error| unreadable(&error))?;
+            self.judged(ProjectText::Header(header))?;
         }
         let configs = RelationConfigs::read(&config.extra, self.dialect).map_err(Failure::refused)?;
+        configs.texts().into_iter().try_for_each(|text| self.judged(text))?;
         let select = Select { at, header, sql, configs };
         let is_view = planned.materialization == Materialization::View;
         if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
@@ -170,9 +171,8 @@ impl Preparer<'_> {
         let constraints: Vec<Value> =
             node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
-        for text in columns.iter().flat_map(|column| [&column.name, &column.definition]).chain(&constraints) {
-            self.enclosed(text)?;
-        }
+        columns.iter().try_for_each(|column| self.judged(column.text()))?;
+        constraints.iter().try_for_each(|text| self.judged(ProjectText::Constraint(text)))?;
         let table = (!is_view).then_some(TypedTable { columns, constraints });
         Ok(Work::Contract { select, declared, table })
     }
@@ -264,29 +264,48 @@ impl Preparer<'_> {
         Ok(relocated.sql)
     }
 
-    /// One statement that names nothing outside the temporary schema but sources.
+    /// One query that only reads, and that names nothing outside the temporary schema but sources.
     fn stays_inside(&self, sql: &str) -> Result<(), Failure> {
-        self.enclosed(sql)?;
         let foreign = self.territory.foreign(sql).map_err(|error| unreadable(&error))?;
-        if foreign.is_empty() {
-            return Ok(());
+        if !foreign.is_empty() {
+            let list: Vec<_> = foreign
+                .iter()
+                .map(|found| format!("{} (line {} of the compiled SQL)", found.relation, found.line))
+                .collect();
+            return Err(Failure {
+                remedy: Some("use ref() or source() instead of the relation's name".to_owned()),
+                ..Failure::refused(format!(
+                    "its SQL names a relation outside the temporary schema: {}",
+                    list.join(", ")
+                ))
+            });
         }
-        let list: Vec<_> = foreign
-            .iter()
-            .map(|found| format!("{} (line {} of the compiled SQL)", found.relation, found.line))
-            .collect();
-        Err(Failure {
-            remedy: Some("use ref() or source() instead of the relation's name".to_owned()),
-            ..Failure::refused(format!("its SQL names a relation outside the temporary schema: {}", list.join(", ")))
+        let facts = judge(ProjectText::Query(sql), self.dialect).map_err(|refusal| refused(&refusal))?;
+        self.territory.agrees(sql, &facts).map_err(|refusal| Failure {
+            remedy: Some(
+                "name it with ref() or source(), and declare what is not the project's as a source".to_owned(),
+            ),
+            ..unreadable(&refusal)
         })
     }
 
-    fn enclosed(&self, text: &str) -> Result<(), Failure> {
-        check_enclosed(text, self.dialect).map_err(|error| unreadable(&error))
+    /// A text that stays at its place. What it names lies in no schema at all: it is no query.
+    fn judged(&self, text: ProjectText<'_>) -> Result<(), Failure> {
+        let facts = judge(text, self.dialect).map_err(|refusal| refused(&refusal))?;
+        match facts.relations.first() {
+            None => Ok(()),
+            Some(named) => {
+                Err(unreadable(&format_args!("`{}` is read where no query can stand", named.parts.join("."))))
+            }
+        }
     }
 }
 
-fn unreadable(error: &SqlError) -> Failure {
+fn refused(refusal: &Refusal) -> Failure {
+    if refusal.syntax { Failure::refused(format!("its SQL cannot be run: {refusal}")) } else { unreadable(refusal) }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Failure {
     Failure::refused(format!("its SQL cannot be run safely: {error}"))
 }
 

@@ -1,5 +1,7 @@
 //! Signals that end a command early.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 /// Turns true on SIGINT, SIGTERM or SIGHUP: CI systems send one before they kill, and a terminal that is closed
@@ -8,11 +10,36 @@ pub(super) fn signals(stop: watch::Sender<bool>) {
     tokio::spawn(async move {
         if wait_for_signal().await.is_ok() {
             stop.send_replace(true);
+            exit_after(AFTER_ONE);
+            tokio::spawn(async {
+                if wait_for_signal().await.is_ok() {
+                    exit_after(AFTER_TWO);
+                }
+            });
             // Kept, so that the receivers see the value and not the end of the channel.
             stop.closed().await;
         }
     });
 }
+
+/// How long a command may take to come to its end after a signal: it stops its statements and drops its schema. An
+/// engine in this process may go on with a statement that it does not let be interrupted.
+const AFTER_ONE: Duration = Duration::from_secs(90);
+
+/// The same after a second signal: whoever sends it does not want to wait.
+const AFTER_TWO: Duration = Duration::from_secs(3);
+
+/// Ends the process after so long, whatever it does. What it had to say in that case was written when it began.
+#[allow(clippy::exit, reason = "nothing else ends a thread that an engine holds")]
+fn exit_after(limit: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        std::process::exit(INCOMPLETE);
+    });
+}
+
+/// The exit code of a run that did not come to its end.
+const INCOMPLETE: i32 = 3;
 
 #[cfg(unix)]
 async fn wait_for_signal() -> std::io::Result<()> {

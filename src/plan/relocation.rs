@@ -89,6 +89,8 @@ impl Plan {
                 {
                     territory.allow(&name);
                 }
+                // On DuckDB a source may be a file: `'data/x.csv'`.
+                source.relation_name.iter().for_each(|name| territory.allow_files(name));
             }
         }
         territory

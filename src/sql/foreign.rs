@@ -6,9 +6,11 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{ObjectName, visit_relations};
 use sqlparser::parser::Parser;
 
+use super::deep::{depth_of, with_deep_stack};
 use super::dialect::Dialect;
+use super::grammar::{Facts, Refusal};
 use super::names::{Name, Names};
-use super::relation::RelationName;
+use super::relation::{RelationName, texts_in};
 use super::tokens::{Kind, SqlError, Tokens, parser_grammar};
 
 /// What built statements must not name: the relations of both manifests, and the databases and
@@ -24,6 +26,8 @@ pub struct Territory {
     bare_schemas: HashSet<String>,
     databases: HashSet<String>,
     allowed: HashSet<Vec<String>>,
+    /// The schemas that sources lie in.
+    source_schemas: HashSet<String>,
     temporary: Option<RelationName>,
 }
 
@@ -38,6 +42,12 @@ pub struct ForeignRelation {
     pub line: usize,
 }
 
+/// What the names of premerge's own tables in the temporary schema begin with.
+const REGISTER: &str = "_premerge_";
+
+/// What names without a schema begin with that are the engines' own catalogues.
+const CATALOGUES: [&str; 8] = ["duckdb_", "pg_", "sqlite_", "stl_", "stv_", "svl_", "svv_", "sys_"];
+
 impl Territory {
     /// An empty one. `temporary` is any name in the temporary schema; its identifier means nothing.
     #[must_use]
@@ -49,6 +59,7 @@ impl Territory {
             bare_schemas: HashSet::new(),
             databases: HashSet::new(),
             allowed: HashSet::new(),
+            source_schemas: HashSet::new(),
             temporary,
         }
     }
@@ -68,12 +79,21 @@ impl Territory {
     /// Allows a source.
     pub fn allow(&mut self, name: &RelationName) {
         let key = name.key(self.dialect);
+        if let [.., schema, _] = key.as_slice() {
+            self.source_schemas.insert(schema.clone());
+        }
         if let [_, short @ ..] = key.as_slice()
             && short.len() == 2
         {
             self.allowed.insert(short.to_vec());
         }
         self.allowed.insert(key);
+    }
+
+    /// Allows the files that a source's relation is read from.
+    pub fn allow_files(&mut self, relation: &str) {
+        let files = texts_in(relation, self.dialect).into_iter();
+        self.allowed.extend(files.map(|file| vec![self.dialect.canonical(&file, true)]));
     }
 
     /// The relations of `sql` that lie in forbidden territory, in the order of the text. None means
@@ -97,6 +117,7 @@ impl Territory {
     /// When the text cannot be read.
     pub fn foreign(&self, sql: &str) -> Result<Vec<ForeignRelation>, SqlError> {
         let tokens = Tokens::of(sql, self.dialect)?;
+        depth_of(&tokens)?;
         let names = Names::of(&tokens);
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
@@ -110,8 +131,69 @@ impl Territory {
             found.push(ForeignRelation { relation, unique_id: self.node(&name.key), line: tokens.line(first.start) });
         }
         self.quoted_in_text(&tokens, &mut found);
-        self.parsed(sql, &names.local, &seen, &mut found);
+        with_deep_stack(|| self.parsed(sql, &names.local, &seen, &mut found));
         Ok(found)
+    }
+
+    /// Whether the relations that the engine's grammar found in `sql` are those that the tokens show, name for name,
+    /// and each may be named: one of the temporary schema that is not the register, a source, a relation beside a
+    /// source, or one of the engine's own catalogue.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn agrees(&self, sql: &str, facts: &Facts) -> Result<(), Refusal> {
+        let tokens = Tokens::of(sql, self.dialect)?;
+        let names = Names::of(&tokens);
+        let seen: HashSet<&[String]> =
+            names.list.iter().filter(|name| name.table).map(|name| name.key.as_slice()).collect();
+        let is_path = |key: &[String]| {
+            let first = key.first().filter(|_| self.dialect == Dialect::Redshift && key.len() > 1);
+            first.is_some_and(|first| names.local.contains(first) || facts.aliases.contains(first))
+        };
+        let mut read = HashSet::new();
+        for named in &facts.relations {
+            let key: Vec<String> = named.parts.iter().map(|part| self.dialect.canonical(part, true)).collect();
+            let shown = named.parts.join(".");
+            if !is_path(&key) {
+                if key.len() > 1 && !seen.contains(key.as_slice()) {
+                    let rule = format!("`{shown}` is a relation to the engine, and none to premerge's reading");
+                    return Err(Refusal::new(rule, named.line));
+                }
+                if !self.may_be_read(&key) {
+                    let rule = format!("`{shown}` is neither in the temporary schema nor a source");
+                    return Err(Refusal::new(rule, named.line));
+                }
+            }
+            read.insert(key);
+        }
+        for name in names.list.iter().filter(|name| name.table && !name.call && name.key.len() > 1) {
+            if !read.contains(&name.key) && !is_path(&name.key) {
+                let line = name.parts.first().map_or(0, |part| tokens.line(part.start));
+                let rule =
+                    format!("`{}` is a relation to premerge's reading, and none to the engine", name.key.join("."));
+                return Err(Refusal::new(rule, line));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a relation is one that a text of the project may name.
+    fn may_be_read(&self, key: &[String]) -> bool {
+        let Some((identifier, place)) = key.split_last() else { return false };
+        if self.is_temporary(key) {
+            return !identifier.to_ascii_lowercase().starts_with(REGISTER);
+        }
+        if self.allowed.contains(key) {
+            return true;
+        }
+        match place {
+            [] => CATALOGUES.iter().any(|prefix| identifier.starts_with(prefix)),
+            [.., schema] if schema == "information_schema" || schema == "pg_catalog" => true,
+            [schema] => self.source_schemas.contains(schema) && !self.bare_schemas.contains(schema),
+            [.., database, schema] => {
+                self.source_schemas.contains(schema) && !self.schemas.contains(&(database.clone(), schema.clone()))
+            }
+        }
     }
 
     fn trespasses(&self, name: &Name<'_>, local: &HashSet<String>) -> bool {

@@ -4,10 +4,11 @@
 //! prints a syntax tree, because printing and reparsing changes real models.
 
 mod but_names;
+mod deep;
 mod dialect;
 mod embedded;
-mod enclosure;
 mod foreign;
+mod grammar;
 mod misread;
 mod names;
 mod one_sided;
@@ -18,14 +19,15 @@ mod spelling;
 mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};
+pub use deep::check_depth;
 pub use dialect::{Dialect, IdentifierCase};
 pub use embedded::equal_but_embedded;
-pub use enclosure::{check_enclosed, check_header};
 pub use foreign::{ForeignRelation, Territory};
+pub use grammar::{Facts, Named, ProjectText, Refusal, judge};
 pub use names::identifiers;
 pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_meaning};
 pub use one_sided::OneSided;
-pub use relation::RelationName;
+pub use relation::{RelationName, texts_in};
 pub use relocate::{Relocated, Relocation, relocate};
 pub use spelling::SeedTypes;
 pub use tokens::SqlError;

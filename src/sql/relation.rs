@@ -2,7 +2,7 @@
 
 use super::dialect::Dialect;
 use super::names::Names;
-use super::tokens::Tokens;
+use super::tokens::{Kind, Tokens};
 
 /// A relation's name as the warehouse knows it: unquoted parts, outermost first.
 ///
@@ -73,6 +73,16 @@ impl std::fmt::Display for RelationName {
         }
         f.write_str(&self.identifier)
     }
+}
+
+/// The string literals of a text, without their quotes: the files that a source's relation is read from. None when
+/// the text cannot be read.
+#[must_use]
+pub fn texts_in(sql: &str, dialect: Dialect) -> Vec<String> {
+    let Ok(tokens) = Tokens::of(sql, dialect) else { return Vec::new() };
+    let texts = tokens.list.iter().filter(|token| token.kind == Kind::Text).map(|token| tokens.text(*token));
+    let inner = texts.filter_map(|text| text.strip_prefix('\'')?.strip_suffix('\''));
+    inner.map(|text| text.replace("''", "'")).collect()
 }
 
 #[cfg(test)]

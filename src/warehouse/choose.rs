@@ -25,6 +25,8 @@ pub struct Opening<'a> {
     pub owner: &'a Owner,
     /// What happens to what an earlier run left.
     pub at_start: AtStart,
+    /// The files that the project's sources are read from.
+    pub files: Vec<String>,
 }
 
 /// A temporary schema that is open.
@@ -81,6 +83,7 @@ impl Opening<'_> {
         let mut name = self.first_name(files.as_deref());
         loop {
             let warehouse = open(self.target, OpenContext { schema: &name, ..self.context })?;
+            warehouse.let_read(self.files.clone());
             *tried = Some(Arc::clone(&warehouse));
             let mut session = match warehouse.connect().await {
                 Err(error) if error.class == FaultClass::SomebodyElses => match self.other_than(&name) {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::postgres::{PostgresConfigs, RedshiftConfigs};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, ProjectText};
 
 /// The physical configuration of one relation, as dbt's adapter takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +32,8 @@ impl RelationConfigs {
     }
 
     /// The texts of the project in it.
-    pub(super) fn texts(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn texts(&self) -> Vec<ProjectText<'_>> {
         match self {
             Self::None => Vec::new(),
             Self::Postgres(configs) => configs.texts(),

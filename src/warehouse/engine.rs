@@ -7,8 +7,9 @@ use async_trait::async_trait;
 
 use super::register::Guard;
 use super::replace::Replacing;
-use super::write::{ProjectText, Write, Written};
+use super::write::{Write, Written};
 use super::{ColumnType, Privileges, Rows, WarehouseError};
+use crate::sql::Facts;
 
 /// What engines differ in, as far as the code above them has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +64,10 @@ pub(super) enum Listed<'a> {
 /// One connection of an engine. Errors are what the warehouse said, classified.
 #[async_trait]
 pub(super) trait Engine: Send {
-    /// Reads a text of the project with the engine's own grammar, where it has one to offer, and refuses what is
-    /// not what it has to be. Our own check has seen the text by then.
-    async fn parse(&mut self, text: ProjectText<'_>) -> Result<(), WarehouseError> {
-        let _ = text;
+    /// Refuses what a text of the project names that only the warehouse knows to do more than read: functions, by
+    /// what its catalogue says of them.
+    async fn vet(&mut self, facts: &Facts) -> Result<(), WarehouseError> {
+        let _ = facts;
         Ok(())
     }
 

@@ -76,6 +76,12 @@ pub trait Warehouse: Send + Sync {
         None
     }
 
+    /// Names the files that the project's sources lie in. An engine that reads files reaches no others; to be said
+    /// before the first connection.
+    fn let_read(&self, files: Vec<String>) {
+        let _ = files;
+    }
+
     /// Whether a newer run on this machine asks for what this one holds. Engines with a server keep that in
     /// the register instead.
     fn superseded(&self) -> bool {

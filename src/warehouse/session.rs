@@ -12,9 +12,9 @@ use super::engine::{Canceller, Engine, Listed, Traits, Under};
 use super::register::Guard;
 use super::replace::Replacing;
 use super::retry::{ATTEMPTS, pause};
-use super::write::{ProjectText, Write, Written};
+use super::write::{Write, Written};
 use super::{ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError};
-use crate::sql::{Dialect, SqlError};
+use crate::sql::{Dialect, ProjectText, Refusal, judge};
 
 /// One connection to a warehouse, and what its statements are sent under.
 pub struct Session {
@@ -239,13 +239,19 @@ impl Session {
         Running { session: self, canceller }
     }
 
-    /// The one check of every text of the project: ours first, which knows what must not leave its place, then the
-    /// engine's own grammar.
+    /// The one check of every text of the project: the engine's own grammar says what it is, and the warehouse what
+    /// the functions are that it calls.
     async fn check<'t>(&mut self, texts: impl IntoIterator<Item = ProjectText<'t>>) -> Result<(), WarehouseError> {
         let texts: Vec<_> = texts.into_iter().collect();
         for text in texts {
-            text.check(self.dialect).map_err(|error| refused(&error))?;
-            self.engine.parse(text).await?;
+            let facts = judge(text, self.dialect).map_err(|refusal| refused(&refusal))?;
+            self.attempts = 1;
+            while let Err(error) = self.engine.vet(&facts).await {
+                if !self.repeats(&error) {
+                    return Err(error);
+                }
+                self.wait().await;
+            }
         }
         Ok(())
     }
@@ -260,8 +266,11 @@ impl Session {
     }
 }
 
-fn refused(error: &SqlError) -> WarehouseError {
-    WarehouseError::new(FaultClass::Unsupported, format!("premerge does not send this statement: {error}"))
+fn refused(refusal: &Refusal) -> WarehouseError {
+    if refusal.syntax {
+        return WarehouseError::new(FaultClass::Syntax, format!("premerge does not send this statement: {refusal}"));
+    }
+    WarehouseError::new(FaultClass::Unsupported, format!("premerge does not send this statement: {refusal}"))
         .with_remedy("write it as one statement that only reads")
 }
 

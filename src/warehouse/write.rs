@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::configs::RelationConfigs;
 use super::temp_schema::{TempRelation, TempSchema};
-use crate::sql::{Dialect, SqlError, check_enclosed, check_header};
+use crate::sql::ProjectText;
 
 /// One write into the temporary schema. Every variant names its target by a [`TempRelation`] or the
 /// [`TempSchema`] itself.
@@ -134,6 +134,20 @@ impl Write<'_> {
         write
     }
 
+    /// The header of the project that stands in front of it.
+    pub(super) fn header(&self) -> Option<&str> {
+        match self {
+            Self::View { header, .. } | Self::Table { header, .. } | Self::TypedTable { header, .. } => *header,
+            Self::CreateSchema { .. }
+            | Self::DropSchema { .. }
+            | Self::Proxy { .. }
+            | Self::Seed { .. }
+            | Self::Drop { .. }
+            | Self::Register { .. }
+            | Self::Bookkeeping { .. } => None,
+        }
+    }
+
     /// The texts in it that come from the manifest, and have to stay at their places in the statement.
     pub(super) fn texts(&self) -> Vec<ProjectText<'_>> {
         let mut texts = Vec::new();
@@ -142,16 +156,16 @@ impl Write<'_> {
             Self::View { select, configs, header, .. } | Self::Table { select, configs, header, .. } => {
                 texts.push(ProjectText::Query(select));
                 texts.extend(header.map(ProjectText::Header));
-                texts.extend(configs.texts().into_iter().map(ProjectText::Fragment));
+                texts.extend(configs.texts());
             }
             Self::TypedTable { select, columns, constraints, configs, header, .. } => {
                 texts.push(ProjectText::Query(select));
                 texts.extend(header.map(ProjectText::Header));
-                texts.extend(fragments(columns));
-                texts.extend(constraints.iter().map(|text| ProjectText::Fragment(text)));
-                texts.extend(configs.texts().into_iter().map(ProjectText::Fragment));
+                texts.extend(columns.iter().map(ColumnDef::text));
+                texts.extend(constraints.iter().map(|text| ProjectText::Constraint(text)));
+                texts.extend(configs.texts());
             }
-            Self::Seed { seed, .. } => texts.extend(fragments(&seed.columns)),
+            Self::Seed { seed, .. } => texts.extend(seed.columns.iter().map(ColumnDef::text)),
             Self::CreateSchema { .. }
             | Self::DropSchema { .. }
             | Self::Drop { .. }
@@ -162,35 +176,6 @@ impl Write<'_> {
     }
 }
 
-fn fragments(columns: &[ColumnDef]) -> impl Iterator<Item = ProjectText<'_>> {
-    let both = columns.iter().flat_map(|column| [&column.name, &column.definition]);
-    both.map(|text| ProjectText::Fragment(text))
-}
-
-/// A text of the project, by what it is of a statement.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ProjectText<'a> {
-    /// One whole query.
-    Query(&'a str),
-    /// A piece of a definition: a column's name or type, a constraint, a column of an index.
-    Fragment(&'a str),
-    /// dbt's `sql_header`: statements in front of ours.
-    Header(&'a str),
-}
-
-impl ProjectText<'_> {
-    /// premerge's own check, by tokens: that the text stays at its place.
-    ///
-    /// # Errors
-    /// What does not.
-    pub(super) fn check(self, dialect: Dialect) -> Result<(), SqlError> {
-        match self {
-            Self::Query(text) | Self::Fragment(text) => check_enclosed(text, dialect),
-            Self::Header(text) => check_header(text, dialect),
-        }
-    }
-}
-
 /// A column as it stands in a `create table`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnDef {
@@ -198,6 +183,14 @@ pub struct ColumnDef {
     pub name: String,
     /// The type and column constraints, rendered.
     pub definition: String,
+}
+
+impl ColumnDef {
+    /// The project's text in it.
+    #[must_use]
+    pub fn text(&self) -> ProjectText<'_> {
+        ProjectText::Column { name: &self.name, definition: &self.definition }
+    }
 }
 
 /// A CSV file to load.

@@ -11,7 +11,7 @@ use premerge::changes::{CompareOptions, compare, compare_compiled};
 use premerge::plan::{PlanOptions, plan, render_text};
 use premerge::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 use premerge::sql::{
-    Dialect, OneSided, RelationName, Relocation, Spelling, by_unique_id, check_enclosed, check_header, equal_but_names,
+    Dialect, OneSided, ProjectText, RelationName, Relocation, Spelling, by_unique_id, equal_but_names, judge,
     normalize, relocate, same_meaning,
 };
 
@@ -163,7 +163,8 @@ pub(crate) fn sql(bytes: &[u8]) {
     {
         assert_eq!(first, second, "{dialect:?}: {text:?}\n{other:?}");
     }
-    let _ = check_enclosed(&text, dialect);
-    let _ = check_header(&text, dialect);
+    for text in [ProjectText::Query(&text), ProjectText::Constraint(&text), ProjectText::Header(&text)] {
+        let _ = judge(text, dialect);
+    }
     let _ = RelationName::parse(&text, dialect);
 }

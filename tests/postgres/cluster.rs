@@ -137,7 +137,7 @@ impl Cluster {
         }
     }
 
-    fn try_sql(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+    pub fn try_sql(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
         let config = format!("host=127.0.0.1 port={} user=test dbname={database} application_name=tests", self.port);
         let sql = sql.to_owned();
         // A thread of its own, because tests may call this within a runtime.

@@ -315,8 +315,8 @@ async fn role_and_search_path_are_set() {
         target("postgres", SHARED.port, "postgres", json!({"search_path": "a, \"B\"", "application_name": "ours"}));
     let house = try_open(&target, limits(), &Env::default()).unwrap();
     let mut session = house.connect().await.unwrap();
-    assert_eq!(session.read("show search_path").await.unwrap().scalar(), Some("a, \"B\""));
-    let name = session.read("show application_name").await.unwrap();
+    assert_eq!(session.read("select current_setting('search_path')").await.unwrap().scalar(), Some("a, \"B\""));
+    let name = session.read("select current_setting('application_name')").await.unwrap();
     assert!(name.scalar().unwrap().starts_with("ours "));
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 
+#[path = "../attacks/table.rs"]
+mod attack_table;
+mod attacks;
 mod aws;
 mod breakages;
 mod broken_connection;

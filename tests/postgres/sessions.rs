@@ -214,7 +214,8 @@ async fn a_text_from_the_manifest_cannot_write_elsewhere() {
         "with gone as (delete from analytics.orders returning id) select * from gone",
     ] {
         let error = table(&schema, &mut session, "t", select).await.unwrap_err();
-        assert_eq!((error.class, error.repeat), (FaultClass::Unsupported, Repeat::Never), "{select}");
+        let refused = matches!(error.class, FaultClass::Unsupported | FaultClass::Syntax);
+        assert!(refused && error.repeat == Repeat::Never, "{select}: {error}");
     }
     for sql in ["select 1; delete from analytics.orders", "select analytics.wipe()"] {
         session.read(sql).await.unwrap_err();

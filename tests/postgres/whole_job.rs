@@ -194,6 +194,12 @@ pub fn as_dbt(checkout: &Checkout, production: &Cluster) -> Compared {
 /// Reads the statements of role `ci` in the server's log: each that could write names a temporary schema as
 /// what it writes to.
 pub fn only_the_temporary_schemas_were_written_to(log: &str) {
+    let writes = writes_to_temporary_schemas(log);
+    assert!(writes > 100, "only {writes} writes were found in the log");
+}
+
+/// How many writes there are, each to a temporary schema.
+pub fn writes_to_temporary_schemas(log: &str) -> usize {
     let mut writes = 0;
     let mut current: Option<String> = None;
     let mut statements = Vec::new();
@@ -222,5 +228,5 @@ pub fn only_the_temporary_schemas_were_written_to(log: &str) {
             assert!(ours(first) || (first == "\"ferry\"" && ours(second)), "{first}.{second} in:\n{statement}");
         }
     }
-    assert!(writes > 100, "only {writes} writes were found in the log of {} statements", statements.len());
+    writes
 }

@@ -17,7 +17,7 @@ use crate::config::{AtEnd, AtStart, Env};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
 use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, texts_in};
 use crate::text::escape;
 use crate::text::words::count_of;
 use crate::warehouse::{
@@ -98,6 +98,7 @@ impl Job<'_> {
             protected: &protected,
             owner: &owner,
             at_start: settings.at_start,
+            files: self.files(),
         };
         let opened;
         (opened, known.warehouse) = opening.open(stopping.stopped.clone()).await;
@@ -105,6 +106,14 @@ impl Job<'_> {
         known.schema = Some(opened.schema.clone());
         self.opened(draft, &opened);
         self.build(draft, observer, stopping, opened).await
+    }
+
+    /// The files that sources are read from, on an engine that reads files.
+    fn files(&self) -> Vec<String> {
+        let Some(dialect) = Dialect::from_adapter(&self.settings.target.adapter) else { return Vec::new() };
+        let sources = self.pr.sources.values().chain(self.state.sources.values());
+        let names = sources.filter_map(|source| source.relation_name.as_deref());
+        names.flat_map(|name| texts_in(name, dialect)).collect()
     }
 
     /// The manifest's SQL is one adapter's, and so is the target.

@@ -10,17 +10,14 @@ use crate::config::{Env, mask_variables};
 use crate::publish::ci::Ci;
 use crate::publish::ci::{LogDialect, System};
 use crate::publish::write_to_ci;
-use crate::report::{Report, json};
+use crate::report::{Draft, Interruption, Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
 pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
     let masked = for_others(report, ci, &io.env);
     let report = masked.as_ref().unwrap_or(report);
     let unwritten = |what: &str, source| CommandError::Write { what: what.to_owned(), source };
-    if let Some(path) = &args.output {
-        let path = io.env.cwd.join(path);
-        write_whole(&path, |file| json::write(report, file)).map_err(|source| unwritten("the report", source))?;
-    }
+    write_file(args, report, io)?;
     let path = args.output.as_deref();
     let told = if comments(args, ci, io) {
         let token = publish::token(ci, &io.env);
@@ -41,8 +38,22 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
     args.format.write(report, colours, out).map_err(|source| unwritten("the result", source))
 }
 
-/// Says on the pull request that a run has begun, so that nobody merges on the last run's word.
+/// Writes the report's file, if one is asked for.
+fn write_file(args: &CheckArgs, report: &Report, io: &Io<'_>) -> Result<(), CommandError> {
+    let Some(path) = &args.output else { return Ok(()) };
+    let path = io.env.cwd.join(path);
+    write_whole(&path, |file| json::write(report, file))
+        .map_err(|source| CommandError::Write { what: "the report".to_owned(), source })
+}
+
+/// Says on the pull request that a run has begun, so that nobody merges on the last run's word; and writes the
+/// report that stands when the process does not live to write its own: an engine within it may end it.
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
+    let mut last_word: Draft = (**report).clone();
+    let reason = "the process ended before the run did: it was killed, or the engine in it gave up".to_owned();
+    last_word.interruption = Some(Interruption::Broken { reason });
+    let last_word = Report::conclude(last_word);
+    write_file(args, for_others(&last_word, ci, &io.env).as_ref().unwrap_or(&last_word), io)?;
     // Outside CI somebody looks at a terminal and sees the progress there.
     if ci.system.is_some() && comments(args, ci, io) {
         let masked = for_others(report, ci, &io.env);

@@ -59,7 +59,11 @@ pub(super) fn check(
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
     let job = Job { settings, plan: &plan, state, pr, began, ci, env: &io.env };
     let observer = observer(ci, io);
-    runtime()?.block_on(job.run(&mut draft, observer.as_ref()))?;
+    let runtime = runtime()?;
+    let ran = runtime.block_on(job.run(&mut draft, observer.as_ref()));
+    // A statement that an engine in this process does not give up is left behind.
+    runtime.shutdown_background();
+    ran?;
     drop(observer);
 
     draft.ended(began.instant.elapsed());

@@ -7,6 +7,7 @@
 mod fault;
 mod fresh;
 mod lease_file;
+mod lock;
 mod profile;
 mod session;
 mod statement;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use ::duckdb::{Config, Connection};
 use async_trait::async_trait;
 
-use super::{FaultClass, Meeting, OpenContext, OpenError, Session, Traits, Warehouse, WarehouseError};
+use super::{FaultClass, Limits, Meeting, OpenContext, OpenError, Session, Traits, Warehouse, WarehouseError};
 use crate::config::{Target, refuse_strange_file};
 use crate::sql::Dialect;
 use fault::classify;
@@ -37,6 +38,11 @@ pub(super) struct DuckDb {
     production: Attach,
     temp_file: PathBuf,
     temp_database: String,
+    /// Where seeds lie while they are read, beside the temporary database.
+    seeds: PathBuf,
+    /// Files that sources name.
+    readable: Mutex<Vec<String>>,
+    limits: Limits,
     opened: Mutex<Option<Connection>>,
     lease: Arc<LeaseFile>,
     notices: Mutex<Vec<String>>,
@@ -52,7 +58,18 @@ impl DuckDb {
         let temp_file = context.temp_dir.join(format!("{temp_database}.duckdb"));
         let notices = Mutex::new(profile.left_out().into_iter().collect());
         let lease = Arc::new(LeaseFile::beside(&temp_file, context.run));
-        Ok(Self { profile, production, temp_file, temp_database, opened: Mutex::new(None), lease, notices })
+        Ok(Self {
+            profile,
+            production,
+            seeds: temp_file.with_extension("seeds"),
+            temp_file,
+            temp_database,
+            readable: Mutex::default(),
+            limits: context.limits,
+            opened: Mutex::new(None),
+            lease,
+            notices,
+        })
     }
 
     /// The one instance that all sessions clone; opened by the first.
@@ -70,6 +87,8 @@ impl DuckDb {
 
     fn open(&self) -> ::duckdb::Result<Connection> {
         let mut config = Config::default();
+        // What does not fit into memory goes beside the temporary database, not into the checkout.
+        config = config.with("temp_directory", self.temp_file.with_extension("spill").to_string_lossy())?;
         for (key, value) in &self.profile.config_options {
             config = config.with(key, value)?;
         }
@@ -85,11 +104,11 @@ impl DuckDb {
         for (key, value) in &self.profile.settings {
             connection.execute_batch(&format!("set {} = {}", statement::name(key), Dialect::DuckDb.literal(value)))?;
         }
-        for attach in std::iter::once(&self.production).chain(&self.profile.attach) {
+        let folder = self.temp_file.parent().unwrap_or(Path::new("."));
+        fs_err::create_dir_all(folder).map_err(|_| ::duckdb::Error::InvalidPath(folder.to_owned()))?;
+        lock::attach_apart(&connection, &self.production, folder)?;
+        for attach in &self.profile.attach {
             connection.execute_batch(&attach.sql())?;
-        }
-        if let Some(folder) = self.temp_file.parent() {
-            fs_err::create_dir_all(folder).map_err(|_| ::duckdb::Error::InvalidPath(folder.to_owned()))?;
         }
         for file in [self.temp_file.clone(), self.temp_file.with_extension("duckdb.wal")] {
             refuse_strange_file(&file).map_err(|_| ::duckdb::Error::InvalidPath(file))?;
@@ -102,7 +121,18 @@ impl DuckDb {
         ))?;
         // dbt's connection stands in production's database: two-part names in the project's SQL mean that one.
         connection.execute_batch(&format!("use {}", statement::name(&self.production.alias)))?;
+        lock::lock_down(&connection, &self.places())?;
         Ok(connection)
+    }
+
+    /// What of the file system the engine may reach, beside the databases that are attached.
+    fn places(&self) -> lock::Places {
+        let mut places = lock::Places::default();
+        places.folder(&self.seeds);
+        for file in self.readable.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            places.file(file);
+        }
+        places
     }
 
     /// The engine that is compiled into releases has no ICU, without which `now() - interval …` and time
@@ -193,8 +223,18 @@ impl Warehouse for DuckDb {
         connection
             .execute_batch(&format!("use {}", statement::name(&self.production.alias)))
             .map_err(|error| classify(&error))?;
-        let engine = DuckDbSession::new(Arc::new(Mutex::new(connection)), Arc::clone(&self.lease));
+        let engine = DuckDbSession::new(
+            Arc::new(Mutex::new(connection)),
+            Arc::clone(&self.lease),
+            self.production.alias.clone(),
+            self.seeds.clone(),
+            self.limits,
+        );
         Ok(Session::new(Box::new(engine), self.dialect(), self.traits()))
+    }
+
+    fn let_read(&self, files: Vec<String>) {
+        *self.readable.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
 
     fn superseded(&self) -> bool {

@@ -33,6 +33,16 @@ pub(super) struct Profile {
     filesystems: bool,
 }
 
+/// Settings that name a file for the engine to write.
+const WRITES_A_FILE: [&str; 6] = [
+    "enable_logging",
+    "http_logging_output",
+    "log_query_path",
+    "logging_storage",
+    "profile_output",
+    "profiling_output",
+];
+
 /// One database to attach. Always read-only, whatever the profile says.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -40,8 +50,8 @@ pub(super) struct Attach {
     pub(super) path: String,
     pub(super) alias: String,
     #[serde(rename = "type")]
-    kind: Option<String>,
-    secret: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) secret: Option<String>,
 }
 
 impl Attach {
@@ -61,7 +71,16 @@ impl Attach {
 
 impl Profile {
     pub(super) fn read(target: &Target) -> Result<Self, OpenError> {
-        serde_json::from_value(Value::Object(target.fields.clone())).map_err(|error| target_error(target, error))
+        let profile: Self = serde_json::from_value(Value::Object(target.fields.clone()))
+            .map_err(|error| target_error(target, error))?;
+        let mut settings = profile.settings.keys().chain(profile.config_options.keys());
+        match settings.find(|name| WRITES_A_FILE.contains(&name.to_lowercase().as_str())) {
+            None => Ok(profile),
+            Some(name) => Err(target_error(
+                target,
+                format_args!("`{name}` names a file that DuckDB would write, which may be production's: leave it out"),
+            )),
+        }
     }
 
     /// dbt's name of the production database: the file's unless the profile says otherwise.

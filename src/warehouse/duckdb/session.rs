@@ -1,18 +1,23 @@
 //! One DuckDB connection.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use duckdb::types::ValueRef;
 use duckdb::{Connection, InterruptHandle};
+use tokio::task::{JoinError, JoinHandle};
 
 use super::fault::classify;
 use super::lease_file::LeaseFile;
-use super::statement::render;
+use super::statement::{self, render};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Engine, Listed, Under};
-use crate::warehouse::{Canceller, ColumnType, FaultClass, Rows, TempRelation, WarehouseError, Write, Written};
+use crate::warehouse::{
+    Canceller, ColumnType, FaultClass, Limits, Rows, SeedFile, TempRelation, WarehouseError, Write, Written,
+};
 
 /// The engine blocks, so every call runs on a thread of its own.
 pub(super) struct DuckDbSession {
@@ -20,12 +25,36 @@ pub(super) struct DuckDbSession {
     interrupt: Arc<InterruptHandle>,
     cancelled: Arc<AtomicBool>,
     lease: Arc<LeaseFile>,
+    /// Production's database, which names of two parts mean.
+    production: String,
+    seeds: PathBuf,
+    limits: Limits,
+    /// Whether a statement was given up that the engine did not.
+    stuck: AtomicBool,
 }
 
+/// How often a running statement is looked after.
+const TICK: Duration = Duration::from_millis(100);
+
 impl DuckDbSession {
-    pub(super) fn new(connection: Arc<Mutex<Connection>>, lease: Arc<LeaseFile>) -> Self {
+    pub(super) fn new(
+        connection: Arc<Mutex<Connection>>,
+        lease: Arc<LeaseFile>,
+        production: String,
+        seeds: PathBuf,
+        limits: Limits,
+    ) -> Self {
         let interrupt = connection.lock().unwrap_or_else(PoisonError::into_inner).interrupt_handle();
-        Self { connection, interrupt, cancelled: Arc::default(), lease }
+        Self {
+            connection,
+            interrupt,
+            cancelled: Arc::default(),
+            lease,
+            production,
+            seeds,
+            limits,
+            stuck: AtomicBool::new(false),
+        }
     }
 
     /// What a relation is, in the word that `drop` takes; `None` when it is not there.
@@ -52,10 +81,42 @@ impl DuckDbSession {
         if under.guard.is_some() && self.lease.lost() { Err(superseded()) } else { Ok(()) }
     }
 
+    fn copy_of(&self, seed: &Path) -> Result<tempfile::NamedTempFile, WarehouseError> {
+        let copied = || {
+            fs_err::create_dir_all(&self.seeds)?;
+            let mut copy = tempfile::Builder::new().suffix(".csv").tempfile_in(&self.seeds)?;
+            std::io::copy(&mut fs_err::File::open(seed)?, &mut copy)?;
+            Ok::<_, std::io::Error>(copy)
+        };
+        copied().map_err(|error| WarehouseError::new(FaultClass::Other, format!("the seed could not be read: {error}")))
+    }
+
     /// A query of our own, without guard.
     async fn look(&self, sql: &str) -> Result<Rows, WarehouseError> {
         let sql = sql.to_owned();
         self.blocking(move |connection| read(connection, &sql)).await
+    }
+
+    /// Waits for the engine within the limit for a statement, and within the time of grace once it was interrupted.
+    /// `None` when it goes on even so: it looks for interrupts when it carries a plan out, not when it makes one.
+    async fn ended<T>(&self, mut task: JoinHandle<T>) -> Option<Result<T, JoinError>> {
+        let began = Instant::now();
+        let mut interrupted: Option<Instant> = None;
+        loop {
+            if let Ok(answer) = tokio::time::timeout(TICK, &mut task).await {
+                self.stuck.store(false, Ordering::Relaxed);
+                return Some(answer);
+            }
+            let over = began.elapsed() >= self.limits.statement || self.cancelled.load(Ordering::Relaxed);
+            match interrupted {
+                None if over => {
+                    self.interrupt.interrupt();
+                    interrupted = Some(Instant::now());
+                }
+                Some(since) if since.elapsed() >= self.limits.grace => return None,
+                _ => {}
+            }
+        }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -65,16 +126,34 @@ impl DuckDbSession {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
         }
+        if self.stuck.load(Ordering::Relaxed) && self.connection.try_lock().is_err() {
+            return Err(WarehouseError::new(FaultClass::Timeout, "the engine still works on an earlier statement"));
+        }
         let connection = Arc::clone(&self.connection);
         let task = tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             work(&connection).map_err(|error| classify(&error))
         });
-        match task.await {
+        let Some(answer) = self.ended(task).await else {
+            self.stuck.store(true, Ordering::Relaxed);
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
+            }
+            return Err(timed_out(self.limits.statement.as_secs()));
+        };
+        match answer {
+            Ok(Err(error)) if error.class == FaultClass::Cancelled && !self.cancelled.load(Ordering::Relaxed) => {
+                Err(timed_out(self.limits.statement.as_secs()))
+            }
             Ok(result) => result,
             Err(join) => Err(WarehouseError::new(FaultClass::Other, format!("the engine's thread ended: {join}"))),
         }
     }
+}
+
+fn timed_out(seconds: u64) -> WarehouseError {
+    WarehouseError::new(FaultClass::Timeout, format!("the statement ran longer than {seconds} s"))
+        .with_remedy("make it cheaper, or raise `statement_timeout_seconds` in premerge.yml")
 }
 
 /// What a run is told that has lost its file to a newer one.
@@ -137,7 +216,10 @@ impl Engine for DuckDbSession {
 
     async fn send(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
         self.may_go_on(under)?;
+        let apart = writes.iter().any(|write| write.header().is_some_and(|header| !header.trim().is_empty()));
         let mut written = Written::default();
+        // A seed is read from a copy in a folder that nothing else lies in: the engine reaches no other.
+        let mut copies = Vec::new();
         // Kinds of what is to be dropped: DuckDB has no `drop` that takes either.
         let mut statements = Vec::new();
         for write in writes {
@@ -182,11 +264,29 @@ impl Engine for DuckDbSession {
                     statements.extend(render(&Write::Drop { at }, kind));
                 }
             }
+            if let Write::Seed { at, seed } = write {
+                let copy = self.copy_of(&seed.path)?;
+                let seed = SeedFile { path: copy.path().to_owned(), ..(*seed).clone() };
+                copies.push(copy);
+                statements.extend(render(&Write::Seed { at, seed: &seed }, kind));
+                continue;
+            }
             statements.extend(render(write, kind));
         }
         written.statements += statements.len() as u64;
         self.may_go_on(under)?;
-        written.rows = self.blocking(move |connection| in_one_transaction(connection, &statements)).await?;
+        let production = self.production.clone();
+        let carried_out = self.blocking(move |connection| {
+            if !apart {
+                return in_one_transaction(connection, &statements);
+            }
+            // What a header sets ends with a connection of its own.
+            let own = connection.try_clone()?;
+            own.execute_batch(&format!("use {}", statement::name(&production)))?;
+            in_one_transaction(&own, &statements)
+        });
+        written.rows = carried_out.await?;
+        drop(copies);
         Ok(written)
     }
 

@@ -1,7 +1,8 @@
 //! Making connections: addresses, encryption, session set-up, retries.
 
-use std::sync::OnceLock;
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -47,6 +48,8 @@ pub(super) struct Server {
     pub(super) role_limit: OnceLock<u128>,
     /// Why a connection that could have been encrypted is not.
     pub(super) unencrypted: OnceLock<String>,
+    /// Names of functions and columns that the catalogue was asked about, and that call nothing which may write.
+    pub(super) vetted: Mutex<HashSet<String>>,
 }
 
 /// A live connection.
@@ -244,6 +247,7 @@ impl Server {
         if self.dialect == Dialect::Postgres {
             // As psycopg2 does for dbt: the style is ISO, and the order of day and month stays the role's.
             settings.push("set datestyle to 'ISO'".to_owned());
+            settings.push("set default_transaction_read_only to on".to_owned());
         }
         if let Some(path) = &self.profile.search_path {
             settings.push(match self.dialect {

@@ -10,6 +10,7 @@ mod certificate;
 mod columns;
 mod connection;
 mod fault;
+mod functions;
 mod iam;
 mod load;
 mod locks;
@@ -28,7 +29,7 @@ mod types;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 
@@ -92,6 +93,7 @@ impl Postgres {
             gave_way: AtomicBool::new(false),
             role_limit,
             unencrypted,
+            vetted: Mutex::default(),
         };
         Ok(Self { server: Arc::new(server) })
     }

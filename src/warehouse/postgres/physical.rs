@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::sql::ProjectText;
 use crate::warehouse::RelationConfigs;
 use crate::warehouse::configs::{flag, texts};
 use crate::warehouse::statement::TableClauses;
@@ -57,9 +58,10 @@ impl PostgresConfigs {
         Ok(Self { unlogged, indexes })
     }
 
-    pub(in crate::warehouse) fn texts(&self) -> Vec<&str> {
-        let indexes = self.indexes.iter().flat_map(|index| index.columns.iter().chain(&index.method));
-        indexes.map(String::as_str).collect()
+    pub(in crate::warehouse) fn texts(&self) -> Vec<ProjectText<'_>> {
+        let columns = self.indexes.iter().flat_map(|index| &index.columns).map(|text| ProjectText::Key(text));
+        let methods = self.indexes.iter().filter_map(|index| index.method.as_deref());
+        columns.chain(methods.map(ProjectText::IndexMethod)).collect()
     }
 
     /// Statements that make the indexes of `table`.
@@ -106,8 +108,10 @@ impl RedshiftConfigs {
         }
     }
 
-    pub(in crate::warehouse) fn texts(&self) -> Vec<&str> {
-        self.dist.iter().chain(&self.sort).map(String::as_str).collect()
+    pub(in crate::warehouse) fn texts(&self) -> Vec<ProjectText<'_>> {
+        // `all` is a word of the grammar that no key can be, and of ours here.
+        let keys = self.dist.iter().chain(&self.sort).filter(|text| !text.trim().eq_ignore_ascii_case("all"));
+        keys.map(|text| ProjectText::Key(text)).collect()
     }
 
     /// dbt-redshift's clauses between the name and the query, in its order.

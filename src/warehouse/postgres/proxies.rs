@@ -51,7 +51,7 @@ impl PgSession {
         if proxies.is_empty() {
             return Ok(());
         }
-        let guard = guard_sql(under);
+        let (guard, may_write) = (guard_sql(under), self.may_write());
         let dialect = self.dialect();
         let limit = self.server.brief().map(|limit| format!("{limit};\n")).unwrap_or_default();
         let mut sql = String::new();
@@ -63,7 +63,7 @@ impl PgSession {
                     before.into_iter().chain(made).chain(after).collect()
                 }
             };
-            sql.push_str(&format!("begin;\n{limit}{guard}{};\ncommit;\n", statements.join(";\n")));
+            sql.push_str(&format!("begin;\n{may_write}{limit}{guard}{};\ncommit;\n", statements.join(";\n")));
         }
         let answer = self.simple(&sql).await.map(|_| ());
         self.after(answer).await

@@ -13,7 +13,7 @@ use super::connection::{Backend, Link, Server};
 use super::fault;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
-use crate::sql::Dialect;
+use crate::sql::{Dialect, Facts};
 use crate::warehouse::engine::{Engine, Listed, Under};
 use crate::warehouse::{Canceller, ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError, Write, Written};
 
@@ -140,6 +140,11 @@ impl PgSession {
         Ok(messages)
     }
 
+    /// Sessions only read unless a transaction says otherwise, first of all.
+    pub(super) fn may_write(&self) -> &'static str {
+        if self.dialect() == Dialect::Postgres { "set transaction read write;\n" } else { "" }
+    }
+
     /// One query in a transaction that only reads.
     pub(super) async fn guarded(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
         // The statements of one message are one transaction, which `set transaction` may open.
@@ -169,7 +174,7 @@ impl PgSession {
         if statements.is_empty() {
             return Ok(None);
         }
-        let sql = format!("{}{}", guard_sql(under), statements.join(";\n"));
+        let sql = format!("{}{}{}", self.may_write(), guard_sql(under), statements.join(";\n"));
         // Redshift's documentation does not promise that a message is a transaction, so it is said.
         let explicit = self.dialect() == Dialect::Redshift;
         let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
@@ -231,6 +236,10 @@ impl Engine for PgSession {
         self.guarded(sql, under).await
     }
 
+    async fn vet(&mut self, facts: &Facts) -> Result<(), WarehouseError> {
+        self.vet_functions(facts).await
+    }
+
     async fn describe(&mut self, query: &str, under: Under<'_>) -> Result<Vec<ColumnType>, WarehouseError> {
         self.columns_of(query, under).await
     }
@@ -240,7 +249,15 @@ impl Engine for PgSession {
     }
 
     async fn send(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
-        match self.carry_out(writes, under).await {
+        let apart = has_header(writes);
+        if apart {
+            self.link = None;
+        }
+        let carried_out = self.carry_out(writes, under).await;
+        if apart {
+            self.link = None;
+        }
+        match carried_out {
             Err(error) => {
                 // What stands aside for a new relation may be held, too.
                 let made: Vec<_> = writes.iter().filter_map(Write::makes).collect();
@@ -279,6 +296,11 @@ impl Engine for PgSession {
         self.cancel = Arc::new(Cancel::new(&self.server));
         Arc::clone(&self.cancel) as Arc<dyn Canceller>
     }
+}
+
+/// A node with a header has a connection of its own, closed behind it.
+fn has_header(writes: &[Write<'_>]) -> bool {
+    writes.iter().any(|write| write.header().is_some_and(|header| !header.trim().is_empty()))
 }
 
 /// The guard as the beginning of a message.

@@ -43,14 +43,15 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
             ])
         }
         // Production's relation may be rebuilt under the view, or lie in another Redshift database.
-        Write::Proxy { at, select } => {
-            let suffix = if dialect == Dialect::Redshift { physical::LATE } else { "" };
-            Rendered::of(vec![statement::view(at, None, select, suffix)])
-        }
+        Write::Proxy { at, select } => Rendered::of(vec![match dialect {
+            Dialect::Redshift => statement::view(at, None, select, physical::LATE),
+            _ => statement::view(at, None, &not_updatable(select), ""),
+        }]),
         Write::View { at, header, select, configs } => {
             Rendered::of(vec![statement::view(at, *header, select, physical::view_suffix(configs))])
         }
         Write::Table { at, header, select, configs } => {
+            let select = if dialect == Dialect::Postgres { &in_a_subquery(select) } else { *select };
             let create = statement::table(at, *header, select, &physical::table_clauses(configs));
             with_indexes(vec![create], at, configs)
         }
@@ -74,6 +75,19 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         }
         Write::Bookkeeping { sql, .. } => Rendered::of(vec![sql.0.clone()]),
     }
+}
+
+/// A query where the server lets no `with` change rows: dbt's `create table as (…)` has it at the top, where it may.
+/// Views refuse such a `with` anyway, dbt's tests and contracts have their query in a subquery of their own, and
+/// Redshift has no such `with`.
+fn in_a_subquery(select: &str) -> String {
+    format!("select * from (\n{select}\n) as model_subq")
+}
+
+/// A view's query through which nobody can write: PostgreSQL takes a view of one relation for updatable. The join
+/// with one row of no columns costs nothing, and keeps no condition from the relation, as `offset 0` would.
+fn not_updatable(select: &str) -> String {
+    format!("select premerge_proxy.* from (\n{select}\n) as premerge_proxy cross join (select) as premerge_one_row")
 }
 
 fn with_indexes(mut statements: Vec<String>, at: &TempRelation, configs: &RelationConfigs) -> Rendered {
