@@ -52,6 +52,18 @@ fn codes(document: &Value) -> Vec<String> {
     document["violations"].as_array().unwrap().iter().map(code).collect()
 }
 
+/// The library calls itself as deep as a text is nested; one beyond its stack ends no process.
+#[test]
+fn a_text_that_is_nested_too_deep_is_not_linted_and_said() {
+    let sums = format!("select {} as a from t\n", vec!["1"; 300_000].join("+"));
+    let brackets = format!("select {}1{} as a from t\n", "(".repeat(20_000), ")".repeat(20_000));
+    let dir = project(&[("models/a.sql", &sums), ("models/b.sql", &brackets), ("models/c.sql", BAD)]);
+    put(dir.path(), ".sqlfluff", &format!("{CONFIG}large_file_skip_byte_limit = 0\n"));
+    let (code, out, log) = lint(&dir, &["models/a.sql", "models/b.sql", "models/c.sql"]);
+    assert_ne!(code, 0, "{out}{log}");
+    assert!(out.contains("nested too deep") && out.contains("models/c.sql"), "{out}{log}");
+}
+
 // ---- fix ----
 
 #[test]

@@ -83,6 +83,10 @@ pub fn seed_file(
     let (Some(separator), None) = (characters.next(), characters.next()) else {
         return Err(SeedError::Delimiter { delimiter: delimiter.to_owned() });
     };
+    // A pipe or a device would be waited for, or never end.
+    if !fs_err::metadata(&real).map_err(read)?.is_file() {
+        return Err(read(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file")));
+    }
     let bytes = fs_err::read(&real).map_err(read)?;
     let (columns, kinds) = columns(&bytes, separator, config, dialect)
         .map_err(|source| SeedError::Csv { path: path.clone(), source })?

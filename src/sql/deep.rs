@@ -30,11 +30,21 @@ pub fn check_depth(sql: &str, dialect: Dialect) -> Result<(), SqlError> {
     depth_of(&Tokens::of(sql, dialect)?)
 }
 
+/// Whether a text of any dialect may be nested deeper than `deepest`. What no tokenizer can read, no parser follows.
+#[must_use]
+pub fn is_deeper_than(sql: &str, deepest: usize) -> bool {
+    Tokens::of(sql, Dialect::DuckDb).is_ok_and(|tokens| within(&tokens, deepest).is_err())
+}
+
 /// See [`check_depth`].
 ///
 /// Never less than the depth of the syntax tree: within a pair of brackets, operators and words nest only between two
 /// commas, but for those that hold whole lists.
 pub(super) fn depth_of(tokens: &Tokens<'_>) -> Result<(), SqlError> {
+    within(tokens, DEEPEST)
+}
+
+fn within(tokens: &Tokens<'_>, deepest: usize) -> Result<(), SqlError> {
     let mut outer: Vec<Level> = Vec::new();
     let mut level = Level::default();
     for token in &tokens.list {
@@ -50,12 +60,12 @@ pub(super) fn depth_of(tokens: &Tokens<'_>) -> Result<(), SqlError> {
             None => level.see(tokens, *token),
         }
         let depth = outer.len() + level.depth();
-        if depth > DEEPEST {
+        if depth > deepest {
             return Err(SqlError::Unsupported { what: "SQL that is nested too deep", line: tokens.line(token.start) });
         }
     }
     let whole = outer.iter().fold(level.depth(), |inner, around| around.within(inner));
-    if whole > DEEPEST {
+    if whole > deepest {
         return Err(SqlError::Unsupported { what: "SQL that is nested too deep", line: 1 });
     }
     Ok(())

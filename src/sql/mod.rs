@@ -19,7 +19,8 @@ mod spelling;
 mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};
-pub use deep::check_depth;
+pub(crate) use deep::with_deep_stack;
+pub use deep::{check_depth, is_deeper_than};
 pub use dialect::{Dialect, IdentifierCase};
 pub use embedded::equal_but_embedded;
 pub use foreign::{ForeignRelation, Territory};

@@ -6,7 +6,7 @@ use std::process::Command;
 use premerge::config::Env;
 use serde_json::{Value, json};
 
-use crate::attack_table::{POSTGRES, Place, REDSHIFT};
+use crate::attack_table::{POSTGRES, POSTGRES_SECOND, Place, REDSHIFT};
 use crate::cluster::Cluster;
 use crate::ferry::{Checkout, fingerprint, with_production};
 use crate::shim::{Shim, like_redshift};
@@ -19,6 +19,10 @@ const PRIZES: &str = "create schema prod; create table prod.orders (id int prima
     create schema other; create table other.secrets as select 1 as a; \
     create function prod.wipe_function() returns int language sql volatile as 'delete from prod.orders returning 1'; \
     create function public.wipe_row(pg_class) returns int language sql volatile as 'delete from prod.orders returning 1'; \
+    create function public.wipe_row_twice(pg_class, int default 1) returns int language sql volatile \
+        as 'delete from prod.orders returning 1'; \
+    create function public.wipe_step(int, int) returns int language sql volatile as 'delete from prod.orders returning 1'; \
+    create aggregate public.wipe_sum(int) (sfunc = public.wipe_step, stype = int, initcond = '0'); \
     create procedure prod.wipe() language sql as 'delete from prod.orders'";
 
 /// Everything of a database that is not premerge's: rows, objects, rights, settings.
@@ -98,7 +102,11 @@ fn attacked(checkout: &Checkout, attacks: &[(Place, &str)]) -> (Command, BTreeSe
 #[test]
 fn production_on_postgres_is_the_same_and_the_verdict_is_not_green() {
     let cluster = Cluster::start(&["log_statement=all", "log_line_prefix=%u|%d|%a|"]);
-    attack(&with_production(cluster), |port| Checkout::of("changed_filter", port), POSTGRES);
+    attack(
+        &with_production(cluster),
+        |port| Checkout::of("changed_filter", port),
+        &[POSTGRES, POSTGRES_SECOND].concat(),
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ use super::references::References;
 use super::silenced::{Comments, Silenced};
 use crate::lint::jinja::Kind;
 use crate::lint::text::{Basis, LintText};
+use crate::sql::{is_deeper_than, with_deep_stack};
 
 /// One finding of a style rule, on a line of the author's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -92,6 +93,7 @@ impl Engine {
         Ok(fixed.filter(|fixed| linted.unparsable.is_none() && *fixed != text.source))
     }
 
+    /// The library calls itself as deep as a text is nested: on a thread whose stack is known, and not beyond.
     fn guarded_run(
         &self,
         text: &LintText,
@@ -99,7 +101,12 @@ impl Engine {
         config: &Resolved,
         aim: Aim,
     ) -> Result<(Linted, Option<String>), String> {
-        guarded(|| self.run(text, name, config.fluff.clone(), config, aim))
+        if is_deeper_than(&text.rendered, DEEPEST) {
+            return Err("its SQL is nested too deep for the lint library".to_owned());
+        }
+        let run = || guarded(|| self.run(text, name, config.fluff.clone(), config, aim));
+        with_deep_stack(run)
+            .ok_or("the lint library could not be started")?
             .map_err(|panic| format!("the lint library failed on it: {panic}"))?
             .map_err(|error| error.to_string())
     }
@@ -352,6 +359,9 @@ fn kind(kind: Kind) -> TemplateSliceKind {
 thread_local! {
     static PENDING: RefCell<Option<TemplatedFile>> = const { RefCell::new(None) };
 }
+
+/// Beyond that a text is not linted: the deepest models of real projects have a few hundred levels by our count.
+const DEEPEST: usize = 5_000;
 
 /// A templater that hands over what this thread has prepared: the library takes templaters, not texts.
 struct Prepared;

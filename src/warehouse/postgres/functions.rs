@@ -68,8 +68,11 @@ impl PgSession {
         let sql = format!(
             "select distinct p.proname from pg_catalog.pg_proc p \
              left join pg_catalog.pg_type t on t.oid = p.proargtypes[0] \
-             where p.provolatile = 'v' and p.prokind <> 'a' and p.proname not in ({}) \
-             and (p.proname in ({}) or p.proname in ({}) and p.pronargs = 1 and t.typtype in ('c', 'p')) order by 1",
+             left join pg_catalog.pg_aggregate a on a.aggfnoid = p.oid \
+             where (p.provolatile = 'v' and p.prokind <> 'a' or exists (select from pg_catalog.pg_proc f \
+             where f.oid in (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggmfinalfn) and f.provolatile = 'v')) \
+             and p.proname not in ({}) and (p.proname in ({}) or p.proname in ({}) \
+             and p.pronargs > 0 and p.pronargs - p.pronargdefaults <= 1 and t.typtype in ('c', 'd', 'p')) order by 1",
             literals(HARMLESS),
             literals(&called),
             literals(&columns),
