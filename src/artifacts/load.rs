@@ -151,13 +151,13 @@ impl ManifestFile {
         if bytes.len() as u64 > LARGEST {
             return Err(ArtifactError::TooLarge { path });
         }
-        Ok(Self { path, bytes })
+        Ok(Self { path, bytes: json_of_python(bytes) })
     }
 
     /// A manifest that is already in memory; `path` is only what messages call it.
     #[must_use]
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Self {
-        Self { path: path.to_owned(), bytes }
+        Self { path: path.to_owned(), bytes: json_of_python(bytes) }
     }
 
     /// Where it was read from.
@@ -209,6 +209,46 @@ impl ManifestFile {
         manifest.upgrade();
         Ok(manifest)
     }
+}
+
+/// The same text with Python's numbers that JSON does not have as strings: dbt writes `NaN`, `Infinity` and `-Infinity`
+/// as they are (`meta: {limit: .nan}`). Strings stay as they are.
+fn json_of_python(bytes: Vec<u8>) -> Vec<u8> {
+    const NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    // SQL may speak of them, too: only what stands where a value may is worth going through the text.
+    let is_value = |at: usize| {
+        let before = bytes.get(..at).unwrap_or_default().iter().rev().find(|byte| !byte.is_ascii_whitespace());
+        matches!(before, Some(b':' | b',' | b'[' | b'-'))
+    };
+    let stands = |number: &[u8]| memchr::memmem::find_iter(&bytes, number).any(is_value);
+    if !stands(b"NaN") && !stands(b"Infinity") {
+        return bytes;
+    }
+    let mut out = Vec::with_capacity(bytes.len() + 64);
+    let (mut rest, mut in_string) = (bytes.as_slice(), false);
+    while let Some((first, behind)) = rest.split_first() {
+        let number = if in_string { None } else { NUMBERS.iter().find(|number| rest.starts_with(number)) };
+        let taken = match (number, first) {
+            (Some(number), _) => {
+                out.push(b'"');
+                out.extend_from_slice(number);
+                out.push(b'"');
+                number.len()
+            }
+            // What is escaped ends no string.
+            (None, b'\\') if in_string && !behind.is_empty() => {
+                out.extend_from_slice(rest.get(..2).unwrap_or_default());
+                2
+            }
+            (None, byte) => {
+                in_string ^= *byte == b'"';
+                out.push(*byte);
+                1
+            }
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    out
 }
 
 /// Production's manifest and the pull request's, as bytes.

@@ -54,10 +54,12 @@ pub enum Stop {
 pub struct RowCount {
     /// The node.
     pub unique_id: String,
-    /// In production; `None` when it has no such relation.
+    /// In production; `None` when it has no such relation, or it could not be counted.
     pub production: Option<u64>,
-    /// In the temporary schema.
-    pub pull_request: u64,
+    /// In the temporary schema; `None` when it could not be counted.
+    pub pull_request: Option<u64>,
+    /// Whether a relation that is there could not be counted.
+    pub uncounted: bool,
 }
 
 /// What one job came to.

@@ -81,7 +81,11 @@ pub async fn run(
         for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
             statements += 1;
             let counting = async |session: &mut Session| count_rows(count, warehouse.dialect(), session).await;
-            row_counts.extend(session.begin().until(stop.clone(), counting).await);
+            let counted = session.begin().until(stop.clone(), counting).await;
+            // What was stopped says nothing.
+            if !*stop.borrow() {
+                row_counts.push(counted);
+            }
         }
         for meeting in meetings.iter().filter(|m| built.get(m.unique_id.as_str()) == Some(&&JobStatus::Built)) {
             statements += 2;
@@ -218,13 +222,33 @@ pub struct Count {
     pub pull_request: RelationName,
 }
 
-/// `None` when the warehouse cannot count them: a number that is not there is said by its absence.
-async fn count_rows(count: &Count, dialect: Dialect, session: &mut Session) -> Option<RowCount> {
+/// Both in one statement; where that fails, each alone, so that one side's fault does not cost the other's number.
+async fn count_rows(count: &Count, dialect: Dialect, session: &mut Session) -> RowCount {
     let rows = |name: &RelationName| format!("(select count(*) from {})", name.quoted(dialect));
-    let production = count.production.as_ref().map_or_else(|| "null".to_owned(), rows);
-    let sql = format!("select {production} as production_rows, {} as pull_request_rows", rows(&count.pull_request));
-    let answer = session.read(&sql).await.ok()?;
-    let row = answer.rows.into_iter().next()?;
-    let number = |at: usize| row.get(at)?.as_deref()?.parse::<u64>().ok();
-    Some(RowCount { unique_id: count.unique_id.clone(), production: number(0), pull_request: number(1)? })
+    let production = count.production.as_ref().map(rows);
+    let pull_request = rows(&count.pull_request);
+    let both = format!("select {}, {pull_request}", production.as_deref().unwrap_or("null"));
+    let (production, pull_request) = match numbers(&both, session).await {
+        Ok(numbers) => (numbers.first().copied().flatten(), numbers.get(1).copied().flatten()),
+        Err(_) => {
+            let mut alone = async |rows: String| {
+                let numbers = numbers(&format!("select {rows}"), session).await.ok()?;
+                numbers.first().copied().flatten()
+            };
+            let production = match production {
+                Some(rows) => alone(rows).await,
+                None => None,
+            };
+            (production, alone(pull_request).await)
+        }
+    };
+    let uncounted = pull_request.is_none() || (production.is_none() && count.production.is_some());
+    RowCount { unique_id: count.unique_id.clone(), production, pull_request, uncounted }
+}
+
+/// The numbers of a query of one row.
+async fn numbers(sql: &str, session: &mut Session) -> Result<Vec<Option<u64>>, WarehouseError> {
+    let answer = session.read(sql).await?;
+    let row = answer.rows.into_iter().next().unwrap_or_default();
+    Ok(row.into_iter().map(|value| value?.parse().ok()).collect())
 }

@@ -183,8 +183,12 @@ impl<'m> Comparison<'m> {
         verdicts
     }
 
-    /// Sources that dbt calls unmodified and that lie elsewhere.
+    /// Sources that dbt calls unmodified and that lie elsewhere, and those that it calls modified for what no SQL reads.
     fn sources(&self, verdicts: &mut CompiledVerdicts) {
+        let changed = self.changes.nodes.iter().filter(|(id, change)| {
+            id.kind() == ResourceType::Source && change.kind == ChangeKind::Modified && is_beside_the_data(change)
+        });
+        verdicts.cosmetic.extend(changed.map(|(id, _)| id.clone()));
         for (id, new) in &self.pr.sources {
             let id: &str = id;
             let Some(old) = self.state.sources.get(id).filter(|_| !self.changes.nodes.contains_key(id)) else {
@@ -340,6 +344,28 @@ impl<'m> Comparison<'m> {
         let texts = self.names.texts(old, new);
         texts.is_some_and(|texts| !texts.are_same(|| Moment::of(self.pr, new).names_places()))
     }
+}
+
+/// Whether what changed of a source says nothing of its rows and of where they are: how fresh they must be, what is
+/// written about them.
+fn is_beside_the_data(change: &Change) -> bool {
+    const BESIDE: [&str; 8] =
+        ["description", "event_time", "freshness", "loaded_at_field", "loaded_at_query", "loader", "meta", "tags"];
+    change.reasons.iter().all(|reason| match reason {
+        Reason::Field { field } => BESIDE.contains(&field.as_str()),
+        Reason::Configs { keys } => keys.iter().all(|key| BESIDE.contains(&key.as_str())),
+        Reason::Fqn | Reason::PersistedDescriptions => true,
+        Reason::New
+        | Reason::Body
+        | Reason::Relation
+        | Reason::Macros { .. }
+        | Reason::Contract { .. }
+        | Reason::CompiledSql
+        | Reason::BuildMacros { .. }
+        | Reason::RenderedConfigs { .. }
+        | Reason::Removed
+        | Reason::RenamedTo { .. } => false,
+    })
 }
 
 fn ids(ids: Vec<String>) -> Vec<UniqueId> {

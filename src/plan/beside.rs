@@ -6,13 +6,15 @@ use super::build_set::BuildSet;
 use super::data_tests::DataTests;
 use super::document::{ChangedDefinition, LeftOut, LeftOutKind, NotYours, NotYoursFate, RemovedNode};
 use super::facts::Facts;
-use crate::artifacts::{Manifest, Resource, ResourceType, UniqueId};
+use crate::artifacts::{Hook, Manifest, Node, Resource, ResourceType, UniqueId};
 use crate::changes::ChangeKind;
 use crate::project::NodeId;
 
 /// Sources, exposures and the like that changed: no list of what is to be done has room for their reasons.
 pub(super) fn definitions(facts: &Facts<'_>, wanted: impl Fn(NodeId) -> bool) -> Vec<ChangedDefinition> {
-    let changed = facts.changes.nodes.iter().filter(|(_, change)| {
+    // A source whose freshness alone changed is nothing to build for, and news all the same.
+    let cosmetic = facts.changes.cosmetic.iter().filter(|(id, _)| id.kind() == ResourceType::Source);
+    let changed = facts.changes.nodes.iter().chain(cosmetic).filter(|(_, change)| {
         matches!(change.kind, ChangeKind::Added | ChangeKind::Modified | ChangeKind::Renamed { .. })
     });
     changed
@@ -101,35 +103,95 @@ fn readers<'m>(manifest: &'m Manifest<'_>, parents: &BTreeMap<&str, bool>) -> BT
 /// Hooks and grants of built nodes, `on-run-*` operations, stored failures of tests.
 pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> Vec<LeftOut> {
     let mut found = Vec::new();
-    let mut add = |unique_id: &str, what, count| {
+    let mut add = |unique_id: &str, what, count, changed| {
         if count > 0 {
-            found.push(LeftOut { unique_id: unique_id.into(), what, count, settings: Vec::new() });
+            found.push(LeftOut { unique_id: unique_id.into(), what, count, changed, settings: Vec::new() });
         }
     };
+    let proven = Proven::new(facts);
     for id in set.built.keys() {
         let Some(node) = facts.node(*id) else { continue };
         let config = node.config();
-        let hooks = |hooks: &[crate::artifacts::Hook]| hooks.iter().filter(|hook| !hook.sql.trim().is_empty()).count();
-        add(facts.name(*id), LeftOutKind::PreHook, hooks(&config.pre_hook));
-        add(facts.name(*id), LeftOutKind::PostHook, hooks(&config.post_hook));
-        add(facts.name(*id), LeftOutKind::Grants, config.grants.as_object().map_or(0, serde_json::Map::len));
+        let old = facts.state.nodes.get(facts.name(*id)).map(Node::config);
+        let pre = proven.hooks(&config.pre_hook, old.as_ref().map(|old| old.pre_hook.as_slice()));
+        let post = proven.hooks(&config.post_hook, old.as_ref().map(|old| old.post_hook.as_slice()));
+        add(facts.name(*id), LeftOutKind::PreHook, pre.0, pre.1);
+        add(facts.name(*id), LeftOutKind::PostHook, post.0, post.1);
+        let grants = config.grants.as_object().map_or(0, serde_json::Map::len);
+        let same_grants = old.is_some_and(|old| old.grants == config.grants);
+        add(facts.name(*id), LeftOutKind::Grants, grants, if same_grants { 0 } else { grants });
     }
     for id in tests.run.keys() {
-        let Some(config) = facts.node(*id).map(crate::artifacts::Node::config) else { continue };
+        let Some(config) = facts.node(*id).map(Node::config) else { continue };
         let flag = |key: &str| config.extra.get(key);
         let kept = flag("store_failures_as").and_then(|value| value.as_str()).is_some_and(|kept| kept != "ephemeral")
             || flag("store_failures").and_then(serde_json::Value::as_bool).unwrap_or(false);
-        add(facts.name(*id), LeftOutKind::StoreFailures, usize::from(kept));
+        add(facts.name(*id), LeftOutKind::StoreFailures, usize::from(kept), 0);
     }
     for (id, node) in &facts.pr.nodes {
-        if node.resource_type == ResourceType::Operation {
-            let tagged = |tag: &str| node.tags.iter().any(|own| own == tag);
-            let end = tagged("on-run-end") || (!tagged("on-run-start") && node.name.contains("on-run-end"));
-            add(id, if end { LeftOutKind::OnRunEnd } else { LeftOutKind::OnRunStart }, 1);
+        if let Some(what) = operation(node) {
+            let text = node.raw_code.get();
+            let before = proven.operations.contains(&(what, text.trim().to_owned()));
+            let changed = !before || proven.calls_a_changed_macro(&text);
+            add(id, what, 1, usize::from(changed));
         }
     }
     found.sort_by(|a, b| (&a.unique_id, a.what).cmp(&(&b.unique_id, b.what)));
     found
+}
+
+/// Which of the `on-run-*` kinds a node is, if it is one.
+fn operation(node: &Node<'_>) -> Option<LeftOutKind> {
+    if node.resource_type != ResourceType::Operation {
+        return None;
+    }
+    let tagged = |tag: &str| node.tags.iter().any(|own| own == tag);
+    let end = tagged("on-run-end") || (!tagged("on-run-start") && node.name.contains("on-run-end"));
+    Some(if end { LeftOutKind::OnRunEnd } else { LeftOutKind::OnRunStart })
+}
+
+/// What production has run of what premerge leaves out.
+struct Proven<'m> {
+    /// Hooks of any node: a new one that gets its project's is no news.
+    hooks: BTreeSet<String>,
+    operations: BTreeSet<(LeftOutKind, String)>,
+    /// Names of macros that differ.
+    macros: Vec<&'m str>,
+}
+
+impl<'m> Proven<'m> {
+    fn new(facts: &Facts<'m>) -> Self {
+        let mut proven = Self { hooks: BTreeSet::new(), operations: BTreeSet::new(), macros: Vec::new() };
+        for node in facts.state.nodes.values() {
+            if let Some(what) = operation(node) {
+                proven.operations.insert((what, node.raw_code.get().trim().to_owned()));
+            } else if node.resource_type.is_relation()
+                // Reading every configuration takes longer than looking whether it can hold a hook.
+                && node.raw_config.is_some_and(|raw| raw.get().contains("\"sql\""))
+            {
+                let config = node.config();
+                proven.hooks.extend(config.pre_hook.into_iter().chain(config.post_hook).map(|hook| hook.sql));
+            }
+        }
+        proven.macros = facts.changes.macros.keys().map(UniqueId::name).collect();
+        proven
+    }
+
+    /// How many hooks there are, and how many of them production does not have so.
+    fn hooks(&self, hooks: &[Hook], old: Option<&[Hook]>) -> (usize, usize) {
+        let hooks: Vec<&Hook> = hooks.iter().filter(|hook| !hook.sql.trim().is_empty()).collect();
+        let ran = |hook: &Hook| match old {
+            Some(old) => old.iter().any(|old| old.sql == hook.sql),
+            None => self.hooks.contains(&hook.sql),
+        };
+        let changed = hooks.iter().filter(|hook| !ran(hook) || self.calls_a_changed_macro(&hook.sql)).count();
+        (hooks.len(), changed)
+    }
+
+    fn calls_a_changed_macro(&self, text: &str) -> bool {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        !self.macros.is_empty() && text.split(|c| !is_name(c)).any(|word| self.macros.contains(&word))
+    }
 }
 
 /// What others changed, and whether it is built.

@@ -56,6 +56,7 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -> V
         .filter_map(|(id, node)| {
             let (_, settings) = settings::left_out(node, before(facts, id), dialect);
             (!settings.is_empty()).then(|| LeftOut {
+                changed: 0,
                 unique_id: facts.name(id).into(),
                 what: LeftOutKind::Settings,
                 count: settings.len(),

@@ -117,7 +117,7 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
     {
         return Fate::Skip(SkipReason::Empty);
     }
-    let materialization = match materialization(node) {
+    let materialization = match materialization(node, facts.adapter()) {
         Ok(materialization) => materialization,
         Err(materialized) => return Fate::NotChecked(NotCheckedReason::UnknownMaterialization { materialized }),
     };
@@ -135,7 +135,7 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
 }
 
 /// What a node is built as; the materialization's own name when premerge does not know it.
-fn materialization(node: &Node<'_>) -> Result<Materialization, String> {
+fn materialization(node: &Node<'_>, adapter: &str) -> Result<Materialization, String> {
     match node.resource_type {
         ResourceType::Seed => return Ok(Materialization::Seed),
         ResourceType::Snapshot => return Ok(Materialization::SnapshotFirstRun),
@@ -147,6 +147,8 @@ fn materialization(node: &Node<'_>) -> Result<Materialization, String> {
         "table" => Ok(Materialization::Table),
         "incremental" => Ok(Materialization::IncrementalAsTable),
         "materialized_view" | "dynamic_table" => Ok(Materialization::MaterializedViewAsTable),
+        // A plain select, which dbt writes to a file; what reads it reads a relation of that name.
+        "external" if adapter == "duckdb" => Ok(Materialization::ExternalAsTable),
         other => Err(other.to_owned()),
     }
 }

@@ -54,6 +54,9 @@ pub struct Plan {
     /// What differs from production and not from the merge base (`--base`): others changed it, and it does not gate.
     #[serde(default)]
     pub not_yours: Vec<NotYours>,
+    /// Tests that the pull request removes, or that find less than they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weaker_tests: Vec<WeakerTest>,
     /// What dbt does beside building and testing, and premerge leaves out.
     pub left_out: Vec<LeftOut>,
     /// Whatever else a reader should know.
@@ -109,6 +112,10 @@ pub struct PlannedNode {
     pub contract_enforced: bool,
     /// The models, seeds, snapshots and sources that it reads, those of inlined ephemeral models included.
     pub parents: Vec<UniqueId>,
+    /// Nodes upstream that the pull request affects and that are not built: it is built on what production has of
+    /// them, which proves nothing of the change. At most [`DOWNSTREAM_SHOWN`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads_unbuilt: Vec<UniqueId>,
     /// Tests that must end before it starts, and of which a failure of severity error skips it. Tests that
     /// gate one of its built parents are not repeated.
     pub gated_by: Vec<UniqueId>,
@@ -139,6 +146,8 @@ pub enum Materialization {
     Table,
     /// An incremental model, built in full as a table.
     IncrementalAsTable,
+    /// dbt-duckdb's `external`, built as a table: its file is not written.
+    ExternalAsTable,
     /// A materialized view or dynamic table, built as a table.
     MaterializedViewAsTable,
     /// A seed.
@@ -430,6 +439,9 @@ pub struct LeftOut {
     /// The settings' keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
+    /// How many of them production does not have so: the pull request adds or changes them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changed: usize,
 }
 
 /// The kinds of [`LeftOut`].
@@ -450,6 +462,78 @@ pub enum LeftOutKind {
     StoreFailures,
     /// Settings that no part of premerge acts on.
     Settings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A test that finds less than it did, or is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WeakerTest {
+    /// dbt's unique_id.
+    pub unique_id: UniqueId,
+    /// dbt's name.
+    pub name: String,
+    /// In which ways.
+    pub how: Vec<Weakening>,
+}
+
+impl WeakerTest {
+    /// `severity error → warn, `where` added`; names and numbers of the project's, to be escaped.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        self.how.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl std::fmt::Display for Weakening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Removed => f.write_str("removed"),
+            Self::Disabled => f.write_str("disabled"),
+            Self::SeverityWarn => f.write_str("severity error → warn"),
+            Self::Threshold { key, from, to } => write!(f, "{key} {from} → {to}"),
+            // Conditions quote values.
+            Self::Where { .. } => f.write_str("`where` narrowed"),
+            Self::Limit { to } => write!(f, "limit {to}"),
+            Self::StoreFailuresOff => f.write_str("store_failures off"),
+        }
+    }
+}
+
+/// How a test finds less than it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum Weakening {
+    /// What it tests is still there, and the test is not.
+    Removed,
+    /// It is disabled.
+    Disabled,
+    /// Its severity is no longer `error`.
+    SeverityWarn,
+    /// From how many failures on it fails or warns.
+    Threshold {
+        /// `error_if` or `warn_if`.
+        key: String,
+        /// Production's.
+        from: String,
+        /// The pull request's.
+        to: String,
+    },
+    /// It looks at fewer rows: `where`.
+    Where {
+        /// The condition that it has now.
+        to: String,
+    },
+    /// It counts fewer failures: `limit`.
+    Limit {
+        /// The limit that it has now.
+        to: u64,
+    },
+    /// Its failures are no longer kept.
+    StoreFailuresOff,
 }
 
 /// A remark.

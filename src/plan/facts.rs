@@ -41,6 +41,11 @@ impl<'a> Facts<'a> {
         Self { state, pr, graph, changes, table }
     }
 
+    /// The warehouse, as dbt names the adapter.
+    pub(super) fn adapter(&self) -> &'a str {
+        self.pr.metadata.adapter_type.as_deref().unwrap_or_default()
+    }
+
     fn fact(&self, id: NodeId) -> Option<&Fact<'a>> {
         self.table.get(id.index())
     }

@@ -12,6 +12,8 @@ use super::gates::gates;
 use super::notices::notices;
 use super::places::{places, trial_places};
 use super::reasons;
+use super::unbuilt::unbuilt_upstream;
+use super::weaker::weaker_tests;
 use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
@@ -100,6 +102,7 @@ pub fn plan<'a>(
     let test_ids: Vec<NodeId> = tests.run.keys().copied().collect();
     let gates = gates(&facts, &order, &built_reads, &test_ids);
     let causes = causes(&facts, &order, &set);
+    let unbuilt = unbuilt_upstream(&facts, &order, &set);
 
     let nodes: Vec<PlannedNode> = order
         .iter()
@@ -115,6 +118,7 @@ pub fn plan<'a>(
                 why: why(&facts, &set, &causes, *id),
                 contract_enforced: node.contract.enforced,
                 parents: facts.names(reads.get(id).into_iter().flatten().copied()),
+                reads_unbuilt: facts.names(unbuilt.get(id).into_iter().flatten().copied()),
                 gated_by: facts.names(gates.get(id).into_iter().flatten().copied()),
             })
         })
@@ -162,6 +166,7 @@ pub fn plan<'a>(
         removed: beside::removed(&facts),
         reasons: reasons::reasons(&facts),
         not_yours: beside::not_yours(&facts, &set),
+        weaker_tests: weaker_tests(&facts),
         left_out: left_out(&facts, &set, &tests, dialect),
         notices: notices(&facts, &set, &proxy_ids, wanted),
         tests: tests.run.into_values().map(|(test, _)| test).collect(),

@@ -16,11 +16,13 @@ mod reasons;
 mod relocation;
 mod render;
 mod settings;
+mod unbuilt;
+mod weaker;
 
 pub use document::{
     ChangedDefinition, DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours,
     NotYoursFate, Notice, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity,
-    SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Why,
+    SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Weakening, WeakerTest, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};

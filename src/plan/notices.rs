@@ -8,6 +8,7 @@ use super::facts::Facts;
 use crate::artifacts::UniqueId;
 use crate::changes;
 use crate::project::NodeId;
+use crate::sql::{Dialect, strings};
 
 /// All remarks, the heaviest first. `wanted`: what `--select` and `--exclude` leave.
 pub(super) fn notices(
@@ -21,6 +22,39 @@ pub(super) fn notices(
     found.sort_by(|a, b| (a.level, &a.unique_id).cmp(&(b.level, &b.unique_id)));
     found.extend(built_differently(facts, set, proxied));
     found.extend(overridden_materializations(facts, set));
+    found.extend(schemas_in_strings(facts, set));
+    found
+}
+
+/// Built nodes in whose text a string is the name of a schema (`where table_schema = '{{ this.schema }}'`): it stays as
+/// it is, and cannot be right in the temporary schema.
+fn schemas_in_strings(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
+    let schemas = |manifest: &'_ crate::artifacts::Manifest<'_>| -> BTreeSet<String> {
+        let relations = manifest.nodes.values().filter(|node| node.resource_type.is_relation());
+        relations.filter_map(|node| node.schema.as_deref().map(str::to_owned)).collect()
+    };
+    let Some(dialect) = Dialect::from_adapter(facts.adapter()).filter(|_| !set.built.is_empty()) else {
+        return Vec::new();
+    };
+    let mut names = schemas(facts.pr);
+    names.extend(schemas(facts.state));
+    let mut found = Vec::new();
+    for id in set.built.keys() {
+        let Some(code) = facts.node(*id).and_then(|node| node.compiled_code) else { continue };
+        let code = code.get();
+        // Taking a text apart takes longer than looking whether it can hold one.
+        if !names.iter().any(|name| code.contains(&format!("'{name}'"))) {
+            continue;
+        }
+        let held = strings(&code, dialect).unwrap_or_default();
+        if let Some(name) = names.intersection(&held).next() {
+            let message = format!(
+                "holds the schema's name `{name}` as a string, which it keeps: in the temporary schema it finds \
+                 something else, or nothing"
+            );
+            found.push(note(Some(facts.name(*id)), NoticeRule::BuiltDifferently, message));
+        }
+    }
     found
 }
 
@@ -75,7 +109,15 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
             Materialization::SnapshotFirstRun => {
                 add(*id, NoticeRule::BuiltDifferently, "is built as on its first run, without history".to_owned());
             }
-            _ => {}
+            Materialization::ExternalAsTable => {
+                let message = "is built as a table; the file that dbt would write is not written";
+                add(*id, NoticeRule::BuiltDifferently, message.to_owned());
+            }
+            // Said once, of all of them.
+            Materialization::IncrementalAsTable
+            | Materialization::View
+            | Materialization::Table
+            | Materialization::Seed => {}
         }
     }
     found

@@ -33,6 +33,9 @@ pub struct Reasons {
 pub struct MacroChange {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
+    /// Whether production does not have it at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
     /// Models whose text calls it, themselves or through other macros.
     pub models: usize,
     /// Of those: models whose compiled SQL changed, for whichever reason.
@@ -80,7 +83,7 @@ pub struct Undecided {
 
 impl fmt::Display for MacroChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "macro `{}` changed", self.unique_id.name())?;
+        write!(f, "macro `{}` {}", self.unique_id.name(), if self.new { "is new" } else { "changed" })?;
         let parts = [(self.models, "model"), (self.tests, "test"), (self.others, "other node")];
         let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count_of(*n, noun)).collect();
         if !parts.is_empty() {
@@ -119,6 +122,7 @@ impl fmt::Display for FromOutside {
 pub(super) fn reasons(facts: &Facts<'_>) -> Reasons {
     let macros = facts.changes.macros.iter().map(|(unique_id, count)| MacroChange {
         unique_id: unique_id.clone(),
+        new: !facts.state.macros.contains_key(unique_id.as_str()),
         models: count.models,
         sql_changed: count.sql_changed,
         sql_unknown: count.sql_unknown,
@@ -213,6 +217,7 @@ mod tests {
     fn a_macro_s_reach_reads_well() {
         let none = MacroChange {
             unique_id: "macro.shop.cents_to_dollars".into(),
+            new: false,
             models: 0,
             sql_changed: 0,
             sql_unknown: 0,
@@ -233,6 +238,8 @@ mod tests {
             said(MacroChange { sql_changed: 2, sql_unknown: 1, tests: 1, ..models }),
             format!("{of}, used by 14 models and 1 test; the SQL of 2 changed, that of 1 was not compared")
         );
-        assert_eq!(said(MacroChange { builds: 1, ..none }), format!("{of}, builds 1 node"));
+        assert_eq!(said(MacroChange { builds: 1, ..none.clone() }), format!("{of}, builds 1 node"));
+        let new = MacroChange { new: true, models: 2, sql_unknown: 2, ..none };
+        assert_eq!(said(new), "macro `cents_to_dollars` is new, used by 2 models");
     }
 }

@@ -28,6 +28,7 @@ pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result
     built(plan, &mut page)?;
     proxies(plan, &mut page)?;
     tests(plan, &mut page)?;
+    weaker(plan, &mut page)?;
     definitions(plan, &mut page)?;
     not_checked(plan, &mut page)?;
     skipped(plan, &mut page)?;
@@ -177,6 +178,7 @@ fn made_as(node: &PlannedNode) -> String {
         Materialization::View => "view",
         Materialization::Table => "table",
         Materialization::IncrementalAsTable => "table (incremental)",
+        Materialization::ExternalAsTable => "table (external)",
         Materialization::MaterializedViewAsTable => "table (materialized view)",
         Materialization::Seed => "seed",
         Materialization::SnapshotFirstRun => "snapshot (first run)",
@@ -249,6 +251,15 @@ fn tests(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         page.names(named.iter().map(String::as_str))?;
     }
     Ok(())
+}
+
+fn weaker(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.weaker_tests.is_empty() {
+        return Ok(());
+    }
+    page.section(&format!("Weakened: {}", count_of(plan.weaker_tests.len(), "test")))?;
+    let rows = plan.weaker_tests.iter().map(|test| vec![test.name.clone(), test.in_words()]);
+    page.table(&rows.collect::<Vec<_>>())
 }
 
 fn definitions(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {

@@ -82,7 +82,17 @@ impl Check {
     pub fn of_nodes(nodes: &[NodeOutcome]) -> Self {
         let count = |status: NodeStatus| count(nodes.iter().filter(|node| node.status == status));
         let (built, failed) = (count(NodeStatus::Built), count(NodeStatus::Failed));
-        Self::ran(built + failed, count_all(nodes), failed, 0)
+        let total = count_all(nodes);
+        let unproved = nodes.iter().filter(|node| node.is_unproved()).fold(0, |sum, _| sum + 1);
+        let check = Self::ran(built + failed, total, failed, unproved);
+        match (failed, unproved) {
+            (0, 1..) => {
+                let built = words::thousands(built - unproved);
+                let (total, unproved) = (words::thousands(total), words::thousands(unproved));
+                check.with_summary(format!("{built} of {total}, {unproved} not checked"))
+            }
+            _ => check,
+        }
     }
 
     /// The check `Tests`, counted from the tests that were to be run.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Scoreboard};
 use super::facts::{Facts, Interruption, LeftOut, NotChecked, TemporarySchema, Timings};
 use super::finding::Finding;
-use super::impact::{CosmeticChange, Impact, RemovedNode};
+use super::impact::{CosmeticChange, Impact, OtherChange, RemovedNode};
 use super::json::v1;
 use super::lint::LintFacts;
 use super::not_yours::NotYours;
@@ -63,6 +63,9 @@ pub struct Draft {
     /// How many proxy views were made.
     #[serde(default)]
     pub proxies: u64,
+    /// What changed and is nothing to build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_changes: Vec<OtherChange>,
     /// Who is downstream.
     #[serde(default)]
     pub impact: Impact,
@@ -85,6 +88,9 @@ pub struct Draft {
     /// What dbt would have run and premerge leaves out on purpose.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// What a reader should know about how it was checked, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Draft {

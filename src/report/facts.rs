@@ -133,6 +133,12 @@ pub struct LeftOut {
     /// unique_id of the node it belongs to, if it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_id: Option<UniqueId>,
+    /// What kind of thing, where production has just the same: `post-hook`. Those are counted, not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// How many of that kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Why.
     pub reason: String,
 }

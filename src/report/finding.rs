@@ -136,6 +136,12 @@ own_rules! {
     CONTRACT_BREAKING_CHANGE = "contract-breaking-change",
     /// dbt could not tell whether a seed changed.
     SEED_NOT_COMPARED = "seed-not-compared",
+    /// The pull request removes or disables tests, or makes them find less.
+    TESTS_WEAKENED = "tests-weakened",
+    /// A relation has far more or far fewer rows than in production.
+    ROW_COUNT = "row-count",
+    /// The rows of a relation could not be counted.
+    ROWS_NOT_COUNTED = "rows-not-counted",
     /// A node is built in another way than dbt builds it in production.
     BUILT_DIFFERENTLY = "built-differently",
     /// A node that changed is not built, so what reads it reads production's relation.

@@ -47,6 +47,41 @@ pub struct ExposedUse {
     pub url: Option<String>,
 }
 
+/// Something that changed and is nothing to build: a source, an ephemeral model, a test, an operation; or that premerge
+/// does not build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OtherChange {
+    /// dbt's unique_id.
+    pub unique_id: UniqueId,
+    /// Name.
+    pub name: String,
+    /// dbt's name of its type, such as `source`.
+    pub resource_type: String,
+    /// In which ways it differs from production.
+    #[serde(default)]
+    pub why: Vec<Why>,
+    /// What became of it.
+    pub fate: OtherFate,
+}
+
+/// What became of a change that is nothing to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherFate {
+    /// There is nothing to build or to run of it; what reads it is built.
+    Definition,
+    /// It is part of the models that read it.
+    Inlined,
+    /// A test, which was run: its result stands with the tests.
+    Test,
+    /// It could not be checked.
+    NotChecked,
+    /// `--select` or `--exclude` leaves it out.
+    NotSelected,
+    /// It has no SQL.
+    Empty,
+}
+
 /// A node that changed and that was not built for it, as its compiled SQL and its build configuration are production's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CosmeticChange {

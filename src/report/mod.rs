@@ -31,7 +31,7 @@ pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySch
 pub use finding::{Finding, InvalidFinding, LintCode, Location, OwnRule, RuleId, Severity, rules};
 pub use finding_list::{FindingList, Missing};
 pub use gather::Planned;
-pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, RemovedNode};
+pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, OtherChange, OtherFate, RemovedNode};
 pub use lint::LintFacts;
 pub use not_yours::{NotYours, NotYoursFate};
 pub use outcome::{NodeOutcome, NodeStatus, TestKind, TestOutcome, TestStatus, Why};

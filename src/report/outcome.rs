@@ -107,6 +107,10 @@ pub struct NodeOutcome {
     #[serde(skip)]
     #[schemars(skip)]
     pub detail: Option<String>,
+    /// Nodes upstream that the pull request affects and that were not built: this one was built on what production has
+    /// of them, which proves nothing of the change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads_unbuilt: Vec<UniqueId>,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
@@ -136,10 +140,19 @@ impl NodeOutcome {
             production_rows: None,
             message: None,
             detail: None,
+            reads_unbuilt: Vec::new(),
             duration_ms: None,
             owner: None,
             downstream: 0,
         }
+    }
+}
+
+impl NodeOutcome {
+    /// Whether it was built on data that lacks the change, so that nothing is proved by it.
+    #[must_use]
+    pub fn is_unproved(&self) -> bool {
+        self.status == NodeStatus::Built && !self.reads_unbuilt.is_empty()
     }
 }
 

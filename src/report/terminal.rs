@@ -3,13 +3,14 @@
 //! The only rendering that shows the warehouse's own words: whoever reads a terminal has the credentials
 //! that produced them. No line is wider than [`WIDTH`], and no control character of foreign text gets out.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::check::{Check, CheckState};
 use super::draft::Report;
 use super::finding::{Finding, Severity};
 use super::not_yours::NotYoursFate;
-use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus, TestStatus, Why};
 use super::verdict::Verdict;
 use super::words::{self, count, len, thousands};
 use crate::text::escape;
@@ -154,6 +155,9 @@ fn verdict(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
 fn scoreboard(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     writeln!(screen.out)?;
     for (name, check) in report.checks.all() {
+        if check.state == CheckState::Absent {
+            continue;
+        }
         let (paint, words) = check_words(check);
         screen.line(paint, &format!("  {name:<8}{}", escape::terminal(&words, false)))?;
     }
@@ -248,7 +252,7 @@ fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
             screen.line(Paint::Plain, &format!("  · {}", count(u64::try_from(tests).unwrap_or(u64::MAX), "test")))?;
         }
     }
-    let nodes = report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked);
+    let nodes = report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked || node.is_unproved());
     let nodes = nodes.map(|node| (node.name.as_str(), node.message.as_deref().unwrap_or("not built")));
     let tests = report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
     let tests = tests.map(|test| (test.name.as_str(), test.message.as_deref().unwrap_or("not run")));
@@ -262,12 +266,23 @@ fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     for (name, reason) in all.iter().take(ITEMS) {
         screen.wrapped(Paint::Plain, 2, &escape::terminal(&format!("◻ {name}: {reason}"), false))?;
     }
-    screen.hidden(all.len())
+    screen.hidden(all.len())?;
+    // A fault of the warehouse is nobody's failure, and its own words say what to do about it.
+    let nodes = report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked);
+    let details = nodes.filter_map(|node| node.detail.as_deref());
+    let tests = report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
+    let details: BTreeSet<_> = details.chain(tests.filter_map(|test| test.detail.as_deref())).collect();
+    for detail in details.into_iter().take(DETAIL_LINES) {
+        for line in escape::terminal(detail, true).lines().filter(|line| !line.trim().is_empty()).take(DETAIL_LINES) {
+            screen.wrapped(Paint::Dim, 8, line)?;
+        }
+    }
+    Ok(())
 }
 
 fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     if report.nodes.is_empty() {
-        return Ok(());
+        return other_changes(report, screen);
     }
     let changed = report.nodes.iter().filter(|node| node.changed).count();
     screen.heading(&format!("Built and looked at ({changed} changed, {} downstream)", report.nodes.len() - changed))?;
@@ -275,6 +290,7 @@ fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let width = report.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).clamp(8, 40);
     for node in report.nodes.iter().take(ITEMS) {
         let (icon, paint) = match node.status {
+            NodeStatus::Built if node.is_unproved() => ("◻", Paint::Warn),
             NodeStatus::Built => ("✓", Paint::Good),
             NodeStatus::Failed => ("✗", Paint::Bad),
             NodeStatus::Skipped | NodeStatus::NotChecked => ("◻", Paint::Warn),
@@ -284,7 +300,24 @@ fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
         let why = escape::cut(&escape::terminal(&why.join(", "), false), 32);
         screen.line(paint, format!("  {icon} {name:<width$}  {why:<32}  {}", node_facts(node)).trim_end())?;
     }
-    screen.hidden(report.nodes.len())
+    screen.hidden(report.nodes.len())?;
+    other_changes(report, screen)
+}
+
+/// What changed and is nothing to build.
+fn other_changes(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
+    let all = &report.other_changes;
+    if all.is_empty() {
+        return Ok(());
+    }
+    screen.heading(&format!("Changed, with nothing to build of it ({})", all.len()))?;
+    for change in all.iter().take(ITEMS) {
+        let kind = words::kind(&change.resource_type).map(|kind| kind + " ").unwrap_or_default();
+        let why: Vec<_> = change.why.iter().map(Why::text).collect();
+        let text = format!("· {kind}{}: {}", change.name, why.join(", "));
+        screen.wrapped(Paint::Plain, 2, &escape::terminal(&text, false))?;
+    }
+    screen.hidden(all.len())
 }
 
 fn node_facts(node: &NodeOutcome) -> String {
@@ -395,8 +428,10 @@ fn how(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
         let warehouse = report.timings.warehouse_ms.map(|ms| format!(" ({} in the warehouse)", words::duration(ms)));
         parts.push(format!("{}{}", words::duration(total), warehouse.unwrap_or_default()));
     }
-    for item in &report.left_out {
-        parts.push(format!("left out: {} ({})", item.subject, item.reason));
+    parts.extend(report.notes.iter().cloned());
+    parts.extend(words::left_out_counted(&report.left_out).map(|words| format!("intentionally skipped: {words}")));
+    for item in report.left_out.iter().filter(|item| item.kind.is_none()) {
+        parts.push(format!("intentionally skipped: {} ({})", item.subject, item.reason));
     }
     if parts.is_empty() {
         return Ok(());

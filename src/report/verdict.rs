@@ -7,7 +7,7 @@ use super::check::CheckState;
 use super::draft::Draft;
 use super::facts::Interruption;
 use super::finding::Severity;
-use super::outcome::{NodeStatus, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
 
 /// May this pull request be merged?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +112,7 @@ fn everything_checked(draft: &Draft) -> bool {
 /// What premerge is known not to do (a Python model, say) asks a person to look; it never passes as green.
 fn anything_warned(draft: &Draft) -> bool {
     !draft.not_checked.is_empty()
+        || draft.nodes.iter().any(NodeOutcome::is_unproved)
         || draft.findings.iter().any(|finding| finding.severity() == Severity::Warning)
         || draft.checks.all().iter().any(|(_, check)| check.state == CheckState::Warned || check.warned > 0)
         || draft.tests.iter().any(|test| test.status == TestStatus::Warn)

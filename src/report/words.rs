@@ -1,11 +1,15 @@
 //! The headline and other sentences about a report. Nothing in them needs escaping, but where it is said.
 
+use std::collections::BTreeMap;
+
 use super::draft::Report;
-use super::facts::Interruption;
-use super::finding::Severity;
-use super::outcome::{NodeStatus, TestStatus};
+use super::facts::{Interruption, LeftOut};
+use super::finding::{Severity, rules};
+use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
 use super::verdict::Verdict;
+use crate::artifacts::ResourceType;
 use crate::plan::Reasons;
+use crate::text::escape::{self, CELL};
 pub(super) use crate::text::words::{age, count, duration, len, noun, short_commit, thousands, utc};
 
 /// Why nodes changed, where one thing concerns many of them; in names, to be escaped.
@@ -30,11 +34,34 @@ pub(super) fn reasons(report: &Report) -> Vec<String> {
 /// `5 models changed and their SQL is the same (…), so they were not built`.
 pub(super) fn cosmetic(report: &Report) -> Option<String> {
     let all = &report.cosmetic;
-    let noun = if all.iter().all(|node| node.unique_id.starts_with("model.")) { "model" } else { "node" };
+    let noun = if all.iter().all(|node| node.unique_id.kind() == ResourceType::Model) { "model" } else { "node" };
     let rest = if all.len() == 1 { "its SQL is the same, so it was" } else { "their SQL is the same, so they were" };
-    (!all.is_empty()).then(|| {
-        format!("{} changed in comments, white space or the like only: {rest} not built", count(len(all), noun))
-    })
+    let how = if all.iter().flat_map(|node| &node.why).all(|why| why.kind() == "body") {
+        " in comments, white space or the like only"
+    } else {
+        ""
+    };
+    (!all.is_empty()).then(|| format!("{} changed{how}: {rest} not built", count(len(all), noun)))
+}
+
+/// `28 post-hooks of 20 nodes, 3 on-run-end, as in production`: what is counted; nothing when there is none.
+pub(super) fn left_out_counted(left_out: &[LeftOut]) -> Option<String> {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for item in left_out {
+        if let Some(kind) = item.kind.as_deref() {
+            *kinds.entry(kind).or_default() += item.count.unwrap_or(1);
+        }
+    }
+    let words = kinds.iter().map(|(kind, number)| match *kind {
+        "pre-hook" => count(*number, "pre-hook"),
+        "post-hook" => count(*number, "post-hook"),
+        "grants" => count(*number, "grant"),
+        "storing the failing rows" => format!("storing the failing rows of {}", count(*number, "test")),
+        // `on-run-end`, and what a later version may leave out.
+        other => format!("{} {}", thousands(*number), escape::prose(other, CELL)),
+    });
+    let words: Vec<_> = words.collect();
+    (!words.is_empty()).then(|| format!("{}, all as in production", words.join(", ")))
 }
 
 /// `semantic model`: what stands before a name; nothing before a model's, which is what people expect. To be escaped.
@@ -61,7 +88,7 @@ pub(super) fn headline(report: &Report) -> String {
 
 fn passed(report: &Report) -> Vec<String> {
     if report.nodes.is_empty() && report.tests.is_empty() {
-        return vec!["no model is touched".to_owned()];
+        return vec!["no models affected".to_owned()];
     }
     let built = format!("{} built", count(len(&report.nodes), node_word(report)));
     let tested = format!("{} passed", count(len(&report.tests), "test"));
@@ -70,15 +97,21 @@ fn passed(report: &Report) -> Vec<String> {
 
 fn warned(report: &Report) -> Vec<String> {
     let warn = len_where(&report.tests, |test| test.status == TestStatus::Warn);
-    let explicit = explicit_findings(report, Severity::Warning);
+    let weakened = report.findings.iter().filter(|finding| *finding.rule() == rules::TESTS_WEAKENED).count();
+    let weakened = u64::try_from(weakened).unwrap_or(u64::MAX);
+    let explicit = explicit_findings(report, Severity::Warning).saturating_sub(weakened);
     let mut parts = Vec::new();
+    if weakened > 0 {
+        parts.push(format!("weakens {}", count(weakened, "test")));
+    }
     if warn > 0 {
         parts.push(format!("{} {}", count(warn, "test"), if warn == 1 { "warns" } else { "warn" }));
     }
     if explicit > 0 {
         parts.push(count(explicit, "warning"));
     }
-    let unchecked = len(&report.other_not_checked());
+    let unproved = len_where(&report.nodes, NodeOutcome::is_unproved);
+    let unchecked = len(&report.other_not_checked()) + unproved;
     if unchecked > 0 {
         parts.push(format!("{} not checked", count(unchecked, "thing")));
     }

@@ -31,4 +31,4 @@ pub use one_sided::OneSided;
 pub use relation::{RelationName, texts_in};
 pub use relocate::{Relocated, Relocation, relocate};
 pub use spelling::SeedTypes;
-pub use tokens::SqlError;
+pub use tokens::{SqlError, strings};

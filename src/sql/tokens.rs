@@ -179,6 +179,16 @@ impl<'s> Tokens<'s> {
 ///
 /// DuckDB's lexer is PostgreSQL's (`e'\''`, nested comments, dollar quotes, `\r` ends a comment);
 /// sqlparser's DuckDB dialect has none of that.
+/// What the plain strings of a text hold: `orders` of `'orders'`.
+///
+/// # Errors
+/// When the text cannot be read.
+pub fn strings(sql: &str, dialect: Dialect) -> Result<std::collections::BTreeSet<String>, SqlError> {
+    let tokens = Tokens::of(sql, dialect)?;
+    let texts = tokens.list.iter().filter(|token| token.kind == Kind::Text).map(|token| tokens.text(*token));
+    Ok(texts.filter_map(|text| Some(text.strip_prefix('\'')?.strip_suffix('\'')?.to_owned())).collect())
+}
+
 pub(crate) fn tokenizer_grammar(dialect: Dialect) -> Box<dyn grammar::Dialect> {
     match dialect {
         Dialect::DuckDb | Dialect::Postgres => Box::new(grammar::PostgreSqlDialect {}),

@@ -132,6 +132,8 @@ pub(crate) fn worked_example() -> Draft {
         left_out: vec![LeftOut {
             subject: "post-hook of fct_orders".into(),
             unique_id: Some("model.analytics.fct_orders".into()),
+            kind: None,
+            count: None,
             reason: "hooks are not run unless configured".into(),
         }],
         ..Draft::default()
@@ -265,6 +267,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
         base: Some(StateFacts { generated_at: Some(text()), ..StateFacts::default() }),
         reasons: Reasons {
             macros: vec![MacroChange {
+                new: false,
                 unique_id: text().into(),
                 models: 3,
                 sql_changed: 1,
@@ -292,8 +295,22 @@ pub(crate) fn made_of(text: &str) -> Draft {
                 fate,
             })
             .to_vec(),
+        other_changes: vec![OtherChange {
+            unique_id: text().into(),
+            name: text(),
+            resource_type: text(),
+            why: vec![Why::Changed { kind: text().into(), text: text() }],
+            fate: OtherFate::Definition,
+        }],
+        notes: vec![text()],
         not_checked: vec![NotChecked { subject: text(), unique_id: None, reason: text() }],
-        left_out: vec![LeftOut { subject: text(), unique_id: None, reason: text() }],
+        left_out: vec![LeftOut {
+            subject: text(),
+            unique_id: None,
+            kind: Some(text()),
+            count: Some(3),
+            reason: text(),
+        }],
         ..Draft::default()
     };
     draft.tally();
@@ -334,6 +351,7 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
         disabled: false,
     }));
     draft.reasons.macros.extend((0..nodes).map(|number| MacroChange {
+        new: false,
         unique_id: format!("macro.analytics.macro_{number}_{}", "x".repeat(100)).into(),
         models: 14,
         sql_changed: 2,

@@ -29,6 +29,7 @@ mod pm017_no_unique_key;
 mod pm018_group_access;
 
 use super::finding::Severity;
+use crate::sql::Dialect;
 use model::Model;
 pub use run::project;
 
@@ -57,6 +58,17 @@ struct Rule {
     /// What a finding weighs unless configured.
     severity: Severity,
     check: fn(&Model<'_>) -> Vec<Hit>,
+}
+
+impl Rule {
+    /// What a finding weighs on a warehouse unless configured.
+    fn default_severity(&self, dialect: Option<Dialect>) -> Severity {
+        // DuckDB renames the second column of a name where all others refuse it.
+        if self.code == pm011_duplicate_column::RULE.code && dialect == Some(Dialect::DuckDb) {
+            return Severity::Warning;
+        }
+        self.severity
+    }
 }
 
 /// Every rule, by code.

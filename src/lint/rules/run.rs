@@ -8,6 +8,7 @@ use super::{ALL, Hit, Rule};
 use crate::artifacts::{Manifest, Node};
 use crate::config::{LintConfig, LintScope, LintSeverity, Where};
 use crate::lint::finding::{Outcome, Severity, Violation};
+use crate::sql::Dialect;
 use crate::text::words::count_of;
 
 /// Runs the project rules over the project's own models, or over those of `only` these files (paths below the
@@ -76,11 +77,12 @@ fn findings(
     mut seen: impl FnMut(&Model<'_>),
 ) -> Vec<Violation> {
     let project = Project::new(manifest, config.layers.as_deref());
+    let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
     let mut found = Vec::new();
     let asked = |node: &&Node<'_>| only.is_none_or(|only| only.contains(&node.original_file_path.replace('\\', "/")));
     for node in project.models().filter(asked) {
         let rules: Vec<(&Rule, Severity)> =
-            ALL.iter().filter_map(|rule| Some((rule, severity(rule, node, config)?))).collect();
+            ALL.iter().filter_map(|rule| Some((rule, severity(rule, node, config, dialect)?))).collect();
         if rules.is_empty() {
             continue;
         }
@@ -173,14 +175,14 @@ fn violation(rule: &Rule, severity: Severity, node: &Node<'_>, hit: Hit) -> Viol
 }
 
 /// What a finding of the rule about the node weighs; `None` where it does not run.
-fn severity(rule: &Rule, node: &Node<'_>, config: &LintConfig) -> Option<Severity> {
-    let Some(configured) = config.rules.get(rule.code) else { return Some(rule.severity) };
+fn severity(rule: &Rule, node: &Node<'_>, config: &LintConfig, dialect: Option<Dialect>) -> Option<Severity> {
+    let Some(configured) = config.rules.get(rule.code) else { return Some(rule.default_severity(dialect)) };
     if fits(&configured.except, node) {
         return None;
     }
     let special = configured.overrides.iter().rev().find(|special| fits(&special.models, node));
     match special.map(|special| special.severity).or(configured.severity) {
-        None => Some(rule.severity),
+        None => Some(rule.default_severity(dialect)),
         Some(LintSeverity::Error) => Some(Severity::Error),
         Some(LintSeverity::Warn) => Some(Severity::Warning),
         Some(LintSeverity::Notice) => Some(Severity::Notice),

@@ -8,7 +8,7 @@ use crate::build::{Failure, JobResult, JobStatus, MeetingKind, Misfit, Outcome, 
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
 };
-use crate::text::words::count_of;
+use crate::text::words::{self, count_of};
 
 impl Draft {
     /// Fills in what became of the plan.
@@ -30,12 +30,20 @@ impl Draft {
             outcome.row_counts.iter().map(|count| (count.unique_id.as_str(), count)).collect();
         for node in &mut self.nodes {
             if let Some(count) = counts.get(node.unique_id.as_str()) {
-                node.rows = Some(count.pull_request);
+                node.rows = count.pull_request.or(node.rows);
                 node.production_rows = count.production;
             }
         }
         let misfits: Vec<_> = outcome.misfits.iter().map(|misfit| not_fitting(misfit, &self.nodes)).collect();
         self.not_checked.extend(misfits);
+        let uncounted = outcome.row_counts.iter().filter(|count| count.uncounted);
+        self.findings.extend(uncounted.map(|count| {
+            let side = if count.pull_request.is_none() { "the built relation" } else { "production's relation" };
+            let message = format!("the rows of {side} could not be counted");
+            Finding::about(Severity::Notice, rules::ROWS_NOT_COUNTED, &count.unique_id, message)
+        }));
+        let rows = self.nodes.iter().filter_map(row_count);
+        self.findings.extend(rows.collect::<Vec<_>>());
         let repeated = outcome.results.iter().filter(|r| r.attempts > 1 && r.status.lets_descendants_run());
         self.findings.extend(repeated.map(|result| {
             let message = format!("passed on attempt {}, after a fault of the warehouse that passed", result.attempts);
@@ -113,10 +121,35 @@ fn built(node: &mut NodeOutcome, result: &JobResult) {
             node.message = Some("the run ended before its turn".to_owned());
             NodeStatus::NotChecked
         }
-        JobStatus::Built => NodeStatus::Built,
+        JobStatus::Built => {
+            node.message = node.reads_unbuilt.first().map(|first| {
+                let more = if node.reads_unbuilt.len() > 1 { " and others" } else { "" };
+                let it = first.name();
+                format!("it and its tests ran on production's `{it}`{more}, which this pull request affects and was not built")
+            });
+            NodeStatus::Built
+        }
         // A test's, which no node comes to.
         JobStatus::Pass | JobStatus::Warn { .. } | JobStatus::Fail { .. } => NodeStatus::NotChecked,
     };
+}
+
+/// From how many rows on, on both sides, a change of their number is judged.
+const ENOUGH_ROWS: u64 = 100;
+/// How many times as many, or as few, are worth a warning.
+const ROW_FACTOR: u64 = 2;
+
+/// Far more or far fewer rows than in production; none where there were some.
+fn row_count(node: &NodeOutcome) -> Option<Finding> {
+    let (before, after) = (node.production_rows?, node.rows?);
+    let enough = before >= ENOUGH_ROWS && after >= ENOUGH_ROWS;
+    let far = after >= before.saturating_mul(ROW_FACTOR) || after.saturating_mul(ROW_FACTOR) <= before;
+    if !(before > 0 && after == 0 || enough && far) {
+        return None;
+    }
+    let rows = format!("{} → {} rows", words::thousands(before), words::thousands(after));
+    let finding = Finding::about(Severity::Warning, rules::ROW_COUNT, &node.unique_id, rows);
+    Some(finding.with_place(node.place.clone()))
 }
 
 fn tested(test: &mut TestOutcome, result: &JobResult) {

@@ -13,19 +13,18 @@ impl Draft {
         self.checks.lint = check(&outcome);
         for (subject, reason, on_purpose) in not_linted(&outcome.not_linted) {
             if on_purpose {
-                self.left_out.push(LeftOut { subject, unique_id: None, reason });
+                self.left_out.push(LeftOut { subject, unique_id: None, kind: None, count: None, reason });
             } else {
                 self.not_checked.push(NotChecked { subject, unique_id: None, reason });
             }
         }
-        let mut notes = outcome.notes;
-        notes.extend(outcome.style_off.map(|reason| format!("style rules did not run: {reason}")));
+        self.notes.extend(outcome.style_off.map(|reason| format!("style rules did not run: {reason}")));
         self.lint = Some(LintFacts {
             new: outcome.violations.len() as u64,
             fixed: outcome.fixed,
             known: outcome.known,
             files: outcome.files,
-            notes,
+            notes: outcome.notes,
         });
         self.findings.extend(outcome.violations.into_iter().map(lint_finding));
     }

@@ -1,16 +1,22 @@
 //! What is planned: everything that is known before anything runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::build::left_out_of_contract;
 use crate::changes::{ChangeKind, Changes, Reason};
-use crate::plan::{self, LeftOutKind, NotCheckedReason, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest};
+use crate::plan::{
+    self, LeftOutKind, Materialization, NotCheckedReason, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest,
+    SkipReason,
+};
 use crate::project::{Graph, NodeId};
 use crate::report::{
     Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
-    RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
+    OtherChange, OtherFate, RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
 };
+
+/// Most names in one sentence.
+const NAMED: usize = 5;
 
 /// A plan, and what it was made of.
 #[derive(Clone, Copy)]
@@ -35,6 +41,9 @@ impl Draft {
         self.tests = plan.tests.iter().map(|test| planned.test(test)).collect();
         self.not_checked = plan.not_checked.iter().map(not_checked).collect();
         self.left_out = planned.left_out();
+        self.not_checked.extend(planned.changed_and_left_out());
+        self.other_changes = planned.other_changes();
+        self.notes.extend(planned.notes());
         self.removed = planned.removed();
         self.impact = planned.impact();
         self.checks.impact = Check::of_impact(&self.impact);
@@ -45,6 +54,7 @@ impl Draft {
             let message = format!("`{}` is gone, and {} still use it", removed.name, removed.still_used_by.join(", "));
             self.findings.push(Finding::about(Severity::Warning, rules::REMOVED_IN_USE, &removed.unique_id, message));
         }
+        self.findings.extend(planned.weaker_tests());
         self.findings.extend(plan.notices.iter().map(|notice| planned.notice(notice)));
     }
 }
@@ -89,6 +99,7 @@ impl Planned<'_> {
         };
         node.changed = changed;
         node.why = why;
+        node.reads_unbuilt.clone_from(&planned.reads_unbuilt);
         node.message = Some("the run ended before its turn".to_owned());
         if let Some(manifest) = self.pr.nodes.get(planned.unique_id.as_str()) {
             node.place = self.location(manifest);
@@ -153,28 +164,30 @@ impl Planned<'_> {
         below.into_iter()
     }
 
+    /// What dbt does, premerge leaves out, and production has just so.
     fn left_out(&self) -> Vec<LeftOut> {
-        let mut list: Vec<_> = self
-            .plan
-            .left_out
-            .iter()
+        let same = self.plan.left_out.iter().filter(|left| left.count > left.changed);
+        let mut list: Vec<_> = same
             .map(|left| {
-                let (what, why) = match left.what {
-                    LeftOutKind::PreHook => ("pre-hook", "hooks are not run"),
-                    LeftOutKind::PostHook => ("post-hook", "hooks are not run"),
-                    LeftOutKind::Grants => ("grants", "nobody else reads the temporary schema"),
-                    LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
-                    LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
-                    LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
-                    LeftOutKind::Settings => ("settings", "premerge does not act on them; they are as in production"),
-                };
+                let (kind, reason) = left_out_words(left.what);
+                let count = left.count - left.changed;
                 let name = left.unique_id.name();
                 let subject = match left.what {
-                    LeftOutKind::StoreFailures => format!("{what} of {name}"),
-                    LeftOutKind::Settings => format!("{what} {} of {name}", left.settings.join(", ")),
-                    _ => format!("{} {what} of {name}", left.count),
+                    LeftOutKind::StoreFailures => format!("{kind} of {name}"),
+                    LeftOutKind::Settings => format!("{kind} {} of {name}", left.settings.join(", ")),
+                    LeftOutKind::PreHook
+                    | LeftOutKind::PostHook
+                    | LeftOutKind::Grants
+                    | LeftOutKind::OnRunStart
+                    | LeftOutKind::OnRunEnd => format!("{count} {kind} of {name}"),
                 };
-                LeftOut { subject, unique_id: Some(left.unique_id.clone()), reason: why.to_owned() }
+                LeftOut {
+                    subject,
+                    unique_id: Some(left.unique_id.clone()),
+                    kind: Some(kind.to_owned()),
+                    count: Some(count as u64),
+                    reason: reason.to_owned(),
+                }
             })
             .collect();
         // A plan is made for a known adapter only.
@@ -184,10 +197,93 @@ impl Planned<'_> {
             list.extend(left_out_of_contract(manifest, dialect).into_iter().map(|what| LeftOut {
                 subject: format!("{what} of {}", node.name),
                 unique_id: Some(node.unique_id.clone()),
+                kind: None,
+                count: None,
                 reason: "a foreign key cannot point at a proxy view".to_owned(),
             }));
         }
         list
+    }
+
+    /// What dbt does, premerge leaves out, and the pull request adds or changes: nothing has run it yet.
+    fn changed_and_left_out(&self) -> Vec<NotChecked> {
+        let changed = self.plan.left_out.iter().filter(|left| left.changed > 0);
+        changed
+            .map(|left| {
+                let (kind, reason) = left_out_words(left.what);
+                let kind = if left.changed == 1 { kind.to_owned() } else { format!("{} {kind}", left.changed) };
+                // No unique_id: the node itself is checked.
+                NotChecked {
+                    subject: format!("{kind} of {}", left.unique_id.name()),
+                    unique_id: None,
+                    reason: format!("the pull request adds or changes it, and {reason}"),
+                }
+            })
+            .collect()
+    }
+
+    /// What changed beside the nodes that are built.
+    fn other_changes(&self) -> Vec<OtherChange> {
+        let plan = self.plan;
+        let change = |unique_id: &UniqueId, why: Vec<Why>, fate| OtherChange {
+            unique_id: unique_id.clone(),
+            name: unique_id.short_name().to_owned(),
+            resource_type: unique_id.kind().as_str().to_owned(),
+            why,
+            fate,
+        };
+        let definitions = plan.definitions.iter().map(|entry| {
+            let why =
+                if entry.new { vec![Why::Changed { kind: "new".into(), text: "new".to_owned() }] } else { Vec::new() };
+            let why = if why.is_empty() { whys(&entry.reasons, entry.unique_id.kind()) } else { why };
+            change(&entry.unique_id, why, OtherFate::Definition)
+        });
+        let skipped = plan.skipped.iter().filter(|entry| !entry.changed.is_empty()).filter_map(|entry| {
+            let fate = match entry.reason {
+                SkipReason::Ephemeral => OtherFate::Inlined,
+                SkipReason::NotSelected => OtherFate::NotSelected,
+                SkipReason::Empty => OtherFate::Empty,
+                // These have a place of their own.
+                SkipReason::Cosmetic | SkipReason::SnapshotNotChanged => return None,
+            };
+            Some(change(&entry.unique_id, whys(&entry.changed, entry.unique_id.kind()), fate))
+        });
+        // What is built has its row already, and what is not checked of it stands with the rest.
+        let planned: HashSet<&str> = plan.nodes.iter().map(|node| &*node.unique_id).collect();
+        let unchecked = plan.not_checked.iter().filter(|entry| !entry.changed.is_empty());
+        let unchecked = unchecked.filter(|entry| !planned.contains(&*entry.unique_id));
+        let unchecked = unchecked
+            .map(|entry| change(&entry.unique_id, whys(&entry.changed, entry.unique_id.kind()), OtherFate::NotChecked));
+        // A test that comes with a node that changed is told by that node's row.
+        let built: HashSet<&str> =
+            plan.nodes.iter().filter(|node| is_changed(node)).map(|node| &*node.unique_id).collect();
+        let tests = plan.tests.iter().filter_map(|test| match &test.why {
+            plan::TestWhy::Changed { reasons } if !test.parents.iter().any(|parent| built.contains(&**parent)) => {
+                Some(change(&test.unique_id, whys(reasons, ResourceType::Test), OtherFate::Test))
+            }
+            plan::TestWhy::Changed { .. } | plan::TestWhy::Tests { .. } => None,
+        });
+        definitions.chain(skipped).chain(unchecked).chain(tests).collect()
+    }
+
+    fn notes(&self) -> Option<String> {
+        let incremental =
+            self.plan.nodes.iter().filter(|node| node.materialization == Materialization::IncrementalAsTable);
+        let names: Vec<_> = incremental.map(|node| node.name.as_str()).collect();
+        let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let more = match names.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!names.is_empty()).then(|| format!("incremental models were built in full: {shown}{more}"))
+    }
+
+    fn weaker_tests(&self) -> impl Iterator<Item = Finding> {
+        self.plan.weaker_tests.iter().map(|test| {
+            let message = format!("this pull request weakens the test: {}", test.in_words());
+            let place = self.pr.nodes.get(test.unique_id.as_str()).and_then(|node| self.location(node));
+            Finding::about(Severity::Warning, rules::TESTS_WEAKENED, &test.unique_id, message).with_place(place)
+        })
     }
 
     fn removed(&self) -> Vec<RemovedNode> {
@@ -218,13 +314,16 @@ impl Planned<'_> {
     }
 
     fn impact(&self) -> Impact {
-        let changed: Vec<NodeId> = self
-            .plan
-            .nodes
-            .iter()
-            .filter(|node| matches!(node.why, plan::Why::Changed { .. }))
-            .filter_map(|node| self.graph.id(&node.unique_id))
-            .collect();
+        // Everything that changed, whether it is built or not. New definitions have readers only among new nodes.
+        let built = self.plan.nodes.iter().filter(|node| is_changed(node)).map(|node| &node.unique_id);
+        let definitions = self.plan.definitions.iter();
+        let definitions = definitions.filter(|entry| !self.changes.cosmetic.contains_key(&entry.unique_id));
+        let definitions = definitions.map(|entry| &entry.unique_id);
+        let skipped = self.plan.skipped.iter().filter(|entry| entry.reason != SkipReason::Cosmetic);
+        let skipped = skipped.filter(|entry| !entry.changed.is_empty()).map(|entry| &entry.unique_id);
+        let unchecked = self.plan.not_checked.iter().filter(|entry| !entry.changed.is_empty());
+        let all = built.chain(definitions).chain(skipped).chain(unchecked.map(|entry| &entry.unique_id));
+        let changed: HashSet<NodeId> = all.filter_map(|id| self.graph.id(id)).collect();
         let mut impact = Impact::default();
         for id in self.graph.descendants(changed.iter().copied()) {
             let unique_id = self.graph.unique_id(id);
@@ -250,6 +349,23 @@ impl Planned<'_> {
         impact.models.sort_by(|a, b| a.name.cmp(&b.name));
         impact.exposures.sort_by(|a, b| a.name.cmp(&b.name));
         impact
+    }
+}
+
+fn is_changed(node: &PlannedNode) -> bool {
+    matches!(node.why, plan::Why::Changed { .. })
+}
+
+/// What is left out, and why.
+fn left_out_words(what: LeftOutKind) -> (&'static str, &'static str) {
+    match what {
+        LeftOutKind::PreHook => ("pre-hook", "hooks are not run"),
+        LeftOutKind::PostHook => ("post-hook", "hooks are not run"),
+        LeftOutKind::Grants => ("grants", "nobody else reads the temporary schema"),
+        LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
+        LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
+        LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
+        LeftOutKind::Settings => ("settings", "premerge does not act on them; they are as in production"),
     }
 }
 

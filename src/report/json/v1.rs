@@ -29,6 +29,9 @@ pub(in crate::report) struct Reasons {
 struct MacroChange {
     /// dbt's unique_id.
     unique_id: UniqueId,
+    /// Whether production does not have it at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    new: bool,
     /// Models whose text calls it, themselves or through other macros.
     models: usize,
     /// Of those: models whose compiled SQL changed, for whichever reason.
@@ -142,7 +145,7 @@ macro_rules! same_fields {
     };
 }
 
-same_fields!(MacroChange, plan::MacroChange, unique_id, models, sql_changed, sql_unknown, tests, builds, others);
+same_fields!(MacroChange, plan::MacroChange, unique_id, new, models, sql_changed, sql_unknown, tests, builds, others);
 same_fields!(Variable, plan::Variable, kind, name, used_by);
 same_fields!(Undecided, plan::Undecided, unique_id, because);
 same_fields!(

@@ -3,7 +3,7 @@
 use super::page::{Page, Rung};
 use crate::report::finding::{Finding, Location, RuleId, Severity};
 use crate::report::not_yours::NotYoursFate;
-use crate::report::outcome::{NodeStatus, TestOutcome, TestStatus};
+use crate::report::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, len};
 use crate::text::escape::{self, CELL};
@@ -75,12 +75,13 @@ fn failures(page: &Page<'_>) -> Option<String> {
         (nodes, tests) => format!("<b>❌ Build errors ({nodes}) and failing tests ({tests})</b>"),
     };
     let mut inside = if page.rung >= Rung::NamesOnly {
-        let all = nodes.iter().map(|node| node.name.as_str()).chain(tests.iter().map(|test| test.name.as_str()));
+        let all = nodes.iter().map(|node| &node.unique_id).chain(tests.iter().map(|test| &test.unique_id));
+        let all = all.map(|id| page.plain_name(id));
         names(all, ROWS, total)
     } else {
         let nodes = nodes.iter().map(|node| {
             let message = node.message.as_deref().unwrap_or("could not be built");
-            item(page, &escape::code(&node.name), &[], message, node.place.as_ref())
+            item(page, &page.name(&node.unique_id), &[], message, node.place.as_ref())
         });
         listed(nodes.chain(tests.iter().map(|test| test_item(page, test))), ROWS, total)
     };
@@ -100,7 +101,7 @@ fn skipped(page: &Page<'_>) -> Option<String> {
     }
     let mut parts = Vec::new();
     if !nodes.is_empty() {
-        parts.push(names(nodes.iter().map(|node| node.name.as_str()), ROWS, nodes.len()));
+        parts.push(names(nodes.iter().map(|node| page.plain_name(&node.unique_id)), ROWS, nodes.len()));
     }
     if tests > 0 {
         parts.push(count(u64::try_from(tests).unwrap_or(u64::MAX), "test"));
@@ -115,7 +116,7 @@ fn warnings(page: &Page<'_>) -> Option<String> {
         return None;
     }
     let inside = if page.rung >= Rung::NamesOnly {
-        names(tests.iter().map(|test| test.name.as_str()), ROWS, tests.len())
+        names(tests.iter().map(|test| page.plain_name(&test.unique_id)), ROWS, tests.len())
     } else {
         listed(tests.iter().map(|test| test_item(page, test)), ROWS, tests.len())
     };
@@ -123,7 +124,7 @@ fn warnings(page: &Page<'_>) -> Option<String> {
 }
 
 fn test_item(page: &Page<'_>, test: &TestOutcome) -> String {
-    let mut subject = escape::code(&test.name);
+    let mut subject = page.name(&test.unique_id);
     if let Some(node) = &test.attached_node {
         subject = format!("{subject} on {}", page.name(node));
     }
@@ -258,12 +259,13 @@ fn removed(page: &Page<'_>) -> Option<String> {
 
 /// What should have been looked at and was not.
 fn not_checked(page: &Page<'_>) -> Option<String> {
-    let nodes = page.report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked);
-    let nodes = nodes.map(|node| (&node.name, node.message.as_deref().unwrap_or("not built")));
+    let is_unchecked = |node: &&NodeOutcome| node.status == NodeStatus::NotChecked || node.is_unproved();
+    let nodes = page.report.nodes.iter().filter(is_unchecked);
+    let nodes = nodes.map(|node| (page.plain_name(&node.unique_id), node.message.as_deref().unwrap_or("not built")));
     let tests = page.report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
-    let tests = tests.map(|test| (&test.name, test.message.as_deref().unwrap_or("not run")));
+    let tests = tests.map(|test| (page.plain_name(&test.unique_id), test.message.as_deref().unwrap_or("not run")));
     let others = page.report.other_not_checked();
-    let others = others.iter().map(|item| (&item.subject, item.reason.as_str()));
+    let others = others.iter().map(|item| (item.subject.as_str(), item.reason.as_str()));
     let all: Vec<_> = nodes.chain(others).chain(tests).collect();
     if all.is_empty() {
         return None;
@@ -403,21 +405,32 @@ fn how(page: &Page<'_>) -> Option<String> {
         parts.push(format!("dbt {}", escape::prose(version, 20)));
     }
     let mut inside = parts.join(" · ");
+    if page.rung < Rung::NotesCounted {
+        let notes = report.notes.iter().map(|note| format!("- {}", escape::prose(note, 2 * CELL)));
+        let notes = listed(notes, LINT_NOTES, report.notes.len());
+        if !notes.is_empty() {
+            inside = if inside.is_empty() { notes } else { format!("{inside}\n\n{notes}") };
+        }
+    }
     if let Some(left_out) = left_out(page) {
         inside = if inside.is_empty() { left_out } else { format!("{inside}\n\n{left_out}") };
     }
     if inside.is_empty() { None } else { Some(fold("How this was checked", &inside)) }
 }
 
+/// What is left out on purpose: what production has just so in one line, the rest by name.
 fn left_out(page: &Page<'_>) -> Option<String> {
     let left_out = &page.report.left_out;
     if left_out.is_empty() {
         return None;
     }
     if page.rung >= Rung::NotesCounted {
-        return Some(format!("Left out on purpose: {}.", count(len(left_out), "thing")));
+        return Some(format!("Intentionally skipped: {}.", count(len(left_out), "item")));
     }
+    let counted = words::left_out_counted(left_out).map(|line| format!("Intentionally skipped: {line}."));
+    let named: Vec<_> = left_out.iter().filter(|item| item.kind.is_none()).collect();
     let lines =
-        left_out.iter().map(|item| format!("- {}: {}", escape::code(&item.subject), escape::prose(&item.reason, CELL)));
-    Some(format!("Left out on purpose:\n\n{}", listed(lines, ROWS, left_out.len())))
+        named.iter().map(|item| format!("- {}: {}", escape::code(&item.subject), escape::prose(&item.reason, CELL)));
+    let named = (!named.is_empty()).then(|| format!("Intentionally skipped:\n\n{}", listed(lines, ROWS, named.len())));
+    Some(counted.into_iter().chain(named).collect::<Vec<_>>().join("\n\n"))
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::page::Page;
 use crate::report::check::{Check, CheckName, CheckState};
 use crate::report::finding::Severity;
-use crate::report::outcome::{NodeOutcome, NodeStatus, TestStatus};
+use crate::report::impact::{OtherChange, OtherFate};
+use crate::report::outcome::{NodeOutcome, NodeStatus, TestStatus, Why};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, thousands};
 use crate::text::escape::{self, CELL};
@@ -73,7 +74,9 @@ fn why_incomplete(page: &Page<'_>) -> String {
 /// The six checks in one row.
 pub(super) fn scoreboard(page: &Page<'_>) -> String {
     let running = page.report.verdict() == Verdict::Running;
-    let checks = page.report.checks.all();
+    // A check that this version or this configuration does not have says nothing.
+    let checks = page.report.checks.all().into_iter().filter(|(_, check)| check.state != CheckState::Absent);
+    let checks: Vec<_> = checks.collect();
     let names: Vec<_> = checks.iter().map(|(name, _)| name.to_string()).collect();
     let cells: Vec<_> = checks.iter().map(|(name, check)| cell(*name, check, running)).collect();
     format!("| {} |\n|{}\n| {} |", names.join(" | "), ":--|".repeat(names.len()), cells.join(" | "))
@@ -95,7 +98,8 @@ fn cell(name: CheckName, check: &Check, running: bool) -> String {
             // It only counts; a tick would claim more.
             Some(summary) if name == CheckName::Impact => summary,
             Some(summary) => format!("✅ {summary}"),
-            None if check.total == 0 => "✅ none".to_owned(),
+            // Nothing was proved by it.
+            None if check.total == 0 => "none".to_owned(),
             None => format!("✅ {}", of(check.done)),
         },
         CheckState::Warned => format!("⚠️ {}{left}", summary.unwrap_or_else(|| of(check.warned))),
@@ -103,7 +107,7 @@ fn cell(name: CheckName, check: &Check, running: bool) -> String {
     }
 }
 
-/// One row for each changed model, and for each downstream one that has a problem.
+/// One row for each thing that changed, and for each downstream node that has a problem.
 pub(super) fn changed_models(page: &Page<'_>) -> String {
     if page.report.verdict() == Verdict::Running {
         return String::new();
@@ -116,35 +120,47 @@ pub(super) fn changed_models(page: &Page<'_>) -> String {
         .map(|node| (node, Row::of(node, tests.get(node.unique_id.as_str()).copied().unwrap_or_default())))
         .filter(|(node, row)| node.changed || row.rank < Row::FINE)
         .collect();
-    if rows.is_empty() {
-        return String::new();
-    }
     rows.sort_by(|(a, row_a), (b, row_b)| {
         let by_weight = row_a.rank.cmp(&row_b.rank).then(b.downstream.cmp(&a.downstream));
         by_weight.then(a.name.cmp(&b.name)).then(a.unique_id.cmp(&b.unique_id))
     });
-    let hidden = rows.len().saturating_sub(ROWS);
-    let mut lines = vec![
-        "| Changed model | Why it is in scope | Rows, production → PR | Verdict |".to_owned(),
-        "|:--|:--|--:|:--|".to_owned(),
-    ];
-    lines.extend(rows.iter().take(ROWS).map(|(node, row)| {
-        let name = escape::code(&node.name);
-        format!("| {name} | {} | {} | {} |", why(node), rows_cell(node), row.words)
-    }));
-    let mut table = lines.join(
-        "
-",
-    );
+    let built = rows.iter().map(|(node, row)| {
+        format!("| {} | {} | {} | {} |", page.name(&node.unique_id), why(&node.why), rows_cell(node), row.words)
+    });
+    let others = page.report.other_changes.iter().map(|change| other_row(page, change));
+    let mut lines: Vec<_> = built.chain(others).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let hidden = lines.len().saturating_sub(ROWS);
+    lines.truncate(ROWS);
+    let head = "| Changed | Why it is in scope | Rows, production → PR | Verdict |\n|:--|:--|--:|:--|";
+    let mut table = format!("{head}\n{}", lines.join("\n"));
     if hidden > 0 {
-        table.push_str(&format!(
-            "
-
-and {} more",
-            thousands(u64::try_from(hidden).unwrap_or(u64::MAX))
-        ));
+        table.push_str(&format!("\n\nand {} more", thousands(u64::try_from(hidden).unwrap_or(u64::MAX))));
     }
     table
+}
+
+/// What changed and is nothing to build.
+fn other_row(page: &Page<'_>, change: &OtherChange) -> String {
+    let kind = words::kind(&change.resource_type).map(|kind| escape::prose(&kind, CELL) + " ").unwrap_or_default();
+    let status = page.report.tests.iter().find(|test| test.unique_id == change.unique_id).map(|test| test.status);
+    let verdict = match change.fate {
+        OtherFate::Definition => "nothing to build",
+        OtherFate::Inlined => "inlined where it is read",
+        OtherFate::Empty => "no SQL",
+        OtherFate::NotChecked => "◻️ not checked",
+        OtherFate::NotSelected => "◻️ not selected",
+        OtherFate::Test => match status {
+            Some(TestStatus::Pass) => "✅ passed",
+            Some(TestStatus::Warn) => "⚠️ warned",
+            Some(TestStatus::Fail) => "❌ failed",
+            Some(TestStatus::Error) => "❌ error",
+            Some(TestStatus::Skipped | TestStatus::NotRun) | None => "◻️ not checked",
+        },
+    };
+    format!("| {kind}{} | {} | – | {verdict} |", page.name(&change.unique_id), why(&change.why))
 }
 
 /// How many tests of a node fail and warn.
@@ -179,6 +195,7 @@ impl Row {
 
     fn of(node: &NodeOutcome, tests: Tests) -> Self {
         let (rank, words) = match (node.status, tests) {
+            (NodeStatus::Built, Tests { failed: 0, .. }) if node.is_unproved() => (2, "◻️ not checked".to_owned()),
             (NodeStatus::Failed, _) => (0, "❌ not built".to_owned()),
             (NodeStatus::Built, Tests { failed: 1.., .. }) => (1, format!("❌ {}", count(tests.failed, "test"))),
             (NodeStatus::NotChecked, _) => (2, "◻️ not checked".to_owned()),
@@ -190,8 +207,8 @@ impl Row {
     }
 }
 
-fn why(node: &NodeOutcome) -> String {
-    let texts: Vec<_> = node.why.iter().map(|why| why.text()).collect();
+fn why(why: &[Why]) -> String {
+    let texts: Vec<_> = why.iter().map(|why| why.text()).collect();
     if texts.is_empty() { "–".to_owned() } else { escape::prose(&texts.join(", "), CELL) }
 }
 

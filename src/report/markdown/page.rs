@@ -1,12 +1,12 @@
 //! What all parts of one comment share: the report, its names and links, and how far it must shrink.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
 use super::Flavour;
-use crate::artifacts::UniqueIdRef;
+use crate::artifacts::{UniqueId, UniqueIdRef};
 use crate::report::draft::Report;
 use crate::report::finding::{Finding, Location};
 use crate::report::words;
@@ -40,28 +40,24 @@ pub(super) struct Page<'a> {
     pub(super) rung: Rung,
     /// Everything wrong or worth saying, worst first.
     pub(super) problems: Vec<Finding>,
-    names: HashMap<&'a str, &'a str>,
+    names: HashMap<&'a str, String>,
     /// `https://forge/owner/name/blob/commit/folder/`, if all of it is known and harmless.
     files: Option<String>,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(report: &'a Report, flavour: Flavour, rung: Rung) -> Self {
-        let nodes = report.nodes.iter().map(|node| (node.unique_id.as_str(), node.name.as_str()));
-        let tests = report.tests.iter().map(|test| (test.unique_id.as_str(), test.name.as_str()));
-        Self {
-            report,
-            rung,
-            problems: report.problems(),
-            names: nodes.chain(tests).collect(),
-            files: files(report, flavour),
-        }
+        Self { report, rung, problems: report.problems(), names: names(report), files: files(report, flavour) }
     }
 
     /// The name of a node or test as code; its unique_id without the prefix if it is not in the report.
     pub(super) fn name(&self, unique_id: &str) -> String {
-        let name = self.names.get(unique_id).copied().unwrap_or_else(|| UniqueIdRef::new(unique_id).name());
-        escape::code(name)
+        escape::code(self.plain_name(unique_id))
+    }
+
+    /// The same as it is, to be escaped.
+    pub(super) fn plain_name<'s>(&'s self, unique_id: &'s str) -> &'s str {
+        self.names.get(unique_id).map_or_else(|| UniqueIdRef::new(unique_id).name(), String::as_str)
     }
 
     /// What a finding is about, as code: a name if it has one, its place otherwise.
@@ -87,6 +83,23 @@ impl<'a> Page<'a> {
     pub(super) fn place(&self, place: &Location) -> String {
         self.linked(&escape::code(&place.to_string()), Some(place))
     }
+}
+
+/// What each node and test is called; two of one name are told apart by their package.
+fn names(report: &Report) -> HashMap<&str, String> {
+    let nodes = report.nodes.iter().map(|node| (&node.unique_id, &node.name));
+    let tests = report.tests.iter().map(|test| (&test.unique_id, &test.name));
+    let others = report.other_changes.iter().map(|change| (&change.unique_id, &change.name));
+    let all: Vec<_> = nodes.chain(tests).chain(others).collect();
+    let mut packages: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for (id, name) in &all {
+        packages.entry(name.as_str()).or_default().insert(id.package());
+    }
+    let is_shared = |name: &str| packages.get(name).is_some_and(|packages| packages.len() > 1);
+    let called = |id: &UniqueId, name: &str| {
+        if is_shared(name) { format!("{}.{name}", id.package()) } else { name.to_owned() }
+    };
+    all.into_iter().map(|(id, name)| (id.as_str(), called(id, name))).collect()
 }
 
 fn files(report: &Report, flavour: Flavour) -> Option<String> {
