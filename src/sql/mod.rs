@@ -19,6 +19,7 @@ mod spelling;
 mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};
+#[cfg(feature = "lint")]
 pub(crate) use deep::with_deep_stack;
 pub use deep::{check_depth, is_deeper_than};
 pub use dialect::{Dialect, IdentifierCase};
