@@ -8,6 +8,8 @@
 #![cfg(feature = "duckdb")]
 
 mod common;
+#[path = "common/delta.rs"]
+mod delta;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use common::{copy, fixtures};
+use delta::patched;
 use duckdb::Connection;
 use premerge::artifacts::{Manifest, ManifestFile};
 use premerge::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
@@ -167,25 +170,6 @@ fn read(file: &Path) -> Vec<Mutant> {
             }
         })
         .collect()
-}
-
-/// `fixtures/mutate.py` says what a delta is.
-fn patched(old: &Value, delta: &Value) -> Value {
-    let Some(delta) = delta.as_object() else { return old.clone() };
-    if let Some(value) = delta.get("=") {
-        return value.clone();
-    }
-    let part = |key: &str| delta.get(key).and_then(Value::as_object).into_iter().flatten();
-    let mut new: Map<String, Value> = old.as_object().cloned().unwrap_or_default();
-    for key in delta.get("-").and_then(Value::as_array).into_iter().flatten() {
-        new.shift_remove(key.as_str().unwrap());
-    }
-    for (key, change) in part("~") {
-        let value = patched(&old[key], change);
-        new.insert(key.clone(), value);
-    }
-    new.extend(part("+").map(|(key, value)| (key.clone(), value.clone())));
-    Value::Object(new)
 }
 
 /// The seeds of a project, some of them others.

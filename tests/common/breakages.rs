@@ -20,7 +20,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+#[path = "delta.rs"]
+mod delta;
+use delta::patched;
 
 /// What premerge knowingly refuses though dbt does not: `engine breakage: reason`.
 const KNOWN: &str = include_str!("../breakages_known.txt");
@@ -71,8 +75,19 @@ impl Checked {
     fn names(&self, unique_ids: &BTreeSet<String>) -> bool {
         let Some(report) = &self.report else { return true };
         let entries = |key: &str| report[key].as_array().into_iter().flatten();
+        // A hook that is not run belongs to a node that is checked, so its entry has the node's name only.
+        let of_one = |subject: &str| {
+            unique_ids
+                .iter()
+                .filter_map(|id| id.splitn(3, '.').nth(2))
+                .any(|name| subject.ends_with(&format!(" of {name}")))
+        };
         let concerns = |entry: &&Value| {
-            unique_ids.is_empty() || entry["unique_id"].as_str().is_some_and(|id| unique_ids.contains(id))
+            unique_ids.is_empty()
+                || match entry["unique_id"].as_str() {
+                    Some(id) => unique_ids.contains(id),
+                    None => entry["subject"].as_str().is_some_and(of_one),
+                }
         };
         entries("not_checked").any(|entry| concerns(&entry))
             || entries("findings").any(|entry| entry["severity"] != "notice" && concerns(&entry))
@@ -281,23 +296,4 @@ impl Case {
         fs_err::write(&manifest, serde_json::to_vec(self.manifest.as_ref().unwrap()).unwrap()).unwrap();
         manifest
     }
-}
-
-/// `fixtures/mutate.py` says what a delta is.
-pub fn patched(old: &Value, delta: &Value) -> Value {
-    let Some(delta) = delta.as_object() else { return old.clone() };
-    if let Some(value) = delta.get("=") {
-        return value.clone();
-    }
-    let part = |key: &str| delta.get(key).and_then(Value::as_object).into_iter().flatten();
-    let mut new: Map<String, Value> = old.as_object().cloned().unwrap_or_default();
-    for key in delta.get("-").and_then(Value::as_array).into_iter().flatten() {
-        new.shift_remove(key.as_str().unwrap());
-    }
-    for (key, change) in part("~") {
-        let value = patched(&old[key], change);
-        new.insert(key.clone(), value);
-    }
-    new.extend(part("+").map(|(key, value)| (key.clone(), value.clone())));
-    Value::Object(new)
 }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use duckdb::{Config, Connection};
 use serde_json::{Map, Value};
 
+use super::place::Place;
 use super::{Facts, Named, ProjectText, Refusal, sayable};
 use crate::sql::Dialect;
 use crate::sql::tokens::{Kind, Token, Tokens};
@@ -488,21 +489,15 @@ const NODES: &[&str] = &[
 ];
 
 struct Walk {
-    before: usize,
-    lines: Vec<usize>,
+    place: Place,
+    /// Names of the common table expressions that are in sight.
     tables: Vec<String>,
-    line: usize,
     facts: Facts,
 }
 
 impl Walk {
     fn new(before: usize, text: &str) -> Self {
-        let lines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-        Self { before, lines, tables: Vec::new(), line: 0, facts: Facts::default() }
-    }
-
-    fn refuse<T>(&self, rule: impl Into<String>) -> Result<T, Refusal> {
-        Err(Refusal::new(rule, self.line))
+        Self { place: Place::new(before, text), tables: Vec::new(), facts: Facts::default() }
     }
 
     fn any(&mut self, name: &str, value: &Value) -> Result<(), Refusal> {
@@ -514,10 +509,7 @@ impl Walk {
     }
 
     fn object(&mut self, name: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
-        let place = fields.get("query_location").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
-        if let Some(at) = place.and_then(|at| at.checked_sub(self.before)) {
-            self.line = self.lines.partition_point(|end| *end < at) + 1;
-        }
+        self.place.see(fields.get("query_location"));
         let class = word(fields, "class");
         let kind = word(fields, "type");
         if class.is_empty() {
@@ -527,12 +519,14 @@ impl Walk {
             }
             // What a type is made of: digits, the names and types of fields.
             if !kind.is_empty() && !NODES.contains(&kind) && !kind.ends_with("_TYPE_INFO") {
-                return self.refuse(format!("a construct that premerge does not know (`{}`)", kind.to_lowercase()));
+                return self
+                    .place
+                    .refuse(format!("a construct that premerge does not know (`{}`)", kind.to_lowercase()));
             }
         } else if class == "PARAMETER" {
-            return self.refuse("a parameter of a prepared statement");
+            return self.place.refuse("a parameter of a prepared statement");
         } else if !CLASSES.contains(&class) {
-            return self.refuse(format!("a construct that premerge does not know (`{}`)", class.to_lowercase()));
+            return self.place.refuse(format!("a construct that premerge does not know (`{}`)", class.to_lowercase()));
         }
         let before = self.tables.len();
         let map = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
@@ -562,7 +556,7 @@ impl Walk {
                 let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 let local = matches!(parts.as_slice(), [name] if self.tables.contains(&name.to_lowercase()));
                 if !local {
-                    self.facts.relations.push(Named { parts, line: self.line });
+                    self.facts.relations.push(Named { parts, line: self.place.line });
                 }
             }
             "TABLE_FUNCTION" => {
@@ -571,10 +565,11 @@ impl Walk {
                 if !READERS.contains(&named.as_str()) {
                     let named = if sayable(&named) { named } else { "…".to_owned() };
                     return self
+                        .place
                         .refuse(format!("the table function `{named}`, which premerge does not know to only read"));
                 }
             }
-            "SHOW_REF" if !fields.contains_key("query") => return self.refuse("`show`, which is no query"),
+            "SHOW_REF" if !fields.contains_key("query") => return self.place.refuse("`show`, which is no query"),
             _ => {}
         }
         Ok(())
@@ -587,11 +582,11 @@ impl Walk {
         }
         let marked = engine().is_none_or(|engine| engine.side_effects.contains(&named));
         if REFUSED.contains(&named.as_str()) || (marked && !HARMLESS.contains(&named.as_str())) {
-            return self.refuse(format!("the function `{named}`, which does more than read"));
+            return self.place.refuse(format!("the function `{named}`, which does more than read"));
         }
         let parts = [word(fields, "catalog"), word(fields, "schema"), named.as_str()].map(str::to_owned);
         let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        self.facts.functions.push(Named { parts, line: self.line });
+        self.facts.functions.push(Named { parts, line: self.place.line });
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 #[cfg(feature = "duckdb")]
 mod duckdb;
 mod header;
+mod place;
 mod postgres;
 mod redshift;
 

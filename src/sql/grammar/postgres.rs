@@ -6,6 +6,7 @@
 use pg_query::ParserOptions;
 use serde_json::{Map, Value};
 
+use super::place::Place;
 use super::{Facts, Named, ProjectText, Refusal, sayable};
 
 /// See [`super::judge`].
@@ -101,64 +102,51 @@ fn string(value: &Value) -> Option<&str> {
 }
 
 struct Walk {
-    /// Where the text begins in the statement, and the ends of its lines.
-    before: usize,
-    lines: Vec<usize>,
+    place: Place,
     /// Names of the common table expressions that are in sight.
     tables: Vec<String>,
-    /// The line of the last place seen, from 1; 0 before the first.
-    line: usize,
     facts: Facts,
 }
 
 impl Walk {
     fn new(before: usize, text: &str) -> Self {
-        let lines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-        Self { before, lines, tables: Vec::new(), line: 0, facts: Facts::default() }
-    }
-
-    fn refuse<T>(&self, rule: impl Into<String>) -> Result<T, Refusal> {
-        Err(Refusal::new(rule, self.line))
-    }
-
-    /// Remembers where a node stands.
-    fn see(&mut self, fields: &Map<String, Value>) {
-        let place = fields.get("location").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
-        if let Some(at) = place.and_then(|at| at.checked_sub(self.before)) {
-            self.line = self.lines.partition_point(|end| *end < at) + 1;
-        }
+        Self { place: Place::new(before, text), tables: Vec::new(), facts: Facts::default() }
     }
 
     /// `select * from (…) as premerge_place`, and nothing else around the text.
     fn query(&mut self, statement: &Value) -> Result<(), Refusal> {
-        let Some(("SelectStmt", outer)) = fields_of(statement) else { return self.refuse("it is not one query") };
+        let Some(("SelectStmt", outer)) = fields_of(statement) else { return self.place.refuse("it is not one query") };
         let ours = only(outer, &["target_list", "from_clause", "limit_option", "op"]);
-        let [from] = list(outer, "from_clause") else { return self.refuse("it leaves its brackets") };
-        let Some(("RangeSubselect", inner)) = fields_of(from) else { return self.refuse("it leaves its brackets") };
+        let [from] = list(outer, "from_clause") else { return self.place.refuse("it leaves its brackets") };
+        let Some(("RangeSubselect", inner)) = fields_of(from) else {
+            return self.place.refuse("it leaves its brackets");
+        };
         let alias = inner.get("alias").and_then(Value::as_object).map(|alias| text(alias, "aliasname"));
         let star = matches!(list(outer, "target_list"), [_]) && only(inner, &["subquery", "alias"]);
         let query = inner.get("subquery").filter(|_| ours && star && alias == Some("premerge_place"));
-        let Some(query) = query else { return self.refuse("it leaves its brackets") };
+        let Some(query) = query else { return self.place.refuse("it leaves its brackets") };
         self.any(query)
     }
 
     /// `create table premerge_place (…)` with so many elements, the last of which is the text's.
     fn table(&mut self, statement: &Value, element: &str, elements: usize) -> Result<(), Refusal> {
-        let Some(("CreateStmt", fields)) = fields_of(statement) else { return self.refuse("it is not a definition") };
+        let Some(("CreateStmt", fields)) = fields_of(statement) else {
+            return self.place.refuse("it is not a definition");
+        };
         let ours = only(fields, &["relation", "table_elts", "oncommit"])
             && plain_relation(fields)
             && fields.get("oncommit").and_then(Value::as_i64).is_none_or(|what| what <= 1);
         let elts = list(fields, "table_elts");
         let Some((kind, last)) = elts.last().and_then(fields_of).filter(|_| ours && elts.len() == elements) else {
-            return self.refuse("it leaves its place in the table");
+            return self.place.refuse("it leaves its place in the table");
         };
         if kind != element {
-            return self.refuse("it leaves its place in the table");
+            return self.place.refuse("it leaves its place in the table");
         }
         match kind {
             "ColumnDef" => {
                 if !only(last, &["colname", "type_name", "is_local", "constraints", "coll_clause", "location"]) {
-                    return self.refuse("a column's definition that is more than a type and constraints");
+                    return self.place.refuse("a column's definition that is more than a type and constraints");
                 }
                 for name in ["type_name", "coll_clause"] {
                     last.get(name).map_or(Ok(()), |value| self.field(name, value))?;
@@ -170,8 +158,8 @@ impl Walk {
     }
 
     fn constraint(&mut self, value: &Value) -> Result<(), Refusal> {
-        let Some(("Constraint", fields)) = fields_of(value) else { return self.refuse("it is not a constraint") };
-        self.see(fields);
+        let Some(("Constraint", fields)) = fields_of(value) else { return self.place.refuse("it is not a constraint") };
+        self.place.see(fields.get("location"));
         let contype = fields.get("contype").and_then(Value::as_i64).unwrap_or_default();
         let named = pg_query::protobuf::ConstrType::try_from(i32::try_from(contype).unwrap_or_default());
         use pg_query::protobuf::ConstrType as Kind;
@@ -191,12 +179,14 @@ impl Walk {
                 | Kind::ConstrAttrImmediate,
             ) => {}
             Ok(Kind::ConstrForeign) => {
-                return self.refuse("a foreign key, however it is spelled: it puts triggers on the table it points to");
+                return self
+                    .place
+                    .refuse("a foreign key, however it is spelled: it puts triggers on the table it points to");
             }
-            Ok(_) | Err(_) => return self.refuse("a constraint that premerge does not know"),
+            Ok(_) | Err(_) => return self.place.refuse("a constraint that premerge does not know"),
         }
         if !only(fields, CONSTRAINT) {
-            return self.refuse("a constraint with more than its columns or its expression");
+            return self.place.refuse("a constraint with more than its columns or its expression");
         }
         for name in ["raw_expr", "keys", "including"] {
             fields.get(name).map_or(Ok(()), |value| self.value(value))?;
@@ -206,14 +196,16 @@ impl Walk {
 
     /// `create index on premerge_place (…)`.
     fn index(&mut self, statement: &Value, parameters: Option<usize>) -> Result<(), Refusal> {
-        let Some(("IndexStmt", fields)) = fields_of(statement) else { return self.refuse("it is not an index") };
+        let Some(("IndexStmt", fields)) = fields_of(statement) else { return self.place.refuse("it is not an index") };
         let elements = list(fields, "index_params");
         let counted = parameters.map_or(!elements.is_empty(), |count| elements.len() == count);
         if !counted || !plain_relation(fields) || !only(fields, &["relation", "access_method", "index_params"]) {
-            return self.refuse("it leaves its place in the index");
+            return self.place.refuse("it leaves its place in the index");
         }
         for element in elements {
-            let Some(("IndexElem", fields)) = fields_of(element) else { return self.refuse("it is not an index") };
+            let Some(("IndexElem", fields)) = fields_of(element) else {
+                return self.place.refuse("it is not an index");
+            };
             for name in ["expr", "collation", "opclass", "opclassopts"] {
                 fields.get(name).map_or(Ok(()), |value| self.value(value))?;
             }
@@ -231,16 +223,16 @@ impl Walk {
     }
 
     fn node(&mut self, kind: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
-        self.see(fields);
+        self.place.see(fields.get("location"));
         match kind {
             "SelectStmt" => return self.select(fields),
             "RangeVar" => return self.relation(fields),
             "FuncCall" => {
                 let parts: Vec<_> = list(fields, "funcname").iter().filter_map(string).map(str::to_owned).collect();
                 if let Some(name) = parts.last().filter(|name| REFUSED.contains(&name.as_str())) {
-                    return self.refuse(format!("the function `{name}`, which does more than read"));
+                    return self.place.refuse(format!("the function `{name}`, which does more than read"));
                 }
-                self.facts.functions.push(Named { parts, line: self.line });
+                self.facts.functions.push(Named { parts, line: self.place.line });
             }
             "ColumnRef" => {
                 self.facts.columns.extend(list(fields, "fields").last().and_then(string).map(str::to_owned));
@@ -250,10 +242,10 @@ impl Walk {
                 self.facts.columns.extend(names.map(str::to_owned));
             }
             "TypeName" if fields.get("pct_type").and_then(Value::as_bool) == Some(true) => {
-                return self.refuse("a type that is read from a column (`%type`)");
+                return self.place.refuse("a type that is read from a column (`%type`)");
             }
             _ if KNOWN.contains(&kind) => {}
-            _ => return self.refuse(unknown(kind)),
+            _ => return self.place.refuse(unknown(kind)),
         }
         self.fields(fields)
     }
@@ -275,9 +267,9 @@ impl Walk {
             }
             "type_name" => self.node("TypeName", fields),
             "relation" => self.relation(fields),
-            "into_clause" => self.refuse("`select … into`, which makes a table"),
+            "into_clause" => self.place.refuse("`select … into`, which makes a table"),
             _ if MESSAGES.contains(&name) => self.fields(fields),
-            _ => self.refuse(format!("a construct that premerge does not know (`{name}`)")),
+            _ => self.place.refuse(format!("a construct that premerge does not know (`{name}`)")),
         }
     }
 
@@ -298,7 +290,7 @@ impl Walk {
             self.tables.extend(tables);
         }
         if fields.get("locking_clause").is_some_and(|locks| !is_default(locks)) {
-            return self.refuse("a clause that locks rows (`for update`)");
+            return self.place.refuse("a clause that locks rows (`for update`)");
         }
         let walked = self.fields(fields);
         self.tables.truncate(before);
@@ -306,7 +298,7 @@ impl Walk {
     }
 
     fn relation(&mut self, fields: &Map<String, Value>) -> Result<(), Refusal> {
-        self.see(fields);
+        self.place.see(fields.get("location"));
         let parts: Vec<_> = ["catalogname", "schemaname", "relname"]
             .iter()
             .map(|part| text(fields, part).to_owned())
@@ -317,7 +309,7 @@ impl Walk {
         }
         let local = matches!(parts.as_slice(), [name] if self.tables.contains(name));
         if !local {
-            self.facts.relations.push(Named { parts, line: self.line });
+            self.facts.relations.push(Named { parts, line: self.place.line });
         }
         Ok(())
     }
