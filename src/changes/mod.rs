@@ -28,6 +28,7 @@ mod places;
 mod reason;
 mod removed;
 mod rendered;
+mod shared;
 mod state;
 mod texts;
 mod written;

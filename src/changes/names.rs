@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use foldhash::fast::RandomState;
 
 use super::places::Places;
+use super::shared::Shared;
 use super::texts::Texts;
 use super::written::{Written, written};
 use crate::artifacts::{Manifest, Node, both};
@@ -32,6 +33,8 @@ pub(super) struct Names<'m> {
     written: OnceLock<[Written<'m>; 2]>,
     texts: AtomicUsize,
     agree: OnceLock<bool>,
+    coarse: OnceLock<[Coarse<'m>; 2]>,
+    shared: OnceLock<Shared<'m>>,
     places: OnceLock<Places>,
     one_sided: OnceLock<Option<OneSided>>,
 }
@@ -65,18 +68,32 @@ fn functions<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<
     })
 }
 
-/// For each name, without quotes and case, the first that has it and how it stands there; `None` when two that
-/// are written in different ways might be one or two.
-fn first_of_each<'m>(manifest: &'m Manifest<'m>) -> Option<HashMap<String, (&'m str, &'m str), RandomState>> {
-    let mut found: HashMap<String, (&str, &str), RandomState> = HashMap::default();
-    for (id, name) in written(manifest) {
-        let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
-        coarse.make_ascii_lowercase();
-        if found.entry(coarse).or_insert((id, name)).1 != name {
-            return None;
+/// The names of one manifest, compared without quotes and case: coarser than any warehouse does, and fast.
+struct Coarse<'m> {
+    /// The first that has a name, and how it stands there.
+    first: HashMap<String, (&'m str, &'m str), RandomState>,
+    /// Two that have the same name, each with how it stands there.
+    twice: Vec<[(&'m str, &'m str); 2]>,
+}
+
+impl<'m> Coarse<'m> {
+    fn new(manifest: &'m Manifest<'m>) -> Self {
+        let mut found = Self { first: HashMap::default(), twice: Vec::new() };
+        for (id, name) in written(manifest) {
+            let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
+            coarse.make_ascii_lowercase();
+            let first = *found.first.entry(coarse).or_insert((id, name));
+            if first.0 != id {
+                found.twice.push([first, (id, name)]);
+            }
         }
+        found
     }
-    Some(found)
+
+    /// Whether two that are written in different ways might be one or two.
+    fn is_ambiguous(&self) -> bool {
+        self.twice.iter().any(|[(_, first), (_, second)]| first != second)
+    }
 }
 
 impl<'m> Names<'m> {
@@ -89,6 +106,8 @@ impl<'m> Names<'m> {
             written: OnceLock::new(),
             texts: AtomicUsize::new(0),
             agree: OnceLock::new(),
+            coarse: OnceLock::new(),
+            shared: OnceLock::new(),
             places: OnceLock::new(),
             one_sided: OnceLock::new(),
         }
@@ -97,7 +116,10 @@ impl<'m> Names<'m> {
     /// The maps of all names.
     fn maps(&self) -> &Maps {
         self.maps.get_or_init(|| {
-            let names = |manifest: &'m Manifest<'m>| relations(manifest, self.dialect).collect::<Vec<_>>();
+            let shared = self.shared();
+            let names = |manifest: &'m Manifest<'m>| {
+                relations(manifest, self.dialect).map(|(id, name)| (shared.first(id), name)).collect::<Vec<_>>()
+            };
             let (state, pr) = both(|| names(self.state), || names(self.pr));
             Maps::new(self.dialect, state, pr)
         })
@@ -131,7 +153,8 @@ impl<'m> Names<'m> {
         let names = |written: &Written<'m>, manifest: &'m Manifest<'m>| {
             let called = written.called(&words);
             let parsed = called.filter_map(|(id, name)| Some((id, RelationName::parse(name, self.dialect)?)));
-            parsed.chain(functions(manifest, self.dialect)).collect::<Vec<_>>()
+            let all = parsed.chain(functions(manifest, self.dialect));
+            all.map(|(id, name)| (self.shared().first(id), name)).collect::<Vec<_>>()
         };
         Some(Maps::new(self.dialect, names(state, self.state), names(pr, self.pr)))
     }
@@ -151,9 +174,30 @@ impl<'m> Names<'m> {
         if !self.state.functions.is_empty() || !self.pr.functions.is_empty() {
             return false;
         }
-        let (state, pr) = both(|| first_of_each(self.state), || first_of_each(self.pr));
-        let (Some(state), Some(pr)) = (state, pr) else { return false };
-        state.iter().all(|(name, (id, _))| pr.get(name).is_none_or(|(other, _)| other == id))
+        let [state, pr] = self.coarse();
+        let same = |a: &'m str, b: &'m str| self.shared().first(a) == self.shared().first(b);
+        !state.is_ambiguous()
+            && !pr.is_ambiguous()
+            && state.first.iter().all(|(name, (id, _))| pr.first.get(name).is_none_or(|(other, _)| same(id, other)))
+    }
+
+    fn coarse(&self) -> &[Coarse<'m>; 2] {
+        self.coarse.get_or_init(|| {
+            let (state, pr) = both(|| Coarse::new(self.state), || Coarse::new(self.pr));
+            [state, pr]
+        })
+    }
+
+    /// The nodes and sources that share a relation.
+    fn shared(&self) -> &Shared<'m> {
+        self.shared.get_or_init(|| {
+            let twice = self.coarse().iter().flat_map(|coarse| &coarse.twice);
+            let one = twice.filter(|[(_, a), (_, b)]| {
+                let key = |name| Some(RelationName::parse(name, self.dialect)?.key(self.dialect));
+                key(a).is_some_and(|a| key(b) == Some(a))
+            });
+            Shared::new(one.map(|[(a, _), (b, _)]| (*a, *b)))
+        })
     }
 
     /// Where the nodes of both manifests lie.
@@ -181,6 +225,9 @@ impl<'m> Names<'m> {
     /// now, or is a relation of one manifest only.
     pub(super) fn same_text(&self, old: &Node<'_>, new: &Node<'_>) -> bool {
         let (Some(a), Some(b)) = (old.compiled_code, new.compiled_code) else { return false };
+        if !self.shared().same_parents(old, new) {
+            return false;
+        }
         let (a, b) = (a.get(), b.get());
         let proved = |one_sided| equal_but_names(&a, &b, &self.spellings(new), one_sided, self.dialect);
         if self.one_sided.get().is_none() || self.agree.get().is_none() {

@@ -101,6 +101,10 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     if let Some(parent) = missing {
         return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).into() });
     }
+    let is_unbuilt = |parent: &&NodeId| set.not_checked.contains_key(parent) && facts.kind(**parent).is_relation();
+    if let Some(parent) = reads.iter().find(is_unbuilt) {
+        return Err(NotCheckedReason::ReadsUnbuilt { parent: facts.name(*parent).into() });
+    }
     let here = |parent: &NodeId| {
         set.is_built(*parent)
             || (set.selected.contains(parent) && (facts.is_source(*parent) || facts.is_ephemeral(*parent)))

@@ -344,6 +344,12 @@ pub enum NotCheckedReason {
         /// The parent.
         parent: UniqueId,
     },
+    /// A test that reads a node which the pull request affects and which is not built: production's rows, from before
+    /// the pull request, would be tested.
+    ReadsUnbuilt {
+        /// The node.
+        parent: UniqueId,
+    },
     /// A test of nodes that changed or may have changed, none of which is built.
     NothingOfItIsBuilt,
     /// A test of a built node that `indirect_selection` leaves out.

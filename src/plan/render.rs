@@ -319,6 +319,7 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
             format!("reads {}: not built, not in production", parent.name())
         }
         NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
+        NotCheckedReason::ReadsUnbuilt { parent } => format!("reads {}, which is not built", parent.name()),
         NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
         NotCheckedReason::NotSelected => "left out by --select or --exclude".to_owned(),
@@ -344,7 +345,9 @@ fn not_checked_tests(reason: &NotCheckedReason) -> String {
     match reason {
         NotCheckedReason::ParentNotAvailable { .. } => "on nodes neither built nor in production".to_owned(),
         NotCheckedReason::MissingParent { .. } => "on nodes that are not there".to_owned(),
-        NotCheckedReason::NothingOfItIsBuilt => "on nodes that are not built".to_owned(),
+        NotCheckedReason::ReadsUnbuilt { .. } | NotCheckedReason::NothingOfItIsBuilt => {
+            "on nodes that are not built".to_owned()
+        }
         NotCheckedReason::UnitTestUnsupported => "that premerge does not run yet".to_owned(),
         left_out @ (NotCheckedReason::IndirectSelection { .. } | NotCheckedReason::NotSelected) => {
             not_checked_reason(left_out)

@@ -9,6 +9,7 @@ mod dialect;
 mod embedded;
 mod foreign;
 mod grammar;
+mod letter_case;
 mod misread;
 mod names;
 mod one_sided;

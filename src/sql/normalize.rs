@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::dialect::Dialect;
+use super::letter_case;
 use super::relation::RelationName;
 use super::relocate::{Relocation, relocate};
-use super::tokens::{Kind, SqlError, Tokens};
+use super::tokens::{Kind, SqlError, Token, Tokens};
 
 /// A map that turns relation names into unique_ids, so that the texts of two manifests which were compiled
 /// for two targets can be compared. Sources belong in it too.
@@ -30,11 +31,12 @@ pub fn add_by_unique_id<'n>(map: &mut Relocation, relations: impl IntoIterator<I
 /// - white space and comments are dropped, but not hints (`/*+ … */`),
 /// - on Databricks, whose adapter cuts it off, a `;` at the end is dropped; elsewhere dbt's brackets close behind it
 ///   and the statement fails,
-/// - the words of a closed list, which no warehouse takes for a name, are set in capitals, unless they
+/// - words are set in capitals where their letters say nothing for certain (`letter_case`), and so are everywhere
+///   the words of a closed list, which no warehouse takes for a name, unless they
 ///   stand behind a `.`, a `:` or an `as`, or before a `:`: Snowflake's and Databricks' paths and
 ///   DuckDB's keys are words of their own.
 ///
-/// Everything else counts: the case of names, quoting, numbers, strings, brackets, `join` against
+/// Everything else counts: quoting, numbers, strings, brackets, `join` against
 /// `inner join`. So false says little, and true much. Text that cannot be read means nothing: false.
 #[must_use]
 pub fn same_meaning(a: &str, map_a: &Relocation, b: &str, map_b: &Relocation) -> bool {
@@ -64,6 +66,8 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
         .filter(|place| tokens.get(*place).is_some_and(|token| !token.kind.is_blank() || is_hint(tokens.text(token))))
         .collect();
     let at = |place: usize| solid.get(place).and_then(|token| tokens.get(*token));
+    let all: Vec<Token> = solid.iter().filter_map(|token| tokens.get(*token)).collect();
+    let folds = letter_case::irrelevant(&tokens, &all);
 
     let mut found: Vec<String> = Vec::with_capacity(solid.len());
     for place in 0..solid.len() {
@@ -78,7 +82,8 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
                 }) || after
                     .is_some_and(|token| token.kind == Kind::Colon || is_argument_arrow(tokens.text(token)));
                 let next = after.map(|token| tokens.text(token)).unwrap_or_default();
-                let word = if !kept && is_reserved(text, next) {
+                let folds = folds.get(place).copied().unwrap_or_default();
+                let word = if !kept && (folds || is_reserved(text, next)) {
                     Cow::Owned(text.to_ascii_uppercase())
                 } else {
                     Cow::Borrowed(text)

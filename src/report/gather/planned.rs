@@ -380,6 +380,9 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
             format!("it reads {}, which is neither built nor in production", parent.name())
         }
         NotCheckedReason::MissingParent { parent } => format!("the manifest does not have {parent}, which it reads"),
+        NotCheckedReason::ReadsUnbuilt { parent } => {
+            format!("it reads {}, which changes and is not built", parent.name())
+        }
         NotCheckedReason::NothingOfItIsBuilt => "nothing that it tests is built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => {
             format!("`indirect_selection: {mode}` leaves it out, though something that it tests is built")

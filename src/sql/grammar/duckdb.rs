@@ -424,9 +424,24 @@ fn list<'v>(fields: &'v Map<String, Value>, name: &str) -> &'v [Value] {
     fields.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// The parts of a name. From 2.0 on they stand in one list, which may have more of them than there are `fields`.
+fn path(node: &Map<String, Value>, fields: [&str; 3]) -> Vec<String> {
+    let listed = node.get("qualified_name").and_then(|name| name.get("path")).and_then(Value::as_array);
+    let parts: Vec<&str> = match listed {
+        Some(parts) => parts.iter().map(|part| part.as_str().unwrap_or_default()).collect(),
+        None => fields.into_iter().map(|field| word(node, field)).collect(),
+    };
+    parts.into_iter().filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// A function's own name, in small letters.
+fn called(function: &Map<String, Value>) -> String {
+    path(function, ["catalog", "schema", "function_name"]).pop().unwrap_or_default().to_lowercase()
+}
+
 /// Nothing but these fields, and what every node has.
 fn only(fields: &Map<String, Value>, names: &[&str]) -> bool {
-    let always = ["type", "query_location", "aggregate_handling"];
+    let always = ["type", "query_location", "query_location_length", "aggregate_handling"];
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::Array(list) => list.is_empty(),
@@ -513,8 +528,8 @@ impl Walk {
         let class = word(fields, "class");
         let kind = word(fields, "type");
         if class.is_empty() {
-            // A value's type is an object, so says no kind; a constant's value is no part of the query.
-            if name == "value" && kind.is_empty() && !fields.contains_key("query") {
+            // A constant's value is no part of the query, also where it is a structure itself.
+            if name == "value" && fields.contains_key("is_null") {
                 return Ok(());
             }
             // What a type is made of: digits, the names and types of fields.
@@ -552,8 +567,7 @@ impl Walk {
     fn table(&mut self, kind: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
         match kind {
             "BASE_TABLE" => {
-                let parts = ["catalog_name", "schema_name", "table_name"].map(|part| word(fields, part).to_owned());
-                let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                let parts = path(fields, ["catalog_name", "schema_name", "table_name"]);
                 let local = matches!(parts.as_slice(), [name] if self.tables.contains(&name.to_lowercase()));
                 if !local {
                     self.facts.relations.push(Named { parts, line: self.place.line });
@@ -561,7 +575,7 @@ impl Walk {
             }
             "TABLE_FUNCTION" => {
                 let function = fields.get("function").and_then(Value::as_object);
-                let named = function.map(|function| word(function, "function_name").to_lowercase()).unwrap_or_default();
+                let named = function.map(called).unwrap_or_default();
                 if !READERS.contains(&named.as_str()) {
                     let named = if sayable(&named) { named } else { "…".to_owned() };
                     return self
@@ -576,7 +590,7 @@ impl Walk {
     }
 
     fn function(&mut self, fields: &Map<String, Value>) -> Result<(), Refusal> {
-        let named = word(fields, "function_name").to_lowercase();
+        let named = called(fields);
         if named.is_empty() {
             return Ok(());
         }
@@ -584,8 +598,9 @@ impl Walk {
         if REFUSED.contains(&named.as_str()) || (marked && !HARMLESS.contains(&named.as_str())) {
             return self.place.refuse(format!("the function `{named}`, which does more than read"));
         }
-        let parts = [word(fields, "catalog"), word(fields, "schema"), named.as_str()].map(str::to_owned);
-        let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let mut parts = path(fields, ["catalog", "schema", "function_name"]);
+        parts.pop();
+        parts.push(named);
         self.facts.functions.push(Named { parts, line: self.place.line });
         Ok(())
     }
