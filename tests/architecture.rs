@@ -147,3 +147,34 @@ fn an_engine_is_added_where_contributing_says_and_nowhere_else() {
     let idle: Vec<_> = listed.difference(&found).collect();
     assert!(missing.is_empty() && idle.is_empty(), "CONTRIBUTING.md lacks {missing:?} and lists {idle:?} for nothing");
 }
+
+/// Lines of a file, before its tests, that change a report while it is gathered: a field is set, or a list grows.
+fn changes_of_a_draft(text: &str) -> Vec<usize> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let changes = |line: &str| {
+        let line = line.split("//").next().unwrap_or_default();
+        let field = line.split("draft.").nth(1).unwrap_or_default();
+        let name = field.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+        let grows = [".push(", ".extend(", ".insert("].iter().any(|call| field.contains(call));
+        grows || (name.starts_with(" = ") && !field.is_empty()) || line.contains("Draft {")
+    };
+    (1..).zip(code.lines()).filter(|(_, line)| changes(line)).map(|(number, _)| number).collect()
+}
+
+#[test]
+fn the_report_is_gathered_in_one_place() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let outside = files.iter().filter(|file| !file.starts_with("src/report"));
+    let found: Vec<String> = outside
+        .flat_map(|file| {
+            let lines = changes_of_a_draft(&fs_err::read_to_string(file).unwrap());
+            lines.into_iter().map(move |line| format!("{}:{line}", file.display()))
+        })
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+    for change in ["draft.checks.lint = x;", "draft.findings.push(x);", "let draft = Draft { facts, ..x };"] {
+        assert_eq!(changes_of_a_draft(change), [1], "the search would find it");
+    }
+    assert_eq!(changes_of_a_draft("let x = draft.findings.len();"), Vec::<usize>::new());
+}

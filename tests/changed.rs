@@ -7,11 +7,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use premerge::artifacts::ManifestFile;
-use premerge::build::{JobResult, JobStatus, Outcome, RowCount};
+use premerge::build::{self, NodeResult, Outcome, RowCount, TestResult};
 use premerge::changes::{CompareOptions, compare, compare_compiled};
 use premerge::plan::{Plan, PlanOptions, Weakening, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
-use premerge::report::{Draft, NodeStatus, OtherFate, Planned, Report, Verdict, markdown};
+use premerge::report::{Draft, NodeOutcome, NodeStatus, OtherFate, Planned, Report, TestOutcome, Verdict, markdown};
 use serde_json::{Value, json};
 
 const FERRY: &str = "fixtures/ferry/production.manifest.json.gz";
@@ -48,17 +48,21 @@ fn planned(state: &Value, pr: &Value) -> (Plan, Draft) {
 
 /// What everything being built and all tests passing comes to.
 fn all_well(draft: &mut Draft, row_counts: Vec<RowCount>) {
-    let result = |unique_id: &str, status| JobResult {
-        unique_id: unique_id.to_owned(),
-        status,
-        rows: None,
+    let built = |node: &NodeOutcome| NodeResult {
+        unique_id: node.unique_id.clone(),
+        status: build::NodeStatus::Built { rows: None },
         duration: std::time::Duration::ZERO,
         attempts: 1,
     };
-    let nodes = draft.nodes.iter().map(|node| result(&node.unique_id, JobStatus::Built));
-    let tests = draft.tests.iter().map(|test| result(&test.unique_id, JobStatus::Pass));
-    let results = nodes.chain(tests).collect();
-    draft.add_outcome(&Outcome { results, row_counts, ..Outcome::default() });
+    let passed = |test: &TestOutcome| TestResult {
+        unique_id: test.unique_id.clone(),
+        status: build::TestStatus::Pass,
+        duration: std::time::Duration::ZERO,
+        attempts: 1,
+    };
+    let nodes = draft.nodes.iter().map(built).collect();
+    let tests = draft.tests.iter().map(passed).collect();
+    draft.add_outcome(&Outcome { nodes, tests, row_counts, ..Outcome::default() });
 }
 
 fn comment(draft: Draft) -> (Verdict, String) {
@@ -241,8 +245,12 @@ fn far_more_or_far_fewer_rows_are_a_warning() {
     let warned = |before: u64, after: u64| {
         let (_, mut draft) = planned(&state, &pr);
         let id = "model.ferry.int_sailing_load".to_owned();
-        let counts =
-            vec![RowCount { unique_id: id, production: Some(before), pull_request: Some(after), uncounted: false }];
+        let counts = vec![RowCount {
+            unique_id: id.into(),
+            production: Some(before),
+            pull_request: Some(after),
+            uncounted: false,
+        }];
         all_well(&mut draft, counts);
         let (verdict, comment) = comment(draft);
         assert_eq!(verdict == Verdict::Warned, comment.contains("row-count"), "{comment}");

@@ -10,8 +10,13 @@ use premerge::artifacts::ManifestFile;
 use premerge::changes::{CompareOptions, Reason, compare};
 use premerge::plan::{NotCheckedReason, NoticeLevel, Plan, PlanOptions, SkipReason, Why, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
-use premerge::sql::{Dialect, relocate};
+use premerge::sql::{Dialect, SchemaName, relocate};
 use serde_json::{Value, json};
+
+/// The temporary schema of a plan.
+fn temporary(plan: &Plan, database: Option<&str>) -> SchemaName {
+    SchemaName::new(database.map(str::to_owned), plan.schema.clone())
+}
 
 fn options() -> PlanOptions {
     PlanOptions {
@@ -167,7 +172,7 @@ fn a_snapshot_that_is_only_downstream_stays_productions() {
     assert_eq!(proxied(&plan), ["snapshot.p.s"]);
     assert_eq!(plan.skipped[0].reason, SkipReason::SnapshotNotChanged);
     // Its query is tried beside, under a name of its own.
-    let trials: Vec<_> = plan.trials.iter().map(|t| (t.unique_id.as_str(), t.relation.as_str(), &t.of[..])).collect();
+    let trials: Vec<_> = plan.trials.iter().map(|t| (t.unique_id.as_str(), t.identifier.as_str(), &t.of[..])).collect();
     assert_eq!(trials, [("snapshot.p.s", "s__first_run", &["model.p.a".into()][..])]);
     assert_eq!(unchecked(&plan), [("test.p.on_snapshot", &NotCheckedReason::NothingOfItIsBuilt)]);
 
@@ -238,13 +243,13 @@ fn names_that_collide_carry_their_schema() {
     assert_eq!(places["model.p.d"], "core___premerge_runs");
 
     let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
-    let map = plan.relocation(&state, &pr, Dialect::DuckDb, Some("tmp"));
+    let map = plan.relocation(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("tmp")));
     let moved = relocate(&pr.nodes["model.p.c"].compiled_code.unwrap().get(), &map).unwrap();
     assert_eq!(
         moved.sql,
         r#"select * from "tmp"."premerge_pr_1"."core__Orders" join "tmp"."premerge_pr_1"."fin__orders" using (x)"#
     );
-    let territory = plan.territory(&state, &pr, Dialect::DuckDb, Some("tmp"));
+    let territory = plan.territory(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("tmp")));
     assert_eq!(territory.foreign(&moved.sql).unwrap(), vec![]);
     assert_eq!(territory.foreign("select * from wh.core.c").unwrap()[0].unique_id.as_deref(), Some("model.p.c"));
 }
@@ -262,7 +267,7 @@ fn both_spellings_of_a_parent_move() {
     let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.a".to_owned()]), ..options() };
     let plan = plan_files(&state, &pr, &exclude);
     let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
-    let map = plan.relocation(&state, &pr, Dialect::DuckDb, None);
+    let map = plan.relocation(&state, &pr, Dialect::DuckDb, &temporary(&plan, None));
     for sql in ["select * from wh.prod.a", "select * from wh.ci.a"] {
         assert_eq!(relocate(sql, &map).unwrap().sql, r#"select * from "premerge_pr_1"."a""#);
     }
@@ -285,10 +290,13 @@ fn a_project_compiled_into_the_temporary_schema_keeps_its_text() {
     let plan = plan_files(&state, &pr, &options());
     let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
     let sql = pr.nodes["model.p.c"].compiled_code.unwrap().get().into_owned();
-    let moved = relocate(&sql, &plan.relocation(&state, &pr, Dialect::DuckDb, Some("wh"))).unwrap();
+    let moved = relocate(&sql, &plan.relocation(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("wh")))).unwrap();
     assert_eq!(moved.sql, sql);
     assert!(moved.used.contains("model.p.a"));
-    assert_eq!(plan.territory(&state, &pr, Dialect::DuckDb, Some("wh")).foreign(&sql).unwrap(), vec![]);
+    assert_eq!(
+        plan.territory(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("wh"))).foreign(&sql).unwrap(),
+        vec![]
+    );
 }
 
 #[test]
@@ -655,8 +663,8 @@ fn no_planned_statement_leaves_the_temporary_schema() {
     for Case { name, state, pr, .. } in cases() {
         let plan = plan_files(&state, &pr, &options());
         let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
-        let map = plan.relocation(&state, &pr, Dialect::DuckDb, Some("tmp"));
-        let territory = plan.territory(&state, &pr, Dialect::DuckDb, Some("tmp"));
+        let map = plan.relocation(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("tmp")));
+        let territory = plan.territory(&state, &pr, Dialect::DuckDb, &temporary(&plan, Some("tmp")));
         let tests = plan.tests.iter().map(|test| (&test.unique_id, &test.parents));
         for (id, parents) in plan.nodes.iter().map(|node| (&node.unique_id, &node.parents)).chain(tests) {
             let Some(code) = pr.nodes[id.as_str()].compiled_code else { continue };

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use premerge::artifacts::{Manifest, ManifestFile};
-use premerge::sql::{Dialect, RelationName, Relocation, SqlError, Territory, relocate};
+use premerge::sql::{Dialect, RelationName, Relocation, SchemaName, SqlError, Territory, relocate};
 
 fn name(text: &str, dialect: Dialect) -> RelationName {
     RelationName::parse(text, dialect).unwrap_or_else(|| panic!("{text} is no relation name"))
@@ -172,7 +172,7 @@ fn a_name_belongs_to_the_node_that_was_mapped_first() {
 }
 
 fn territory(dialect: Dialect) -> Territory {
-    let mut territory = Territory::new(dialect, Some(name("wh.pr.x", dialect)));
+    let mut territory = Territory::new(dialect, name("wh.pr.x", dialect).schema().cloned());
     territory.forbid(&name("wh.core.orders", dialect), "model.p.orders");
     territory.forbid(&name("wh.main.stock", dialect), "model.p.stock");
     territory.allow(&name("wh.core.raw_orders", dialect));
@@ -271,10 +271,10 @@ fn real_statements_keep_their_bytes_and_name_all_their_parents() {
         let manifest = file.parse().unwrap();
         let mut identity = Relocation::new(Dialect::DuckDb);
         let mut everything = Relocation::new(Dialect::DuckDb);
-        let mut territory = Territory::new(Dialect::DuckDb, Some(name("t.pr.x", Dialect::DuckDb)));
+        let mut territory = Territory::new(Dialect::DuckDb, name("t.pr.x", Dialect::DuckDb).schema().cloned());
         for (id, relation) in relations(&manifest) {
             identity.insert(&relation, id, &relation);
-            let to = RelationName { schema: Some("pr".into()), database: Some("t".into()), ..relation.clone() };
+            let to = SchemaName::new(Some("t".into()), "pr".into()).relation(relation.identifier());
             everything.insert(&relation, id, &to);
             territory.forbid(&relation, id);
         }

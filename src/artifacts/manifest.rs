@@ -16,6 +16,7 @@ use super::text::Text;
 use super::tolerant::{map, map_of_lists, object, opt, raw_map, text};
 use super::unique_id::UniqueIdRef;
 use super::unit_test::UnitTest;
+use crate::sql::{Dialect, RelationName};
 
 /// A dbt manifest, borrowed from the bytes of its file. Maps keep the file's order.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -130,6 +131,16 @@ impl Manifest<'_> {
                 node.depends_on.nodes.clear();
                 node.compiled_code = None;
             }
+        }
+    }
+
+    /// The name of the relation of a node, source or function.
+    #[must_use]
+    pub fn relation(&self, unique_id: &str, dialect: Dialect) -> Option<&RelationName> {
+        let node = self.nodes.get(unique_id).or_else(|| self.functions.get(unique_id));
+        match node {
+            Some(node) => node.relation(dialect),
+            None => self.sources.get(unique_id)?.relation(dialect),
         }
     }
 }

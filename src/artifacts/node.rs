@@ -1,6 +1,7 @@
 //! One node of a manifest.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use super::config::Column;
 use super::resource_type::ResourceType;
 use super::text::Text;
 use super::tolerant::{flag, object, opt, opt_object, strings, text};
+use crate::sql::{Dialect, RelationName};
 
 /// A member of `nodes`: model, seed, snapshot, test, analysis or operation. `functions` read the same.
 #[derive(Debug, Clone, Deserialize)]
@@ -116,6 +118,9 @@ pub struct Node<'a> {
     /// Functions: the returned type, as it stands in the file.
     #[serde(borrow, default)]
     pub returns: Option<&'a RawValue>,
+    /// See [`Node::relation`].
+    #[serde(skip)]
+    pub(super) relation: OnceLock<Option<RelationName>>,
 }
 
 fn other() -> ResourceType {
@@ -189,6 +194,22 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn is_ephemeral(&self) -> bool {
         self.resource_type == ResourceType::Model && self.materialized().as_deref() == Some("ephemeral")
+    }
+
+    /// The name of its relation, read once. A function's is made of its parts, as the manifest has no more of it.
+    ///
+    /// `dialect`: that of the manifest's adapter. `None` where there is no relation, or its text is no name.
+    #[must_use]
+    pub fn relation(&self, dialect: Dialect) -> Option<&RelationName> {
+        let read = || {
+            if self.resource_type == ResourceType::Function {
+                let (database, schema) = (self.database.as_deref(), self.schema.as_deref());
+                let identifier = self.alias.as_deref().unwrap_or(&self.name);
+                return Some(RelationName::from_parts(database, schema, identifier, dialect));
+            }
+            RelationName::parse(self.relation_name.as_deref()?, dialect)
+        };
+        self.relation.get_or_init(read).as_ref()
     }
 
     /// Whether the node is written in Python.

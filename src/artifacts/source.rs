@@ -1,12 +1,14 @@
 //! A source: a table that dbt reads and does not make.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::text::Text;
 use super::tolerant::{opt, strings, text};
+use crate::sql::{Dialect, RelationName};
 
 /// A member of `sources`.
 #[derive(Debug, Clone, Deserialize)]
@@ -86,4 +88,16 @@ pub struct Source<'a> {
     /// The configuration before rendering: what dbt compares.
     #[serde(borrow, default)]
     pub unrendered_config: Option<&'a RawValue>,
+    /// See [`Source::relation`].
+    #[serde(skip)]
+    pub(super) relation: OnceLock<Option<RelationName>>,
+}
+
+impl Source<'_> {
+    /// The name of its relation, read once. `dialect`: that of the manifest's adapter. `None` for what has no name, such
+    /// as a file.
+    #[must_use]
+    pub fn relation(&self, dialect: Dialect) -> Option<&RelationName> {
+        self.relation.get_or_init(|| RelationName::parse(self.relation_name.as_deref()?, dialect)).as_ref()
+    }
 }

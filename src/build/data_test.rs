@@ -1,18 +1,8 @@
 //! Data tests: dbt's query and dbt's status rules.
 
+use super::result::TestStatus;
 use crate::artifacts::TestConfig;
 use crate::warehouse::Rows;
-
-/// What a data test came to, in dbt's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TestStatus {
-    /// Nothing to complain of.
-    Pass,
-    /// `warn_if` holds.
-    Warn,
-    /// `error_if` holds and the severity is error.
-    Fail,
-}
 
 /// dbt's test query: one row with `failures`, `should_warn`, `should_error`.
 ///
@@ -28,14 +18,14 @@ pub fn query(test: &str, config: &TestConfig) -> String {
     )
 }
 
-/// The status and the number of failures that dbt reports for the row that [`query`] returned.
+/// The status that dbt reports for the row that [`query`] returned.
 ///
 /// With severity `error`, `error_if` decides before `warn_if`; with severity `warn` it is ignored. A test
 /// that passes reports no failures, even where the query counted some below the thresholds.
 ///
 /// # Errors
 /// When the answer is not one row of a count and two booleans: dbt calls that an error of the test.
-pub fn judge(rows: &Rows, config: &TestConfig) -> Result<(TestStatus, u64), String> {
+pub fn judge(rows: &Rows, config: &TestConfig) -> Result<TestStatus, String> {
     let [row] = rows.rows.as_slice() else {
         return Err(format!("the test's query returned {} rows instead of one", rows.rows.len()));
     };
@@ -45,11 +35,11 @@ pub fn judge(rows: &Rows, config: &TestConfig) -> Result<(TestStatus, u64), Stri
     let failures = count(failures.as_deref())?;
     let (should_warn, should_error) = (truth(should_warn.as_deref())?, truth(should_error.as_deref())?);
     Ok(if config.severity_error && should_error {
-        (TestStatus::Fail, failures)
+        TestStatus::Fail { failures }
     } else if should_warn {
-        (TestStatus::Warn, failures)
+        TestStatus::Warn { failures }
     } else {
-        (TestStatus::Pass, 0)
+        TestStatus::Pass
     })
 }
 
@@ -93,15 +83,15 @@ mod tests {
     #[test]
     fn status_rules_are_dbts() {
         use TestStatus::{Fail, Pass, Warn};
-        for (severity_error, warn, error, status, failures) in [
-            (true, "true", "true", Fail, 2),
-            (true, "true", "false", Warn, 2),
-            (true, "false", "false", Pass, 0),
-            (false, "true", "true", Warn, 2),
-            (false, "false", "true", Pass, 0),
+        for (severity_error, warn, error, status) in [
+            (true, "true", "true", Fail { failures: 2 }),
+            (true, "true", "false", Warn { failures: 2 }),
+            (true, "false", "false", Pass),
+            (false, "true", "true", Warn { failures: 2 }),
+            (false, "false", "true", Pass),
         ] {
             let judged = judge(&row([Some("2"), Some(warn), Some(error)]), &config(severity_error));
-            assert_eq!(judged, Ok((status, failures)), "severity error: {severity_error}, {warn}, {error}");
+            assert_eq!(judged, Ok(status), "severity error: {severity_error}, {warn}, {error}");
         }
     }
 

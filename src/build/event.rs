@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::outcome::JobStatus;
+use super::result::{NodeStatus, TestStatus};
 
 /// One step. Observers only look; they cannot change what the build does.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The build begins.
     Begin {
-        /// Jobs in all.
-        jobs: usize,
+        /// Nodes and tests in all.
+        tasks: usize,
         /// Proxy views to make first.
         proxies: usize,
     },
@@ -21,30 +21,38 @@ pub enum Event<'a> {
         /// How long it took.
         duration: Duration,
     },
-    /// A job was sent.
+    /// A node or test was sent.
     Started {
         /// What people call it.
         name: &'a str,
-        /// Whether it is a test.
-        test: bool,
     },
-    /// A job ended, or was skipped.
-    Finished {
-        /// What people call it.
-        name: &'a str,
-        /// Whether it is a test.
-        test: bool,
+    /// A node was built, or was not.
+    Node {
         /// How.
-        status: &'a JobStatus,
-        /// Rows written.
-        rows: Option<u64>,
-        /// How long it took.
-        duration: Duration,
-        /// Jobs that have ended so far.
-        done: usize,
-        /// Jobs in all.
-        jobs: usize,
+        status: &'a NodeStatus,
+        /// Which.
+        ended: Ended<'a>,
     },
+    /// A test ended, or was skipped.
+    Test {
+        /// How.
+        status: &'a TestStatus,
+        /// Which.
+        ended: Ended<'a>,
+    },
+}
+
+/// Which node or test has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// How long it took.
+    pub duration: Duration,
+    /// Nodes and tests that have ended so far.
+    pub done: usize,
+    /// Nodes and tests in all.
+    pub of: usize,
 }
 
 /// Somebody who watches a build.

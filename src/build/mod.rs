@@ -3,22 +3,24 @@
 //! In: a plan, the pull request's manifest, a warehouse. Out: an [`Outcome`]; while it runs, [`Event`]s.
 
 pub mod contract;
+mod count;
 pub mod data_test;
 mod event;
-mod job;
 mod meeting;
-mod outcome;
 mod prepare;
 mod refusal;
+mod result;
 mod run;
 mod schedule;
 pub mod seed;
 pub mod snapshot;
+mod task;
 mod work;
 
-pub use event::{Event, Observer, Unobserved};
-pub use job::{Job, Prepared, Proxy, Select, TypedTable, Work};
+pub use count::{Count, RowCount};
+pub use event::{Ended, Event, Observer, Unobserved};
 pub use meeting::{Meeting, MeetingKind, Misfit};
-pub use outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
 pub use prepare::{Inputs, left_out_of_contract, prepare};
-pub use run::{Count, RunOptions, run};
+pub use result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult, TestStatus};
+pub use run::{RunOptions, run};
+pub use task::{Build, Prepared, Proxy, Select, Task, Test, TypedTable, Work};

@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::contract;
+use super::count::Count;
 use super::data_test;
-use super::job::{Job, Prepared, Proxy, Select, TypedTable, Work};
 use super::meeting::{Meeting, MeetingKind};
-use super::outcome::Failure;
 use super::refusal::Refusals;
-use super::run::Count;
+use super::result::Failure;
 use super::seed::seed_file;
 use super::snapshot;
+use super::task::{Build, Prepared, Proxy, Select, Task, Test, TypedTable, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
@@ -34,9 +34,9 @@ pub struct Inputs<'a> {
     pub row_counts: bool,
 }
 
-/// Jobs, proxies and counts, and what was left out of contracts.
+/// Tasks and proxies.
 ///
-/// A node that cannot be prepared becomes a job that fails with the reason, so that the rest still runs.
+/// A node that cannot be prepared becomes a task that fails with the reason, so that the rest still runs.
 /// That includes a node whose SQL, after relocation, still names production or the pull request's own target
 /// schema: such SQL is never sent.
 #[must_use]
@@ -46,63 +46,51 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         inputs,
         schema,
         dialect,
-        relocation: plan.relocation(state, pr, dialect, schema.database()),
-        territory: plan.territory(state, pr, dialect, schema.database()),
+        relocation: plan.relocation(state, pr, dialect, schema.schema_name()),
+        territory: plan.territory(state, pr, dialect, schema.schema_name()),
         refusals: Refusals::new(state, pr, dialect),
     };
-    let place: HashMap<&str, usize> = plan
-        .tests
-        .iter()
-        .map(|test| test.unique_id.as_str())
-        .chain(plan.nodes.iter().map(|node| node.unique_id.as_str()))
-        .enumerate()
-        .map(|(at, id)| (id, at))
-        .collect();
-    let proxied: HashSet<&str> = plan.proxies.iter().map(|proxy| proxy.unique_id.as_str()).collect();
-    let after =
-        |ids: &mut dyn Iterator<Item = &UniqueId>| ids.filter_map(|id| place.get(id.as_str()).copied()).collect();
-    let reads = |parents: &[UniqueId]| {
-        parents.iter().filter(|id| proxied.contains(id.as_str())).map(ToString::to_string).collect()
-    };
+    let tests = plan.tests.iter().map(|test| &test.unique_id);
+    let nodes = plan.nodes.iter().map(|node| &node.unique_id);
+    // Nothing waits for a trial: what reads the snapshot reads production's.
+    let positions: HashMap<&UniqueId, usize> = tests.chain(nodes).enumerate().map(|(at, id)| (id, at)).collect();
+    let proxied: HashSet<&UniqueId> = plan.proxies.iter().map(|proxy| &proxy.unique_id).collect();
+    let after = |ids: &mut dyn Iterator<Item = &UniqueId>| ids.filter_map(|id| positions.get(id).copied()).collect();
+    let reads = |parents: &[UniqueId]| parents.iter().filter(|id| proxied.contains(id)).cloned().collect();
 
-    let mut jobs = Vec::with_capacity(place.len());
+    let mut tasks = Vec::with_capacity(positions.len());
     for test in &plan.tests {
-        jobs.push(Job {
-            unique_id: test.unique_id.to_string(),
+        tasks.push(Task {
+            unique_id: test.unique_id.clone(),
             name: test.name.clone(),
-            work: preparer.test(test).unwrap_or_else(Work::Refused),
+            work: Work::Test(preparer.test(test)),
             after: after(&mut test.parents.iter()),
             reads: reads(&test.parents),
-            is_test: true,
         });
     }
     for node in &plan.nodes {
-        jobs.push(Job {
-            unique_id: node.unique_id.to_string(),
+        tasks.push(Task {
+            unique_id: node.unique_id.clone(),
             name: node.name.clone(),
-            work: preparer.node(node).unwrap_or_else(Work::Refused),
+            work: Work::Build(preparer.node(node)),
             after: after(&mut node.parents.iter().chain(&node.gated_by)),
             reads: reads(&node.parents),
-            is_test: false,
         });
     }
-    // Nothing waits for a trial: what reads the snapshot reads production's.
     for trial in &plan.trials {
-        jobs.push(Job {
-            unique_id: trial.unique_id.to_string(),
-            name: trial.relation.clone(),
-            work: preparer.trial(trial).unwrap_or_else(Work::Refused),
+        tasks.push(Task {
+            unique_id: trial.unique_id.clone(),
+            name: trial.identifier.clone(),
+            work: Work::Build(preparer.trial(trial)),
             after: after(&mut trial.parents.iter()),
             reads: reads(&trial.parents),
-            is_test: false,
         });
     }
+    tasks.extend(preparer.looked_up(&tasks));
     let proxies = plan.proxies.iter().map(|proxy| preparer.proxy(proxy)).collect();
-    let meetings = preparer.meetings();
-    let counts = if inputs.row_counts { preparer.counts() } else { Vec::new() };
-    let trials = plan.trials.iter().map(|trial| trial.relation.as_str());
+    let trials = plan.trials.iter().map(|trial| trial.identifier.as_str());
     let identifiers = plan.relations().map(|(_, identifier)| identifier).chain(trials).map(str::to_owned).collect();
-    Prepared { jobs, proxies, counts, meetings, identifiers }
+    Prepared { tasks, proxies, identifiers }
 }
 
 struct Preparer<'a> {
@@ -115,11 +103,11 @@ struct Preparer<'a> {
 }
 
 impl Preparer<'_> {
-    fn node(&self, planned: &PlannedNode) -> Result<Work, Failure> {
+    fn node(&self, planned: &PlannedNode) -> Result<Build, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
         self.taken_by_dbt(node)?;
         let config = node.config();
-        let at = self.schema.relation(&planned.relation);
+        let at = self.schema.relation(&planned.identifier);
         if planned.materialization == Materialization::Seed {
             // A seed of a package has its file below the package's folder, which the manifest does not name.
             let seed = seed_file(self.inputs.project_dir, &node.original_file_path, &config, self.dialect)
@@ -127,7 +115,7 @@ impl Preparer<'_> {
             for column in &seed.columns {
                 self.judged(column.text())?;
             }
-            return Ok(Work::Seed { at, seed });
+            return Ok(Build::Seed { at, seed });
         }
         let sql = match planned.materialization {
             Materialization::SnapshotFirstRun => self.first_run(node, &config)?,
@@ -144,15 +132,15 @@ impl Preparer<'_> {
         if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
             return self.contract(node, select, is_view);
         }
-        Ok(if is_view { Work::View(select) } else { Work::Table(select) })
+        Ok(if is_view { Build::View(select) } else { Build::Table(select) })
     }
 
-    fn trial(&self, trial: &Trial) -> Result<Work, Failure> {
+    fn trial(&self, trial: &Trial) -> Result<Build, Failure> {
         let node = self.manifest_node(&trial.unique_id)?;
         self.taken_by_dbt(node)?;
         let sql = self.first_run(node, &node.config())?;
-        let at = self.schema.relation(&trial.relation);
-        Ok(Work::Table(Select { at, header: None, sql, configs: RelationConfigs::default() }))
+        let at = self.schema.relation(&trial.identifier);
+        Ok(Build::Table(Select { at, header: None, sql, configs: RelationConfigs::default() }))
     }
 
     /// A snapshot's query as on its first run.
@@ -163,7 +151,7 @@ impl Preparer<'_> {
         Ok(sql)
     }
 
-    fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Work, Failure> {
+    fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Build, Failure> {
         let declared_columns = node.columns();
         let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
         self.stays_inside(&declared)?;
@@ -174,40 +162,57 @@ impl Preparer<'_> {
         columns.iter().try_for_each(|column| self.judged(column.text()))?;
         constraints.iter().try_for_each(|text| self.judged(ProjectText::Constraint(text)))?;
         let table = (!is_view).then_some(TypedTable { columns, constraints });
-        Ok(Work::Contract { select, declared, table })
+        Ok(Build::Contract { select, declared, table })
     }
 
-    fn test(&self, planned: &PlannedTest) -> Result<Work, Failure> {
+    fn test(&self, planned: &PlannedTest) -> Result<Test, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
         self.taken_by_dbt(node)?;
         let config = node.test_config();
         let sql = data_test::query(&self.relocated(node)?, &config);
         // `fail_calc`, `warn_if` and `error_if` are the project's text too.
         self.stays_inside(&sql)?;
-        Ok(Work::Test { sql, config })
+        Ok(Test { sql, config })
     }
 
     fn proxy(&self, proxy: &crate::plan::Proxy) -> Proxy {
         Proxy {
-            unique_id: proxy.unique_id.to_string(),
-            at: self.schema.relation(&proxy.relation),
+            unique_id: proxy.unique_id.clone(),
+            at: self.schema.relation(&proxy.identifier),
             production: proxy.production.clone(),
             select: format!("select * from {}", proxy.production),
         }
+    }
+
+    /// What is looked up of the nodes that `tasks` build, each as soon as its node is there.
+    fn looked_up(&self, tasks: &[Task]) -> Vec<Task> {
+        let builds = tasks.iter().enumerate().filter(|(_, task)| matches!(task.work, Work::Build(_)));
+        let builders: HashMap<&UniqueId, usize> = builds.map(|(at, task)| (&task.unique_id, at)).collect();
+        let counts = if self.inputs.row_counts { self.counts() } else { Vec::new() };
+        let counts = counts.into_iter().map(|count| (count.unique_id.clone(), Work::Count(count)));
+        let meetings = self.meetings().into_iter().map(|meeting| (meeting.unique_id.clone(), Work::Compare(meeting)));
+        let looked_up = counts.chain(meetings).map(|(unique_id, work)| Task {
+            name: unique_id.name().to_owned(),
+            after: builders.get(&unique_id).copied().into_iter().collect(),
+            unique_id,
+            work,
+            reads: Vec::new(),
+        });
+        looked_up.collect()
+    }
+
+    /// The relation of a node in production, if it has one there.
+    fn in_production(&self, unique_id: &UniqueId) -> Option<RelationName> {
+        self.inputs.state.nodes.get(unique_id.as_str())?.relation(self.dialect).cloned()
     }
 
     fn counts(&self) -> Vec<Count> {
         let changed = self.inputs.plan.nodes.iter().filter(|node| matches!(node.why, Why::Changed { .. }));
         changed
             .map(|node| Count {
-                unique_id: node.unique_id.to_string(),
-                production: self
-                    .inputs
-                    .state
-                    .nodes
-                    .get(node.unique_id.as_str())
-                    .and_then(|node| RelationName::parse(node.relation_name.as_deref()?, self.dialect)),
-                pull_request: self.schema.relation(&node.relation).name().clone(),
+                unique_id: node.unique_id.clone(),
+                production: self.in_production(&node.unique_id),
+                pull_request: self.schema.relation(&node.identifier).name().clone(),
             })
             .collect()
     }
@@ -219,25 +224,24 @@ impl Preparer<'_> {
             let kind = match node.materialization {
                 Materialization::Seed => MeetingKind::Seed,
                 Materialization::IncrementalAsTable => MeetingKind::Incremental,
-                _ => return None,
+                Materialization::View
+                | Materialization::Table
+                | Materialization::ExternalAsTable
+                | Materialization::MaterializedViewAsTable
+                | Materialization::SnapshotFirstRun => return None,
             };
-            Some((node.unique_id.as_str(), node.relation.as_str(), kind))
+            Some((&node.unique_id, node.identifier.as_str(), kind))
         });
         let tried = plan.trials.iter();
-        let tried = tried.map(|trial| (trial.unique_id.as_str(), trial.relation.as_str(), MeetingKind::Snapshot));
+        let tried = tried.map(|trial| (&trial.unique_id, trial.identifier.as_str(), MeetingKind::Snapshot));
         built
             .chain(tried)
-            .filter_map(|(unique_id, relation, kind)| {
-                let before = self.inputs.state.nodes.get(unique_id)?;
-                let now = self.inputs.pr.nodes.get(unique_id)?.config();
+            .filter_map(|(unique_id, identifier, kind)| {
+                let production = self.in_production(unique_id)?;
+                let now = self.inputs.pr.nodes.get(unique_id.as_str())?.config();
                 let full = now.extra.get("full_refresh").and_then(Value::as_bool) == Some(true);
-                Some(Meeting {
-                    unique_id: unique_id.into(),
-                    production: RelationName::parse(before.relation_name.as_deref()?, self.dialect)?,
-                    pull_request: self.schema.relation(relation).name().clone(),
-                    kind,
-                })
-                .filter(|_| !full)
+                let pull_request = self.schema.relation(identifier).name().clone();
+                (!full).then(|| Meeting { unique_id: unique_id.clone(), production, pull_request, kind })
             })
             .collect()
     }

@@ -7,23 +7,23 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::event::{Event, Observer};
-use super::job::{Job, Prepared, Proxy};
-use super::meeting::misfit;
-use super::outcome::{Failure, JobResult, JobStatus, Outcome, RowCount, Stop};
-use super::schedule;
-use crate::sql::{Dialect, RelationName};
+use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult, TestStatus};
+use super::schedule::{Finished, Running, Scheduled};
+use super::task::{Prepared, Proxy, Task};
+use super::work::Ended;
+use crate::artifacts::UniqueId;
 use crate::warehouse::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, Write};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunOptions {
-    /// Jobs at once: sessions opened. At least 1.
+    /// Tasks at once: sessions opened. At least 1.
     pub threads: usize,
     /// Stop at the first failure.
     pub fail_fast: bool,
 }
 
-/// Makes the proxies, then builds and tests in dependency order, then counts rows.
+/// Makes the proxies, then does all tasks in dependency order.
 ///
 /// `first` is a session that is open already; `stop` turns true when the run is to end early.
 ///
@@ -39,8 +39,9 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Outcome, WarehouseError> {
-    let Prepared { mut jobs, proxies, counts, meetings, identifiers } = prepared;
-    observer.on(&Event::Begin { jobs: jobs.len(), proxies: proxies.len() });
+    let Prepared { mut tasks, proxies, identifiers } = prepared;
+    let shown = tasks.iter().filter(|task| task.work.is_shown()).count();
+    observer.on(&Event::Begin { tasks: shown, proxies: proxies.len() });
 
     let mut session = first;
     let names: Vec<&str> = identifiers.iter().map(String::as_str).collect();
@@ -48,70 +49,80 @@ pub async fn run(
 
     let began = Instant::now();
     let making = async |session: &mut Session| make_proxies(&proxies, schema, session).await;
-    let (failed_proxies, mut statements) = session.begin().until(stop.clone(), making).await;
-    let mut waited = began.elapsed();
-    observer.on(&Event::Proxies { made: proxies.len() - failed_proxies.len(), duration: waited });
-    block(&mut jobs, &failed_proxies);
+    let made = session.begin().until(stop.clone(), making).await;
+    let mut outcome = Outcome {
+        proxies: proxies.len() - made.failed.len(),
+        failed_proxies: made.failed,
+        statements: made.statements,
+        waited: began.elapsed(),
+        ..Outcome::default()
+    };
+    observer.on(&Event::Proxies { made: outcome.proxies, duration: outcome.waited });
+    block(&mut tasks, &outcome.failed_proxies);
     let before = reads_of(&proxies, schema, &mut session).await;
 
     let mut sessions = vec![session];
-    let threads = options.threads.clamp(1, jobs.len().max(1));
+    let threads = options.threads.clamp(1, tasks.len().max(1));
     while sessions.len() < threads {
         sessions.push(schema.connect(warehouse).await?);
     }
-    let jobs = Arc::new(jobs);
-    let done = schedule::run(Arc::clone(&jobs), sessions, options.fail_fast, stop.clone(), observer).await;
-    statements += done.statements;
-    waited += done.waited;
+    let tasks = Arc::new(tasks);
+    let running = Running { dialect: warehouse.dialect(), fail_fast: options.fail_fast, observer };
+    let Scheduled { finished, sessions, statements, waited, stopped } =
+        running.run(Arc::clone(&tasks), sessions, stop.clone()).await;
+    outcome.statements += statements;
+    outcome.waited += waited;
+    for (task, finished) in tasks.iter().zip(finished) {
+        outcome.add(task, finished);
+    }
 
-    let (mut row_counts, mut misfits, mut left_behind) = (Vec::new(), Vec::new(), None);
-    let mut last = done.sessions.into_iter().next();
-    let mut results = done.results;
-    let mut rebuilt = Vec::new();
-    if let (Some(session), Some(before)) = (&mut last, before) {
-        rebuilt = rebuilt_since(&before, &proxies, schema, session).await;
-    }
-    if !rebuilt.is_empty() {
-        results.iter_mut().for_each(excuse);
-    }
-    if let Some(mut session) = last.filter(|_| done.stopped.is_none()) {
-        let built: HashMap<&str, &JobStatus> =
-            results.iter().map(|result| (result.unique_id.as_str(), &result.status)).collect();
-        let began = Instant::now();
-        for count in counts.iter().filter(|c| built.get(c.unique_id.as_str()) == Some(&&JobStatus::Built)) {
-            statements += 1;
-            let counting = async |session: &mut Session| count_rows(count, warehouse.dialect(), session).await;
-            let counted = session.begin().until(stop.clone(), counting).await;
-            // What was stopped says nothing.
-            if !*stop.borrow() {
-                row_counts.push(counted);
-            }
+    if let Some(mut session) = sessions.into_iter().next() {
+        if let Some(before) = before {
+            outcome.rebuilt = rebuilt_since(&before, &proxies, schema, &mut session).await;
         }
-        for meeting in meetings.iter().filter(|m| built.get(m.unique_id.as_str()) == Some(&&JobStatus::Built)) {
-            statements += 2;
-            let comparing = async |session: &mut Session| misfit(meeting, warehouse.dialect(), session).await;
-            misfits.extend(session.begin().until(stop.clone(), comparing).await);
+        if !outcome.rebuilt.is_empty() {
+            excuse(&mut outcome);
         }
-        if !*stop.borrow() {
-            let made = made(&jobs, &results, &proxies, &failed_proxies);
+        if stopped.is_none() && !*stop.borrow() {
+            let made = outcome.made(&tasks, &proxies);
+            let began = Instant::now();
             let sweeping = async |session: &mut Session| schema.sweep(session, &made).await;
-            left_behind = session.begin().until(stop.clone(), sweeping).await.err().map(Failure::from);
+            let swept = session.begin().until(stop.clone(), sweeping).await;
+            outcome.waited += began.elapsed();
+            outcome.left_behind = swept.err().map(Failure::from);
         }
-        waited += began.elapsed();
     }
-    Ok(Outcome {
-        results,
-        rebuilt,
-        proxies: proxies.len() - failed_proxies.len(),
-        failed_proxies,
-        misfits,
-        row_counts,
-        left_behind,
-        statements,
-        waited,
-        // A signal while proxies are made or rows are counted is not seen by the schedule.
-        stopped: done.stopped.or_else(|| (*stop.borrow()).then_some(Stop::Signal)),
-    })
+    // A signal while proxies are made is not seen by the schedule.
+    outcome.stopped = stopped.or_else(|| (*stop.borrow()).then_some(Stop::Signal));
+    Ok(outcome)
+}
+
+impl Outcome {
+    /// Adds what became of a task.
+    fn add(&mut self, task: &Task, Finished { ended, duration, attempts }: Finished) {
+        let unique_id = task.unique_id.clone();
+        match ended {
+            Ended::Node(status) => self.nodes.push(NodeResult { unique_id, status, duration, attempts }),
+            Ended::Test(status) => self.tests.push(TestResult { unique_id, status, duration, attempts }),
+            Ended::Counted(count) => self.row_counts.push(count),
+            Ended::Compared(misfit) => self.misfits.extend(misfit),
+            Ended::Nothing => {}
+        }
+    }
+
+    /// Identifiers of what this run has made.
+    fn made<'a>(&self, tasks: &'a [Task], proxies: &'a [Proxy]) -> Vec<&'a str> {
+        let built: BTreeSet<&UniqueId> = self
+            .nodes
+            .iter()
+            .filter(|result| matches!(result.status, NodeStatus::Built { .. }))
+            .map(|result| &result.unique_id)
+            .collect();
+        let built = tasks.iter().filter(|task| built.contains(&task.unique_id)).filter_map(|task| task.work.makes());
+        let failed = |proxy: &Proxy| self.failed_proxies.iter().any(|failed| failed.unique_id == proxy.unique_id);
+        let proxies = proxies.iter().filter(|proxy| !failed(proxy)).map(|proxy| &proxy.at);
+        built.chain(proxies).map(|at| at.identifier()).collect()
+    }
 }
 
 /// What the proxy views read, as the server sees it; `None` where it does not tie them to it.
@@ -129,55 +140,56 @@ async fn rebuilt_since(
     proxies: &[Proxy],
     schema: &TempSchema,
     session: &mut Session,
-) -> Vec<String> {
+) -> Vec<UniqueId> {
     let Some(after) = reads_of(proxies, schema, session).await else { return Vec::new() };
     let changed: BTreeSet<&str> = before.difference(&after).map(|[view, ..]| view.as_str()).collect();
-    let rebuilt = proxies.iter().filter(|proxy| changed.contains(proxy.at.name().identifier.as_str()));
+    let rebuilt = proxies.iter().filter(|proxy| changed.contains(proxy.at.identifier()));
     rebuilt.map(|proxy| proxy.unique_id.clone()).collect()
 }
 
 /// What failed while production was rebuilt may have failed for that, and what a test found may be a mixture of old and
 /// new.
-fn excuse(result: &mut JobResult) {
-    let excused = match &result.status {
-        JobStatus::Fail { .. } => true,
-        JobStatus::Error(failure) => matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding)),
-        JobStatus::Built | JobStatus::Pass | JobStatus::Warn { .. } | JobStatus::Skipped { .. } | JobStatus::NotRun => {
-            false
-        }
+fn excuse(outcome: &mut Outcome) {
+    let rebuilt = || Failure {
+        class: Some(FaultClass::Conflict),
+        remedy: Some("run the check again".to_owned()),
+        ..Failure::refused("production was rebuilt while the check read it")
     };
-    if excused {
-        result.status = JobStatus::Error(Failure {
-            class: Some(FaultClass::Conflict),
-            remedy: Some("run the check again".to_owned()),
-            ..Failure::refused("production was rebuilt while the check read it")
-        });
+    let missing = |failure: &Failure| matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding));
+    for NodeResult { status, .. } in &mut outcome.nodes {
+        match status {
+            NodeStatus::Error(failure) if missing(failure) => *status = NodeStatus::Error(rebuilt()),
+            NodeStatus::Built { .. } | NodeStatus::Error(_) | NodeStatus::Skipped { .. } | NodeStatus::NotRun => {}
+        }
+    }
+    for TestResult { status, .. } in &mut outcome.tests {
+        match status {
+            TestStatus::Fail { .. } => *status = TestStatus::Error(rebuilt()),
+            TestStatus::Error(failure) if missing(failure) => *status = TestStatus::Error(rebuilt()),
+            TestStatus::Pass
+            | TestStatus::Warn { .. }
+            | TestStatus::Error(_)
+            | TestStatus::Skipped { .. }
+            | TestStatus::NotRun => {}
+        }
     }
 }
 
-/// Identifiers of what this run has made.
-fn made<'a>(
-    jobs: &'a [Job],
-    results: &[JobResult],
-    proxies: &'a [Proxy],
-    failed_proxies: &[(String, Failure)],
-) -> Vec<&'a str> {
-    let built = jobs.iter().zip(results).filter(|(_, result)| result.status == JobStatus::Built);
-    let built = built.filter_map(|(job, _)| job.work.makes());
-    let failed = |proxy: &Proxy| failed_proxies.iter().any(|(id, _)| *id == proxy.unique_id);
-    let proxies = proxies.iter().filter(|proxy| !failed(proxy)).map(|proxy| &proxy.at);
-    built.chain(proxies).map(|at| at.name().identifier.as_str()).collect()
+/// What came of the proxy views.
+struct MadeProxies {
+    failed: Vec<FailedProxy>,
+    statements: u64,
 }
 
 /// All in one batch; where that fails, one by one, to know which.
-async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Session) -> (Vec<(String, Failure)>, u64) {
+async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Session) -> MadeProxies {
     if proxies.is_empty() {
-        return (Vec::new(), 0);
+        return MadeProxies { failed: Vec::new(), statements: 0 };
     }
     let views: Vec<Write<'_>> =
         proxies.iter().map(|proxy| Write::Proxy { at: &proxy.at, select: &proxy.select }).collect();
     if let Ok(written) = session.write(&views).await {
-        return (Vec::new(), written.statements);
+        return MadeProxies { failed: Vec::new(), statements: written.statements };
     }
     let mut failed = Vec::new();
     for (proxy, view) in proxies.iter().zip(views) {
@@ -192,63 +204,21 @@ async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Sess
                 }),
                 ..error.into()
             };
-            failed.push((proxy.unique_id.clone(), failure));
+            failed.push(FailedProxy { unique_id: proxy.unique_id.clone(), failure });
         }
     }
-    (failed, 3 * u64::try_from(proxies.len()).unwrap_or(u64::MAX))
+    MadeProxies { failed, statements: 3 * u64::try_from(proxies.len()).unwrap_or(u64::MAX) }
 }
 
-/// Jobs that read a proxy that could not be made fail with its reason instead of the warehouse's.
-fn block(jobs: &mut [Job], failed: &[(String, Failure)]) {
+/// Tasks that read a proxy that could not be made fail with its reason instead of the warehouse's.
+fn block(tasks: &mut [Task], failed: &[FailedProxy]) {
     if failed.is_empty() {
         return;
     }
-    let failed: HashMap<&str, &Failure> = failed.iter().map(|(id, failure)| (id.as_str(), failure)).collect();
-    for job in jobs {
-        if let Some(failure) = job.reads.iter().find_map(|id| failed.get(id.as_str())) {
-            job.work = super::job::Work::Refused((*failure).clone());
+    let failed: HashMap<&UniqueId, &Failure> = failed.iter().map(|proxy| (&proxy.unique_id, &proxy.failure)).collect();
+    for task in tasks {
+        if let Some(failure) = task.reads.iter().find_map(|id| failed.get(id)) {
+            task.work.refuse((*failure).clone());
         }
     }
-}
-
-/// A relation whose rows are to be counted on both sides.
-#[derive(Debug)]
-pub struct Count {
-    /// The node.
-    pub unique_id: String,
-    /// Its relation in production, if it has one.
-    pub production: Option<RelationName>,
-    /// Its relation in the temporary schema.
-    pub pull_request: RelationName,
-}
-
-/// Both in one statement; where that fails, each alone, so that one side's fault does not cost the other's number.
-async fn count_rows(count: &Count, dialect: Dialect, session: &mut Session) -> RowCount {
-    let rows = |name: &RelationName| format!("(select count(*) from {})", name.quoted(dialect));
-    let production = count.production.as_ref().map(rows);
-    let pull_request = rows(&count.pull_request);
-    let both = format!("select {}, {pull_request}", production.as_deref().unwrap_or("null"));
-    let (production, pull_request) = match numbers(&both, session).await {
-        Ok(numbers) => (numbers.first().copied().flatten(), numbers.get(1).copied().flatten()),
-        Err(_) => {
-            let mut alone = async |rows: String| {
-                let numbers = numbers(&format!("select {rows}"), session).await.ok()?;
-                numbers.first().copied().flatten()
-            };
-            let production = match production {
-                Some(rows) => alone(rows).await,
-                None => None,
-            };
-            (production, alone(pull_request).await)
-        }
-    };
-    let uncounted = pull_request.is_none() || (production.is_none() && count.production.is_some());
-    RowCount { unique_id: count.unique_id.clone(), production, pull_request, uncounted }
-}
-
-/// The numbers of a query of one row.
-async fn numbers(sql: &str, session: &mut Session) -> Result<Vec<Option<u64>>, WarehouseError> {
-    let answer = session.read(sql).await?;
-    let row = answer.rows.into_iter().next().unwrap_or_default();
-    Ok(row.into_iter().map(|value| value?.parse().ok()).collect())
 }

@@ -1,4 +1,4 @@
-//! Jobs in dependency order, as many at once as there are sessions.
+//! Tasks in dependency order, as many at once as there are sessions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,131 +7,158 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::event::{Event, Observer};
-use super::job::Job;
-use super::outcome::{JobResult, JobStatus, Stop};
-use super::work::{Performed, perform};
+use super::event::{self, Event, Observer};
+use super::result::Stop;
+use super::task::Task;
+use super::work::{Ended, Performed, perform};
+use crate::artifacts::UniqueId;
+use crate::sql::Dialect;
 use crate::warehouse::Session;
 
 /// What the schedule ended with.
 pub(super) struct Scheduled {
-    pub(super) results: Vec<JobResult>,
+    /// One for each task.
+    pub(super) finished: Vec<Finished>,
     pub(super) sessions: Vec<Session>,
     pub(super) statements: u64,
     pub(super) waited: Duration,
     pub(super) stopped: Option<Stop>,
 }
 
-/// Runs `jobs`; jobs that become ready at the same time start in list order. A job whose predecessor did
-/// not end well is skipped, and so are its successors.
-pub(super) async fn run(
-    jobs: Arc<Vec<Job>>,
-    sessions: Vec<Session>,
-    fail_fast: bool,
-    mut stop: watch::Receiver<bool>,
-    observer: &dyn Observer,
-) -> Scheduled {
-    let mut state = State::new(&jobs);
-    let mut idle = sessions;
-    let mut running: JoinSet<Ran> = JoinSet::new();
-    // Turns true when what is running is to be cancelled.
-    let (halt, halted) = watch::channel(false);
-    let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
-    // Since when at least one answer is awaited.
-    let mut busy_since: Option<Instant> = None;
-    loop {
-        while stopped.is_none() && !idle.is_empty() {
-            let Some(at) = state.ready.pop_first() else { break };
-            let Some(job) = jobs.get(at) else { break };
-            if let Some(because) = state.blocked_by.get(at).cloned().flatten() {
-                let status = JobStatus::Skipped { because };
-                let done = Performed { status, rows: None, statements: 0, attempts: 0 };
-                finish(&mut state, &jobs, at, done, Duration::ZERO, observer);
-                continue;
-            }
-            let Some(mut session) = idle.pop() else { break };
-            observer.on(&Event::Started { name: &job.name, test: job.is_test });
-            let (jobs, halted) = (Arc::clone(&jobs), halted.clone());
-            running.spawn(async move {
-                let started = Instant::now();
-                let done = match jobs.get(at) {
-                    Some(job) => {
-                        let work = async |session: &mut Session| perform(&job.work, session).await;
-                        session.begin().until(halted, work).await
-                    }
-                    None => Performed { status: JobStatus::NotRun, rows: None, statements: 0, attempts: 0 },
-                };
-                Ran { at, session, done, duration: started.elapsed() }
-            });
-        }
-        if running.is_empty() {
-            break;
-        }
-        busy_since.get_or_insert_with(Instant::now);
-        tokio::select! {
-            Some(ended) = running.join_next() => {
-                // A task that panicked took its session with it; its job stays "not run", and the run is incomplete.
-                let Ok(ran) = ended else { continue };
-                let Ran { at, session, done, duration } = ran;
-                idle.push(session);
-                statements += done.statements;
-                if running.is_empty() {
-                    waited += busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
+/// What became of one task.
+pub(super) struct Finished {
+    pub(super) ended: Ended,
+    /// From sending to answer; zero when it never ran.
+    pub(super) duration: Duration,
+    /// How many times it was sent.
+    pub(super) attempts: u32,
+}
+
+impl Finished {
+    fn unsent(ended: Ended) -> Self {
+        Self { ended, duration: Duration::ZERO, attempts: 0 }
+    }
+}
+
+/// How the tasks are run.
+pub(super) struct Running<'a> {
+    pub(super) dialect: Dialect,
+    /// Stop at the first failure.
+    pub(super) fail_fast: bool,
+    pub(super) observer: &'a dyn Observer,
+}
+
+impl Running<'_> {
+    /// Runs `tasks`; those that become ready at the same time start in list order. A task whose predecessor did not end
+    /// well is skipped, and so are its successors.
+    pub(super) async fn run(
+        &self,
+        tasks: Arc<Vec<Task>>,
+        sessions: Vec<Session>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Scheduled {
+        let mut state = State::new(&tasks, self.observer);
+        let mut idle = sessions;
+        let mut running: JoinSet<Ran> = JoinSet::new();
+        // Turns true when what is running is to be cancelled.
+        let (halt, halted) = watch::channel(false);
+        let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
+        // Since when at least one answer is awaited.
+        let mut busy_since: Option<Instant> = None;
+        loop {
+            while stopped.is_none() && !idle.is_empty() {
+                let Some(at) = state.ready.pop_first() else { break };
+                let Some(task) = tasks.get(at) else { break };
+                if let Some(because) = state.blocked_by.get(at).cloned().flatten() {
+                    state.finish(at, Finished::unsent(Ended::skipped(&task.work, because)));
+                    continue;
                 }
-                let well = done.status.lets_descendants_run();
-                finish(&mut state, &jobs, at, done, duration, observer);
-                if fail_fast && !well && stopped.is_none() {
-                    stopped = Some(Stop::FailFast);
+                let Some(session) = idle.pop() else { break };
+                if task.work.is_shown() {
+                    self.observer.on(&Event::Started { name: &task.name });
+                }
+                running.spawn(carry_out(Arc::clone(&tasks), at, self.dialect, session, halted.clone()));
+            }
+            if running.is_empty() {
+                break;
+            }
+            busy_since.get_or_insert_with(Instant::now);
+            tokio::select! {
+                Some(ended) = running.join_next() => {
+                    // A task that panicked took its session with it; its node or test stays "not run", and the run is
+                    // incomplete.
+                    let Ok(Ran { at, session, finished, statements: sent }) = ended else { continue };
+                    idle.push(session);
+                    statements += sent;
+                    if running.is_empty() {
+                        waited += busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
+                    }
+                    let well = state.finish(at, finished);
+                    if self.fail_fast && !well && stopped.is_none() {
+                        stopped = Some(Stop::FailFast);
+                        halt.send_replace(true);
+                    }
+                }
+                Ok(_) = stop.wait_for(|stop| *stop), if stopped.is_none() => {
+                    stopped = Some(Stop::Signal);
                     halt.send_replace(true);
                 }
             }
-            Ok(_) = stop.wait_for(|stop| *stop), if stopped.is_none() => {
-                stopped = Some(Stop::Signal);
-                halt.send_replace(true);
-            }
         }
+        let finished = state.finished.into_iter().zip(tasks.iter());
+        let finished =
+            finished.map(|(ended, task)| ended.unwrap_or_else(|| Finished::unsent(Ended::not_run(&task.work))));
+        Scheduled { finished: finished.collect(), sessions: idle, statements, waited, stopped }
     }
-    let results = state
-        .results
-        .into_iter()
-        .zip(jobs.iter())
-        .map(|(result, job)| {
-            result.unwrap_or_else(|| JobResult {
-                unique_id: job.unique_id.clone(),
-                status: JobStatus::NotRun,
-                rows: None,
-                duration: Duration::ZERO,
-                attempts: 0,
-            })
-        })
-        .collect();
-    Scheduled { results, sessions: idle, statements, waited, stopped }
 }
 
+/// A task that has ended, and its session for the next one.
 struct Ran {
     at: usize,
     session: Session,
-    done: Performed,
-    duration: Duration,
+    finished: Finished,
+    statements: u64,
 }
 
-struct State {
-    /// Predecessors that have not ended, for each job.
+async fn carry_out(
+    tasks: Arc<Vec<Task>>,
+    at: usize,
+    dialect: Dialect,
+    mut session: Session,
+    halted: watch::Receiver<bool>,
+) -> Ran {
+    let started = Instant::now();
+    let Some(task) = tasks.get(at) else {
+        return Ran { at, session, finished: Finished::unsent(Ended::Nothing), statements: 0 };
+    };
+    let work = async |session: &mut Session| perform(&task.work, dialect, session).await;
+    let Performed { ended, statements, attempts } = session.begin().until(halted.clone(), work).await;
+    let ended = if *halted.borrow() { ended.stopped() } else { ended };
+    Ran { at, session, finished: Finished { ended, duration: started.elapsed(), attempts }, statements }
+}
+
+struct State<'a> {
+    tasks: &'a [Task],
+    observer: &'a dyn Observer,
+    /// Predecessors that have not ended, for each task.
     waiting: Vec<usize>,
     successors: Vec<Vec<usize>>,
     ready: BTreeSet<usize>,
-    /// The first failure upstream of each job.
-    blocked_by: Vec<Option<String>>,
-    results: Vec<Option<JobResult>>,
+    /// The first failure upstream of each task.
+    blocked_by: Vec<Option<UniqueId>>,
+    finished: Vec<Option<Finished>>,
+    /// Nodes and tests that have ended.
     done: usize,
+    /// Nodes and tests in all.
+    of: usize,
 }
 
-impl State {
-    fn new(jobs: &[Job]) -> Self {
-        let mut successors = vec![Vec::new(); jobs.len()];
-        let mut waiting = vec![0; jobs.len()];
-        for (at, (job, waiting)) in jobs.iter().zip(&mut waiting).enumerate() {
-            for before in &job.after {
+impl<'a> State<'a> {
+    fn new(tasks: &'a [Task], observer: &'a dyn Observer) -> Self {
+        let mut successors = vec![Vec::new(); tasks.len()];
+        let mut waiting = vec![0; tasks.len()];
+        for (at, (task, waiting)) in tasks.iter().zip(&mut waiting).enumerate() {
+            for before in &task.after {
                 if let Some(list) = successors.get_mut(*before) {
                     list.push(at);
                     *waiting += 1;
@@ -140,46 +167,47 @@ impl State {
         }
         let ready = waiting.iter().enumerate().filter(|(_, waiting)| **waiting == 0).map(|(at, _)| at).collect();
         Self {
+            tasks,
+            observer,
             waiting,
             successors,
             ready,
-            blocked_by: vec![None; jobs.len()],
-            results: jobs.iter().map(|_| None).collect(),
+            blocked_by: vec![None; tasks.len()],
+            finished: tasks.iter().map(|_| None).collect(),
             done: 0,
+            of: tasks.iter().filter(|task| task.work.is_shown()).count(),
         }
     }
-}
 
-fn finish(state: &mut State, jobs: &[Job], at: usize, done: Performed, duration: Duration, observer: &dyn Observer) {
-    let Performed { status, rows, attempts, .. } = done;
-    let Some(job) = jobs.get(at) else { return };
-    let blame = match &status {
-        JobStatus::Skipped { because } => Some(because.clone()),
-        status if status.lets_descendants_run() => None,
-        _ => Some(job.unique_id.clone()),
-    };
-    for successor in state.successors.get(at).cloned().unwrap_or_default() {
-        if let (Some(blame), Some(slot)) = (&blame, state.blocked_by.get_mut(successor)) {
-            slot.get_or_insert_with(|| blame.clone());
-        }
-        if let Some(waiting) = state.waiting.get_mut(successor) {
-            *waiting -= 1;
-            if *waiting == 0 {
-                state.ready.insert(successor);
+    /// Keeps what became of a task and lets its successors know; whether it ended well.
+    fn finish(&mut self, at: usize, finished: Finished) -> bool {
+        let Some(task) = self.tasks.get(at) else { return true };
+        let blame = finished.ended.blame(&task.unique_id);
+        for successor in self.successors.get(at).cloned().unwrap_or_default() {
+            if let (Some(blame), Some(slot)) = (&blame, self.blocked_by.get_mut(successor)) {
+                slot.get_or_insert_with(|| blame.clone());
+            }
+            if let Some(waiting) = self.waiting.get_mut(successor) {
+                *waiting -= 1;
+                if *waiting == 0 {
+                    self.ready.insert(successor);
+                }
             }
         }
+        self.show(task, &finished);
+        if let Some(slot) = self.finished.get_mut(at) {
+            *slot = Some(finished);
+        }
+        blame.is_none()
     }
-    state.done += 1;
-    observer.on(&Event::Finished {
-        name: &job.name,
-        test: job.is_test,
-        status: &status,
-        rows,
-        duration,
-        done: state.done,
-        jobs: jobs.len(),
-    });
-    if let Some(slot) = state.results.get_mut(at) {
-        *slot = Some(JobResult { unique_id: job.unique_id.clone(), status, rows, duration, attempts });
+
+    fn show(&mut self, task: &Task, Finished { ended, duration, .. }: &Finished) {
+        self.done += usize::from(task.work.is_shown());
+        let which = event::Ended { name: &task.name, duration: *duration, done: self.done, of: self.of };
+        match ended {
+            Ended::Node(status) => self.observer.on(&Event::Node { status, ended: which }),
+            Ended::Test(status) => self.observer.on(&Event::Test { status, ended: which }),
+            Ended::Counted(_) | Ended::Compared(_) | Ended::Nothing => {}
+        }
     }
 }

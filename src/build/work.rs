@@ -1,85 +1,173 @@
-//! One job carried out on one session.
+//! One task carried out on one session.
 
 use super::contract;
-use super::data_test::{TestStatus, judge};
-use super::job::{Select, Work};
-use super::outcome::{Failure, JobStatus};
-
+use super::count::{RowCount, count_rows};
+use super::data_test::judge;
+use super::meeting::{Misfit, misfit};
+use super::result::{Failure, NodeStatus, TestStatus};
+use super::task::{Build, Select, Test, Work};
+use crate::artifacts::UniqueId;
+use crate::sql::Dialect;
 use crate::warehouse::{Session, Write, Written};
 
-/// What came of a job.
+/// What a task came to, and what it took.
 pub(super) struct Performed {
-    pub(super) status: JobStatus,
-    /// Rows written, where the warehouse says so.
-    pub(super) rows: Option<u64>,
+    pub(super) ended: Ended,
     /// Statements sent.
     pub(super) statements: u64,
-    /// How many times the job's own statement was sent.
+    /// How many times the task's own statement was sent.
     pub(super) attempts: u32,
 }
 
-pub(super) async fn perform(work: &Work, session: &mut Session) -> Performed {
-    match work {
-        Work::View(Select { at, header, sql, configs }) => {
-            let write = Write::View { at, header: header.as_deref(), select: sql, configs };
-            // A view has no row count: the warehouse has only looked at it.
-            Performed { rows: None, ..written(session, &write).await }
+/// What a task came to.
+pub(super) enum Ended {
+    Node(NodeStatus),
+    Test(TestStatus),
+    Counted(RowCount),
+    Compared(Option<Misfit>),
+    /// What is only looked up was not: there is nothing to look at, or the run was stopped.
+    Nothing,
+}
+
+impl Ended {
+    pub(super) fn skipped(work: &Work, because: UniqueId) -> Self {
+        match work {
+            Work::Build(_) => Self::Node(NodeStatus::Skipped { because }),
+            Work::Test(_) => Self::Test(TestStatus::Skipped { because }),
+            Work::Count(_) | Work::Compare(_) => Self::Nothing,
         }
-        Work::Table(Select { at, header, sql, configs }) => {
+    }
+
+    pub(super) fn not_run(work: &Work) -> Self {
+        match work {
+            Work::Build(_) => Self::Node(NodeStatus::NotRun),
+            Work::Test(_) => Self::Test(TestStatus::NotRun),
+            Work::Count(_) | Work::Compare(_) => Self::Nothing,
+        }
+    }
+
+    /// The same of a task that was stopped: what it looked up says nothing.
+    pub(super) fn stopped(self) -> Self {
+        match self {
+            Self::Node(_) | Self::Test(_) => self,
+            Self::Counted(_) | Self::Compared(_) | Self::Nothing => Self::Nothing,
+        }
+    }
+
+    /// What is to be blamed for what depends on the task and cannot run; `None` where it can.
+    pub(super) fn blame(&self, task: &UniqueId) -> Option<UniqueId> {
+        match self {
+            Self::Node(NodeStatus::Skipped { because }) | Self::Test(TestStatus::Skipped { because }) => {
+                Some(because.clone())
+            }
+            Self::Node(status) => (!status.lets_dependents_run()).then(|| task.clone()),
+            Self::Test(status) => (!status.lets_dependents_run()).then(|| task.clone()),
+            Self::Counted(_) | Self::Compared(_) | Self::Nothing => None,
+        }
+    }
+}
+
+pub(super) async fn perform(work: &Work, dialect: Dialect, session: &mut Session) -> Performed {
+    match work {
+        Work::Build(Ok(work)) => build(work, session).await.into(),
+        Work::Build(Err(failure)) => Built::failed(failure.clone()).into(),
+        Work::Test(Ok(test)) => run_test(test, session).await,
+        Work::Test(Err(failure)) => {
+            Performed { ended: Ended::Test(TestStatus::Error(failure.clone())), statements: 0, attempts: 0 }
+        }
+        Work::Count(count) => {
+            let counted = count_rows(count, dialect, session).await;
+            Performed { ended: Ended::Counted(counted), statements: 1, attempts: 1 }
+        }
+        Work::Compare(meeting) => {
+            let found = misfit(meeting, dialect, session).await;
+            Performed { ended: Ended::Compared(found), statements: 2, attempts: 1 }
+        }
+    }
+}
+
+async fn run_test(Test { sql, config }: &Test, session: &mut Session) -> Performed {
+    let result = session.read(sql).await;
+    let attempts = session.attempts();
+    let status = match result.map(|rows| judge(&rows, config)) {
+        Ok(Ok(status)) => status,
+        Ok(Err(why)) => TestStatus::Error(Failure::refused(why)),
+        Err(error) => TestStatus::Error(error.into()),
+    };
+    Performed { ended: Ended::Test(status), statements: u64::from(attempts), attempts }
+}
+
+/// What came of a build.
+struct Built {
+    status: NodeStatus,
+    statements: u64,
+    attempts: u32,
+}
+
+impl Built {
+    fn failed(failure: Failure) -> Self {
+        Self { status: NodeStatus::Error(failure), statements: 0, attempts: 0 }
+    }
+
+    /// A view has no row count: the warehouse has only looked at it.
+    fn without_rows(mut self) -> Self {
+        if let NodeStatus::Built { rows } = &mut self.status {
+            *rows = None;
+        }
+        self
+    }
+}
+
+impl From<Built> for Performed {
+    fn from(Built { status, statements, attempts }: Built) -> Self {
+        Self { ended: Ended::Node(status), statements, attempts }
+    }
+}
+
+async fn build(work: &Build, session: &mut Session) -> Built {
+    match work {
+        Build::View(Select { at, header, sql, configs }) => {
+            let write = Write::View { at, header: header.as_deref(), select: sql, configs };
+            written(session, &write).await.without_rows()
+        }
+        Build::Table(Select { at, header, sql, configs }) => {
             written(session, &Write::Table { at, header: header.as_deref(), select: sql, configs }).await
         }
-        Work::Seed { at, seed } => written(session, &Write::Seed { at, seed }).await,
-        Work::Contract { select, declared, table } => {
+        Build::Seed { at, seed } => written(session, &Write::Seed { at, seed }).await,
+        Build::Contract { select, declared, table } => {
             if let Err(failure) = compare(session, select, declared).await {
-                return Performed { statements: 2, attempts: 1, ..Performed::failed(failure) };
+                return Built { statements: 2, attempts: 1, ..Built::failed(failure) };
             }
             let Select { at, header, sql, configs } = select;
             let header = header.as_deref();
-            let write = match table {
-                None => Write::View { at, header, select: sql, configs },
-                Some(table) => Write::TypedTable {
-                    at,
-                    columns: &table.columns,
-                    constraints: &table.constraints,
-                    header,
-                    select: sql,
-                    configs,
-                },
+            let built = match table {
+                None => written(session, &Write::View { at, header, select: sql, configs }).await.without_rows(),
+                Some(table) => {
+                    let write = Write::TypedTable {
+                        at,
+                        columns: &table.columns,
+                        constraints: &table.constraints,
+                        header,
+                        select: sql,
+                        configs,
+                    };
+                    written(session, &write).await
+                }
             };
-            let done = written(session, &write).await;
-            Performed { rows: done.rows.filter(|_| table.is_some()), statements: done.statements + 2, ..done }
+            Built { statements: built.statements + 2, ..built }
         }
-        Work::Test { sql, config } => {
-            let result = session.read(sql).await;
-            let attempts = session.attempts();
-            let status = match result.map(|rows| judge(&rows, config)) {
-                Ok(Ok((TestStatus::Pass, _))) => JobStatus::Pass,
-                Ok(Ok((TestStatus::Warn, failures))) => JobStatus::Warn { failures },
-                Ok(Ok((TestStatus::Fail, failures))) => JobStatus::Fail { failures },
-                Ok(Err(why)) => JobStatus::Error(Failure::refused(why)),
-                Err(error) => JobStatus::Error(error.into()),
-            };
-            Performed { status, rows: None, statements: u64::from(attempts), attempts }
-        }
-        Work::Refused(failure) => Performed::failed(failure.clone()),
     }
 }
 
-impl Performed {
-    fn failed(failure: Failure) -> Self {
-        Self { status: JobStatus::Error(failure), rows: None, statements: 0, attempts: 0 }
-    }
-}
-
-async fn written(session: &mut Session, write: &Write<'_>) -> Performed {
+async fn written(session: &mut Session, write: &Write<'_>) -> Built {
     let result = session.write(std::slice::from_ref(write)).await;
     let attempts = session.attempts();
     let repeated = u64::from(attempts.saturating_sub(1));
     match result {
         Ok(Written { rows, statements }) => {
-            Performed { status: JobStatus::Built, rows, statements: statements + repeated, attempts }
+            Built { status: NodeStatus::Built { rows }, statements: statements + repeated, attempts }
         }
-        Err(error) => Performed { statements: 1 + repeated, attempts, ..Performed::failed(error.into()) },
+        Err(error) => Built { statements: 1 + repeated, attempts, ..Built::failed(error.into()) },
     }
 }
 

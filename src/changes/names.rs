@@ -55,17 +55,13 @@ impl Maps {
 
 /// unique_id and name of models, seeds, snapshots, functions and sources.
 fn relations<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
-    let parsed = written(manifest).filter_map(move |(id, name)| Some((id, RelationName::parse(name, dialect)?)));
+    let parsed = written(manifest).filter_map(move |(id, _)| Some((id, manifest.relation(id, dialect)?.clone())));
     parsed.chain(functions(manifest, dialect))
 }
 
 /// unique_id and name of functions.
 fn functions<'m>(manifest: &'m Manifest<'m>, dialect: Dialect) -> impl Iterator<Item = (&'m str, RelationName)> {
-    manifest.functions.iter().map(move |(id, function)| {
-        let (database, schema) = (function.database.as_deref(), function.schema.as_deref());
-        let identifier = function.alias.as_deref().unwrap_or(&function.name);
-        (id.as_ref(), RelationName::from_parts(database, schema, identifier, dialect))
-    })
+    manifest.functions.iter().filter_map(move |(id, function)| Some((id.as_ref(), function.relation(dialect)?.clone())))
 }
 
 /// The names of one manifest, compared without quotes and case: coarser than any warehouse does, and fast.
@@ -152,7 +148,7 @@ impl<'m> Names<'m> {
         }
         let names = |written: &Written<'m>, manifest: &'m Manifest<'m>| {
             let called = written.called(&words);
-            let parsed = called.filter_map(|(id, name)| Some((id, RelationName::parse(name, self.dialect)?)));
+            let parsed = called.filter_map(|(id, _)| Some((id, manifest.relation(id, self.dialect)?.clone())));
             let all = parsed.chain(functions(manifest, self.dialect));
             all.map(|(id, name)| (self.shared().first(id), name)).collect::<Vec<_>>()
         };

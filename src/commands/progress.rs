@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::artifacts::UniqueIdRef;
-use crate::build::{Event, JobStatus, Observer};
+use crate::build::{Ended, Event, NodeStatus, Observer, TestStatus};
 use crate::text::escape;
 
 /// A bar at the bottom of a terminal, with what ended above it.
@@ -31,25 +30,25 @@ impl Observer for Bar {
     fn on(&self, event: &Event<'_>) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Begin { jobs, proxies } => {
-                self.bar.set_length(*jobs as u64);
+            Event::Begin { tasks, proxies } => {
+                self.bar.set_length(*tasks as u64);
                 self.bar.set_message(format!("making {proxies} proxy views"));
             }
             Event::Proxies { .. } => self.bar.set_message(""),
-            Event::Started { name, .. } => running.push((*name).to_owned()),
-            Event::Finished { name, done, .. } => {
-                running.retain(|other| other != name);
+            Event::Started { name } => running.push((*name).to_owned()),
+            Event::Node { ended, .. } | Event::Test { ended, .. } => {
+                running.retain(|other| other != ended.name);
                 if let Some(line) = line(event) {
                     self.bar.println(line);
                 }
-                self.bar.set_position(*done as u64);
+                self.bar.set_position(ended.done as u64);
             }
         }
         if !running.is_empty() {
             self.bar.set_message(running.join(", "));
         }
-        if let Event::Finished { done, jobs, .. } = event
-            && done == jobs
+        if let Event::Node { ended, .. } | Event::Test { ended, .. } = event
+            && ended.done == ended.of
         {
             self.bar.finish_and_clear();
         }
@@ -86,31 +85,35 @@ impl<W: Write + Send> Observer for Lines<W> {
 
 fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Begin { jobs, proxies } => format!("{jobs} nodes and tests, {proxies} proxy views"),
+        Event::Begin { tasks, proxies } => format!("{tasks} nodes and tests, {proxies} proxy views"),
         Event::Proxies { made, duration } => format!("made {made} proxy views ({:.2}s)", duration.as_secs_f64()),
         Event::Started { .. } => return None,
-        Event::Finished { name, test, status, rows, duration, done, jobs } => {
-            let what = if *test { "test " } else { "" };
+        Event::Node { status, ended } => {
             let said = match status {
-                JobStatus::Built => match rows {
-                    Some(rows) => format!("{rows} rows"),
-                    None => "view".to_owned(),
-                },
-                JobStatus::Pass => "pass".to_owned(),
-                JobStatus::Warn { failures } => format!("WARN {failures}"),
-                JobStatus::Fail { failures } => format!("FAIL {failures}"),
-                JobStatus::Error(failure) => format!("ERROR {}", failure.message),
-                JobStatus::Skipped { because } => {
-                    format!("skipped because of {}", UniqueIdRef::new(because).short_name())
-                }
-                JobStatus::NotRun => "not run".to_owned(),
+                NodeStatus::Built { rows: Some(rows) } => format!("{rows} rows"),
+                NodeStatus::Built { rows: None } => "view".to_owned(),
+                NodeStatus::Error(failure) => format!("ERROR {}", failure.message),
+                NodeStatus::Skipped { because } => format!("skipped: {} failed", because.short_name()),
+                NodeStatus::NotRun => "not run".to_owned(),
             };
-            let width = jobs.to_string().len();
-            let seconds = duration.as_secs_f64();
-            format!(
-                "{done:>width$}/{jobs}  {what}{}  {said}  ({seconds:.2}s)",
-                escape::log_line(&escape::terminal(name, false))
-            )
+            ended_line("", ended, &said)
+        }
+        Event::Test { status, ended } => {
+            let said = match status {
+                TestStatus::Pass => "pass".to_owned(),
+                TestStatus::Warn { failures } => format!("WARN {failures}"),
+                TestStatus::Fail { failures } => format!("FAIL {failures}"),
+                TestStatus::Error(failure) => format!("ERROR {}", failure.message),
+                TestStatus::Skipped { because } => format!("skipped: {} failed", because.short_name()),
+                TestStatus::NotRun => "not run".to_owned(),
+            };
+            ended_line("test ", ended, &said)
         }
     })
+}
+
+fn ended_line(what: &str, Ended { name, duration, done, of }: &Ended<'_>, said: &str) -> String {
+    let width = of.to_string().len();
+    let name = escape::log_line(&escape::terminal(name, false));
+    format!("{done:>width$}/{of}  {what}{name}  {said}  ({:.2}s)", duration.as_secs_f64())
 }

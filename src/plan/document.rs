@@ -20,7 +20,7 @@ pub struct Plan {
     pub project: String,
     /// The warehouse, as dbt names the adapter.
     pub adapter: String,
-    /// The temporary schema.
+    /// The temporary schema that is asked for; a run uses another one where the name is taken.
     pub schema: String,
     /// Production's manifest, and how old it was when this was written: the one thing in here that the manifests
     /// alone do not decide.
@@ -105,7 +105,8 @@ pub struct PlannedNode {
     /// What it is built as.
     pub materialization: Materialization,
     /// Its identifier in the temporary schema.
-    pub relation: String,
+    #[serde(rename = "relation")]
+    pub identifier: String,
     /// Why it is built.
     pub why: Why,
     /// Whether its contract is enforced.
@@ -129,7 +130,8 @@ pub struct Trial {
     /// dbt's name.
     pub name: String,
     /// The identifier in the temporary schema of what is made of it.
-    pub relation: String,
+    #[serde(rename = "relation")]
+    pub identifier: String,
     /// What it reads, as in [`PlannedNode::parents`].
     pub parents: Vec<UniqueId>,
     /// The nearest changed nodes upstream, at most [`DOWNSTREAM_SHOWN`].
@@ -198,7 +200,8 @@ pub struct Proxy {
     /// The node that is not built.
     pub unique_id: UniqueId,
     /// The view's identifier in the temporary schema.
-    pub relation: String,
+    #[serde(rename = "relation")]
+    pub identifier: String,
     /// Production's relation, as its manifest spells it.
     pub production: String,
     /// The built nodes that read it.

@@ -114,7 +114,7 @@ pub fn plan<'a>(
                 name: node.name.to_string(),
                 path: node.original_file_path.to_string(),
                 materialization,
-                relation: name_of(id),
+                identifier: name_of(id),
                 why: why(&facts, &set, &causes, *id),
                 contract_enforced: node.contract.enforced,
                 parents: facts.names(reads.get(id).into_iter().flatten().copied()),
@@ -131,7 +131,7 @@ pub fn plan<'a>(
             Some(Trial {
                 unique_id: facts.name(*id).into(),
                 name: facts.node(*id)?.name.to_string(),
-                relation: trial_names.get(id)?.clone(),
+                identifier: trial_names.get(id)?.clone(),
                 parents: facts.names(reads.get(id).into_iter().flatten().copied()),
                 of: causes.get(id).map(|(of, _)| facts.names(of.iter().copied())).unwrap_or_default(),
             })
@@ -143,7 +143,7 @@ pub fn plan<'a>(
         .filter_map(|(id, readers)| {
             Some(Proxy {
                 unique_id: facts.name(id).into(),
-                relation: name_of(&id),
+                identifier: name_of(&id),
                 production: facts.production(id)?.to_owned(),
                 parent_of: facts.names(readers.nodes),
                 tested_by: facts.names(readers.tests),

@@ -56,9 +56,8 @@ pub(super) fn trial_places(
 /// The node's identifier as the warehouse knows it.
 fn alias(facts: &Facts<'_>, id: NodeId, dialect: Dialect) -> String {
     let Some(node) = facts.node(id) else { return facts.name(id).to_owned() };
-    let relation = node.relation_name.as_deref().and_then(|text| RelationName::parse(text, dialect));
-    let identifier = relation.map(|relation| relation.identifier);
-    identifier.unwrap_or_else(|| node.alias.as_deref().unwrap_or(&node.name).to_owned())
+    let identifier = node.relation(dialect).map(RelationName::identifier);
+    identifier.unwrap_or_else(|| node.alias.as_deref().unwrap_or(&node.name)).to_owned()
 }
 
 fn colliding(places: &BTreeMap<NodeId, String>, dialect: Dialect) -> Vec<NodeId> {

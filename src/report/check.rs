@@ -80,8 +80,8 @@ impl Check {
     /// The check `Build`, counted from the nodes that were to be built.
     #[must_use]
     pub fn of_nodes(nodes: &[NodeOutcome]) -> Self {
-        let count = |status: NodeStatus| count(nodes.iter().filter(|node| node.status == status));
-        let (built, failed) = (count(NodeStatus::Built), count(NodeStatus::Failed));
+        let built = count(nodes.iter().filter(|node| node.status == NodeStatus::Built));
+        let failed = count(nodes.iter().filter(|node| node.status.shuts_gate()));
         let total = count_all(nodes);
         let unproved = nodes.iter().filter(|node| node.is_unproved()).fold(0, |sum, _| sum + 1);
         let check = Self::ran(built + failed, total, failed, unproved);
@@ -99,7 +99,7 @@ impl Check {
     #[must_use]
     pub fn of_tests(tests: &[TestOutcome]) -> Self {
         let done = count(tests.iter().filter(|test| test.status.ran()));
-        let failed = count(tests.iter().filter(|test| matches!(test.status, TestStatus::Fail | TestStatus::Error)));
+        let failed = count(tests.iter().filter(|test| test.status.shuts_gate()));
         let warned = count(tests.iter().filter(|test| test.status == TestStatus::Warn));
         Self::ran(done, count_all(tests), failed, warned)
     }
@@ -129,10 +129,23 @@ impl Check {
         self
     }
 
+    /// Whether the pull request may not be merged for it.
+    #[must_use]
+    pub fn shuts_gate(&self) -> bool {
+        let state = match self.state {
+            CheckState::Failed => true,
+            CheckState::Passed | CheckState::Warned | CheckState::NotChecked | CheckState::Absent => false,
+        };
+        state || self.failed > 0
+    }
+
     /// Whether it ran to its end.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let ran = !matches!(self.state, CheckState::NotChecked | CheckState::Absent);
+        let ran = match self.state {
+            CheckState::Passed | CheckState::Warned | CheckState::Failed => true,
+            CheckState::NotChecked | CheckState::Absent => false,
+        };
         ran && self.done >= self.total
     }
 

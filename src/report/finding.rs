@@ -19,6 +19,17 @@ pub enum Severity {
     Notice,
 }
 
+impl Severity {
+    /// Whether the pull request may not be merged for it.
+    #[must_use]
+    pub fn shuts_gate(self) -> bool {
+        match self {
+            Self::Error => true,
+            Self::Warning | Self::Notice => false,
+        }
+    }
+}
+
 /// The rule that a finding comes from.
 ///
 /// Codes are public API: users name them in configuration and search for them in the documentation.

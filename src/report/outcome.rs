@@ -74,6 +74,17 @@ pub enum NodeStatus {
     NotChecked,
 }
 
+impl NodeStatus {
+    /// Whether the pull request may not be merged for it.
+    #[must_use]
+    pub fn shuts_gate(self) -> bool {
+        match self {
+            Self::Failed => true,
+            Self::Built | Self::Skipped | Self::NotChecked => false,
+        }
+    }
+}
+
 /// A model, seed or snapshot that was to be built, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeOutcome {
@@ -189,7 +200,19 @@ impl TestStatus {
     /// Whether it was run at all.
     #[must_use]
     pub fn ran(self) -> bool {
-        !matches!(self, Self::Skipped | Self::NotRun)
+        match self {
+            Self::Pass | Self::Warn | Self::Fail | Self::Error => true,
+            Self::Skipped | Self::NotRun => false,
+        }
+    }
+
+    /// Whether the pull request may not be merged for it.
+    #[must_use]
+    pub fn shuts_gate(self) -> bool {
+        match self {
+            Self::Fail | Self::Error => true,
+            Self::Pass | Self::Warn | Self::Skipped | Self::NotRun => false,
+        }
     }
 }
 

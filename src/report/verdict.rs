@@ -94,10 +94,10 @@ pub(super) fn conclude(draft: &Draft) -> Verdict {
 }
 
 fn anything_failed(draft: &Draft) -> bool {
-    draft.findings.iter().any(|finding| finding.severity() == Severity::Error)
-        || draft.checks.all().iter().any(|(_, check)| check.state == CheckState::Failed || check.failed > 0)
-        || draft.nodes.iter().any(|node| node.status == NodeStatus::Failed)
-        || draft.tests.iter().any(|test| matches!(test.status, TestStatus::Fail | TestStatus::Error))
+    draft.findings.iter().any(|finding| finding.severity().shuts_gate())
+        || draft.checks.all().iter().any(|(_, check)| check.shuts_gate())
+        || draft.nodes.iter().any(|node| node.status.shuts_gate())
+        || draft.tests.iter().any(|test| test.status.shuts_gate())
 }
 
 fn everything_checked(draft: &Draft) -> bool {

@@ -119,7 +119,7 @@ fn warned(report: &Report) -> Vec<String> {
 }
 
 fn failed(report: &Report) -> Vec<String> {
-    let nodes = len_where(&report.nodes, |node| node.status == NodeStatus::Failed);
+    let nodes = len_where(&report.nodes, |node| node.status.shuts_gate());
     let fail = len_where(&report.tests, |test| test.status == TestStatus::Fail);
     let error = len_where(&report.tests, |test| test.status == TestStatus::Error);
     let explicit = explicit_findings(report, Severity::Error);
@@ -140,15 +140,10 @@ fn failed(report: &Report) -> Vec<String> {
     if parts.is_empty() {
         // Only the scoreboard says so.
         let checks = report.checks.all();
-        let names =
-            checks.iter().filter(|(_, check)| check.failed > 0 || is_failed(check)).map(|(name, _)| name.to_string());
+        let names = checks.iter().filter(|(_, check)| check.shuts_gate()).map(|(name, _)| name.to_string());
         parts.push(format!("{} failed", names.collect::<Vec<_>>().join(", ")));
     }
     parts
-}
-
-fn is_failed(check: &super::check::Check) -> bool {
-    check.state == super::check::CheckState::Failed
 }
 
 fn incomplete(report: &Report) -> Vec<String> {

@@ -10,7 +10,7 @@ use super::deep::{depth_of, with_deep_stack};
 use super::dialect::Dialect;
 use super::grammar::{Facts, Refusal};
 use super::names::{Name, Names};
-use super::relation::{RelationName, texts_in};
+use super::relation::{RelationName, SchemaName, texts_in};
 use super::tokens::{Kind, SqlError, Tokens, parser_grammar};
 
 /// What built statements must not name: the relations of both manifests, and the databases and
@@ -28,7 +28,7 @@ pub struct Territory {
     allowed: HashSet<Vec<String>>,
     /// The schemas that sources lie in.
     source_schemas: HashSet<String>,
-    temporary: Option<RelationName>,
+    temporary: Option<SchemaName>,
 }
 
 /// A relation that a statement names and may not.
@@ -49,9 +49,9 @@ const REGISTER: &str = "_premerge_";
 const CATALOGUES: [&str; 8] = ["duckdb_", "pg_", "sqlite_", "stl_", "stv_", "svl_", "svv_", "sys_"];
 
 impl Territory {
-    /// An empty one. `temporary` is any name in the temporary schema; its identifier means nothing.
+    /// An empty one.
     #[must_use]
-    pub fn new(dialect: Dialect, temporary: Option<RelationName>) -> Self {
+    pub fn new(dialect: Dialect, temporary: Option<SchemaName>) -> Self {
         Self {
             dialect,
             relations: HashMap::new(),
@@ -244,8 +244,8 @@ impl Territory {
     fn is_temporary(&self, key: &[String]) -> bool {
         let Some(temporary) = &self.temporary else { return false };
         let home = temporary.key(self.dialect);
-        let (Some(home), Some(place)) = (home.split_last(), key.split_last()) else { return false };
-        place.1 == home.1 || (place.1.len() == 1 && home.1.last() == place.1.last())
+        let Some((_, schema)) = key.split_last() else { return false };
+        schema == home || (schema.len() == 1 && home.last() == schema.last())
     }
 
     fn node(&self, key: &[String]) -> Option<String> {

@@ -30,7 +30,7 @@ pub use grammar::{Facts, Named, ProjectText, Refusal, judge};
 pub use names::identifiers;
 pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_meaning};
 pub use one_sided::OneSided;
-pub use relation::{RelationName, texts_in};
+pub use relation::{RelationName, SchemaName, texts_in};
 pub use relocate::{Relocated, Relocation, relocate};
 pub use spelling::SeedTypes;
 pub use tokens::{SqlError, strings};

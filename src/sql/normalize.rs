@@ -20,7 +20,7 @@ pub fn by_unique_id<'n>(dialect: Dialect, relations: impl IntoIterator<Item = (&
 /// Adds relations to such a map; names that it has already stay what they are.
 pub fn add_by_unique_id<'n>(map: &mut Relocation, relations: impl IntoIterator<Item = (&'n str, RelationName)>) {
     for (unique_id, name) in relations {
-        let to = RelationName { database: None, schema: None, identifier: unique_id.to_owned() };
+        let to = RelationName::unqualified(unique_id);
         map.insert(&name, unique_id, &to);
     }
 }

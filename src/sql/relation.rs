@@ -10,15 +10,78 @@ use super::tokens::{Kind, Tokens};
 /// (`warehouse::TempRelation`), and there is no way from this one to that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelationName {
+    schema: Option<SchemaName>,
+    identifier: String,
+}
+
+/// The name of a schema or dataset as the warehouse knows it, in its database where names have three parts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SchemaName {
+    database: Option<String>,
+    name: String,
+}
+
+impl SchemaName {
+    /// Unquoted parts. `database`: database, catalog or project.
+    #[must_use]
+    pub fn new(database: Option<String>, name: String) -> Self {
+        Self { database, name }
+    }
+
     /// Database, catalog or project.
-    pub database: Option<String>,
-    /// Schema or dataset.
-    pub schema: Option<String>,
-    /// Table or view.
-    pub identifier: String,
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// The schema's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A table or view in it.
+    #[must_use]
+    pub fn relation(&self, identifier: impl Into<String>) -> RelationName {
+        RelationName { schema: Some(self.clone()), identifier: identifier.into() }
+    }
+
+    /// The name with every part quoted.
+    #[must_use]
+    pub fn quoted(&self, dialect: Dialect) -> String {
+        self.parts().map(|part| dialect.quote(part)).collect::<Vec<_>>().join(".")
+    }
+
+    /// Its parts as the dialect compares them.
+    #[must_use]
+    pub fn key(&self, dialect: Dialect) -> Vec<String> {
+        self.parts().map(|part| dialect.canonical(part, true)).collect()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.database.as_deref().into_iter().chain([self.name.as_str()])
+    }
 }
 
 impl RelationName {
+    /// A name of one part.
+    #[must_use]
+    pub fn unqualified(identifier: impl Into<String>) -> Self {
+        Self { schema: None, identifier: identifier.into() }
+    }
+
+    /// Its schema, if it names one.
+    #[must_use]
+    pub fn schema(&self) -> Option<&SchemaName> {
+        self.schema.as_ref()
+    }
+
+    /// The name of the table or view.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.identifier
+    }
+
     /// A manifest's `relation_name`: one to three parts, quoted or not, each folded as the warehouse
     /// folds it (Snowflake's `analytics.orders` is `ANALYTICS` and `ORDERS`).
     ///
@@ -36,7 +99,8 @@ impl RelationName {
         }
         let mut parts = name.parts.iter().map(|part| dialect.folded(&part.text, part.quoted)).rev();
         let (identifier, schema, database) = (parts.next()?, parts.next(), parts.next());
-        parts.next().is_none().then_some(Self { database, schema, identifier })
+        let schema = schema.map(|name| SchemaName { database, name });
+        parts.next().is_none().then_some(Self { schema, identifier })
     }
 
     /// The name that dbt renders of parts, for what has no `relation_name` in the manifest (functions): every
@@ -44,7 +108,8 @@ impl RelationName {
     #[must_use]
     pub fn from_parts(database: Option<&str>, schema: Option<&str>, identifier: &str, dialect: Dialect) -> Self {
         let part = |text: &str| dialect.folded(text, dialect != Dialect::Snowflake);
-        Self { database: database.map(part), schema: schema.map(part), identifier: part(identifier) }
+        let schema = schema.map(|name| SchemaName { database: database.map(part), name: part(name) });
+        Self { schema, identifier: part(identifier) }
     }
 
     /// The name with every part quoted.
@@ -55,7 +120,7 @@ impl RelationName {
 
     /// Its parts, outermost first.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
-        [self.database.as_deref(), self.schema.as_deref(), Some(self.identifier.as_str())].into_iter().flatten()
+        self.schema.iter().flat_map(SchemaName::parts).chain([self.identifier.as_str()])
     }
 
     /// Its parts as the dialect compares them: two names with equal keys are one relation.
@@ -68,9 +133,7 @@ impl RelationName {
 impl std::fmt::Display for RelationName {
     /// `database.schema.identifier`, for people.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for part in [&self.database, &self.schema].into_iter().flatten() {
-            write!(f, "{part}.")?;
-        }
+        self.schema.iter().flat_map(SchemaName::parts).try_for_each(|part| write!(f, "{part}."))?;
         f.write_str(&self.identifier)
     }
 }

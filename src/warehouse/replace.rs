@@ -25,17 +25,17 @@ pub struct Replacing {
 impl Replacing {
     /// Whether the schema had a relation of that name when the run began.
     pub(super) fn found(&self, at: &TempRelation) -> bool {
-        self.found.contains(&at.name().identifier)
+        self.found.contains(at.identifier())
     }
 
     /// Where that relation goes.
     pub(super) fn aside(&self, at: &TempRelation) -> TempRelation {
-        at.beside(&self.aside_name(&at.name().identifier))
+        at.beside(&self.aside_name(at.identifier()))
     }
 
     /// Where the new one is made.
     pub(super) fn incoming(&self, at: &TempRelation) -> TempRelation {
-        at.beside(&format!("_premerge_new_{}_{}", self.run, short(&at.name().identifier)))
+        at.beside(&format!("_premerge_new_{}_{}", self.run, short(at.identifier())))
     }
 
     /// A name for something that goes aside with its table, such as an index.

@@ -10,7 +10,7 @@ use super::replace::Replacing;
 use super::write::Write;
 use super::{FaultClass, Meeting, Session, Warehouse, WarehouseError};
 use crate::config::AtStart;
-use crate::sql::{Dialect, RelationName};
+use crate::sql::{Dialect, RelationName, SchemaName};
 
 /// How long a newer run waits for an older one's last statement, where it cannot end it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,8 +98,7 @@ pub enum GuardError {
 /// the only way to write.
 #[derive(Debug, Clone)]
 pub struct TempSchema {
-    database: Option<String>,
-    name: String,
+    name: SchemaName,
     dialect: Dialect,
     owner: Owner,
     replacing: Option<Replacing>,
@@ -108,6 +107,7 @@ pub struct TempSchema {
 /// A relation inside a [`TempSchema`]. It can be turned into a name to read; nothing turns back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TempRelation {
+    schema: SchemaName,
     name: RelationName,
     sql: String,
     dialect: Dialect,
@@ -126,13 +126,26 @@ impl TempRelation {
         &self.name
     }
 
-    /// Another relation of the same temporary schema.
-    pub(super) fn beside(&self, identifier: &str) -> Self {
-        Self::new(RelationName { identifier: identifier.to_owned(), ..self.name.clone() }, self.dialect)
+    /// The temporary schema.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaName {
+        &self.schema
     }
 
-    fn new(name: RelationName, dialect: Dialect) -> Self {
-        Self { sql: name.quoted(dialect), name, dialect }
+    /// Its name within the schema.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        self.name.identifier()
+    }
+
+    /// Another relation of the same temporary schema.
+    pub(super) fn beside(&self, identifier: &str) -> Self {
+        Self::new(&self.schema, identifier, self.dialect)
+    }
+
+    fn new(schema: &SchemaName, identifier: &str, dialect: Dialect) -> Self {
+        let name = schema.relation(identifier);
+        Self { schema: schema.clone(), sql: name.quoted(dialect), name, dialect }
     }
 }
 
@@ -165,7 +178,7 @@ impl TempSchema {
                 if matches!(source.class, FaultClass::Restart | FaultClass::Connection)
                     && schema.is_lost(session).await =>
             {
-                Err(GuardError::Superseded { schema: schema.name })
+                Err(GuardError::Superseded { schema: schema.name().to_owned() })
             }
             Err(error) => Err(error),
         }
@@ -226,30 +239,31 @@ impl TempSchema {
 
     /// A schema that clean-up has found and may drop.
     pub(super) fn found(database: Option<String>, name: String, dialect: Dialect, owner: Owner) -> Self {
-        Self { database, name, dialect, owner, replacing: None }
+        Self { name: SchemaName::new(database, name), dialect, owner, replacing: None }
     }
 
     /// The place of `identifier` in this schema.
     #[must_use]
     pub fn relation(&self, identifier: &str) -> TempRelation {
-        let name = RelationName {
-            database: self.database.clone(),
-            schema: Some(self.name.clone()),
-            identifier: identifier.to_owned(),
-        };
-        TempRelation::new(name, self.dialect)
+        TempRelation::new(&self.name, identifier, self.dialect)
+    }
+
+    /// Its whole name.
+    #[must_use]
+    pub fn schema_name(&self) -> &SchemaName {
+        &self.name
     }
 
     /// The schema's name, without its database.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.name()
     }
 
     /// Its database, where names have three parts.
     #[must_use]
     pub fn database(&self) -> Option<&str> {
-        self.database.as_deref()
+        self.name.database()
     }
 
     /// Whether objects of earlier runs are still there, to be replaced one by one.
@@ -301,7 +315,7 @@ impl TempSchema {
         session.write(&[Write::DropSchema { schema: &self }]).await?;
         // The guard asks the register, which is gone.
         session.hold(None);
-        Ok(!session.schema_exists(self.database.as_deref(), &self.name).await?)
+        Ok(!session.schema_exists(self.database(), self.name()).await?)
     }
 
     /// Drops what belongs to relations outside, so that nothing of premerge's stands in the way of production's own
@@ -311,7 +325,7 @@ impl TempSchema {
     /// What the warehouse said; what was dropped until then stays dropped.
     pub async fn release(&self, session: &mut Session) -> Result<usize, WarehouseError> {
         let registered = self.registered_objects(session).await?;
-        let bound = session.bound_in(&self.name).await?;
+        let bound = session.bound_in(self.name()).await?;
         let bound: Vec<_> =
             bound.iter().filter(|name| registered.contains(name)).map(|name| self.relation(name)).collect();
         let drops: Vec<_> = bound.iter().map(|at| Write::Drop { at }).collect();
@@ -334,14 +348,13 @@ impl TempSchema {
     /// The name, quoted, for SQL.
     #[cfg_attr(not(feature = "duckdb"), allow(dead_code))]
     pub(super) fn sql(&self) -> String {
-        let parts = self.database.as_deref().into_iter().chain([self.name.as_str()]);
-        parts.map(|part| self.dialect.quote(part)).collect::<Vec<_>>().join(".")
+        self.name.quoted(self.dialect)
     }
 
     fn fail(&self, source: WarehouseError) -> GuardError {
         match source.class {
-            FaultClass::Superseded => GuardError::Superseded { schema: self.name.clone() },
-            _ => GuardError::Warehouse { schema: self.name.clone(), source },
+            FaultClass::Superseded => GuardError::Superseded { schema: self.name().to_owned() },
+            _ => GuardError::Warehouse { schema: self.name().to_owned(), source },
         }
     }
 
@@ -353,7 +366,7 @@ impl TempSchema {
         let row = [self.owner.row(tag)];
         let enter = Write::Register { at: &runs, columns: &columns, rows: &row };
         let exists = |found: Result<bool, WarehouseError>| found.map_err(|error| self.fail(error));
-        if !exists(session.schema_exists(self.database.as_deref(), &self.name).await)? {
+        if !exists(session.schema_exists(self.database(), self.name()).await)? {
             let made = session.write(&[Write::CreateSchema { schema: self }, enter.clone()]).await;
             match made {
                 Ok(_) => return Ok(()),
@@ -374,14 +387,14 @@ impl TempSchema {
     async fn check_owner(&self, session: &mut Session) -> Result<(), GuardError> {
         // A model can be called as the register is, and have its columns.
         let made = session.schemas_with(RUNS).await.map_err(|error| self.fail(error))?;
-        if !made.contains(&self.name) {
-            return Err(GuardError::NotOurs { schema: self.name.clone() });
+        if !made.iter().any(|schema| schema == self.name()) {
+            return Err(GuardError::NotOurs { schema: self.name().to_owned() });
         }
         let sql = Register::of(self).read_runs(&["repository", "project", "pull_request"]);
         let runs = match session.read(&sql).await {
             Ok(runs) => runs,
             Err(error) if error.class == FaultClass::Permission => {
-                return Err(GuardError::Unreadable { schema: self.name.clone() });
+                return Err(GuardError::Unreadable { schema: self.name().to_owned() });
             }
             Err(error)
                 if matches!(
@@ -389,7 +402,7 @@ impl TempSchema {
                     FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Superseded
                 ) =>
             {
-                return Err(GuardError::NotOurs { schema: self.name.clone() });
+                return Err(GuardError::NotOurs { schema: self.name().to_owned() });
             }
             Err(error) => return Err(self.fail(error)),
         };
@@ -404,7 +417,7 @@ impl TempSchema {
                     [repository, project, _] => format!("{repository} (project {project}, no pull request)"),
                     _ => "somebody else".to_owned(),
                 };
-                return Err(GuardError::SomebodyElses { schema: self.name.clone(), owner });
+                return Err(GuardError::SomebodyElses { schema: self.name().to_owned(), owner });
             }
         }
         Ok(())
@@ -420,7 +433,7 @@ impl TempSchema {
         let fail = |error| self.fail(error);
         session.write(&writes).await.map_err(fail)?;
         if !session.read(&register.lost(&self.owner.run)).await.map_err(fail)?.rows.is_empty() {
-            return Err(GuardError::Superseded { schema: self.name.clone() });
+            return Err(GuardError::Superseded { schema: self.name().to_owned() });
         }
         session.hold(Some(self.guard()));
         let began = Instant::now();

@@ -14,7 +14,7 @@ mod generated;
 mod honest;
 mod table;
 
-use premerge::sql::{Dialect, Facts, ProjectText, Refusal, RelationName, Territory, judge};
+use premerge::sql::{Dialect, Facts, ProjectText, Refusal, SchemaName, Territory, judge};
 use table::Place;
 
 /// The text at its place.
@@ -46,7 +46,7 @@ fn dialects() -> Vec<(Dialect, Texts, Texts)> {
 /// What the build makes of it before anything is sent: the grammar, and what may be named.
 fn judged(place: Place, text: &str, dialect: Dialect) -> Result<Facts, Refusal> {
     let facts = judge(at(place, text), dialect)?;
-    let temporary = RelationName::parse("\"db\".\"pr_1\".\"x\"", dialect);
+    let temporary = Some(SchemaName::new(Some("db".into()), "pr_1".into()));
     let territory = Territory::new(dialect, temporary);
     if place == Place::Query {
         territory.agrees(text, &facts)?;

@@ -25,5 +25,5 @@ pub(crate) fn places(state: &Path, manifest: &Path, schema: &str) -> Vec<(String
         let node = pr.nodes.get(id).unwrap();
         (node.schema.as_deref().unwrap().to_owned(), node.alias.as_deref().unwrap().to_owned())
     };
-    plan.nodes.iter().map(|n| (n.unique_id.to_string(), n.relation.clone(), place(&n.unique_id))).collect()
+    plan.nodes.iter().map(|n| (n.unique_id.to_string(), n.identifier.clone(), place(&n.unique_id))).collect()
 }

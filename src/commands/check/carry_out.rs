@@ -1,6 +1,5 @@
 //! The part of the job that talks to the warehouse.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +12,12 @@ use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
 use crate::commands::signals::signals;
-use crate::config::{AtEnd, AtStart, Env};
+use crate::config::{AtEnd, Env};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
-use crate::report::{Draft, Finding, Interruption, Severity, TemporarySchema, rules};
+use crate::report::{Draft, Interruption, SchemaEnd, WantedSchema};
 use crate::sql::{Dialect, texts_in};
 use crate::text::escape;
-use crate::text::words::count_of;
 use crate::warehouse::{
     FaultClass, GuardError, Lease, OpenContext, OpenedSchema, Opening, OpeningError, Owner, Protected, TempSchema,
     Warehouse, WarehouseError,
@@ -61,10 +59,13 @@ impl Job<'_> {
         if let (Some(warehouse), Some(schema)) = (opened.warehouse, opened.schema)
             && ours
         {
-            match settings.at_end {
-                AtEnd::Drop => drop_at_end(draft, schema, warehouse.as_ref()).await,
-                AtEnd::Keep => release_at_end(draft, &schema, warehouse.as_ref()).await,
-                AtEnd::All => {}
+            let end = match settings.at_end {
+                AtEnd::Drop => drop_at_end(schema, warehouse.as_ref()).await,
+                AtEnd::Keep => release_at_end(&schema, warehouse.as_ref()).await,
+                AtEnd::All => None,
+            };
+            if let Some(end) = end {
+                draft.add_schema_end(end);
             }
         }
         ended
@@ -104,7 +105,9 @@ impl Job<'_> {
         (opened, known.warehouse) = opening.open(stopping.stopped.clone()).await;
         let opened = opened?;
         known.schema = Some(opened.schema.clone());
-        self.opened(draft, &opened);
+        let expires_at = settings.expires_at.to_string();
+        let wanted = WantedSchema { name: &settings.schema, expires_at: &expires_at, at_start: settings.at_start };
+        draft.add_schema(&opened, wanted);
         self.build(draft, observer, stopping, opened).await
     }
 
@@ -132,34 +135,6 @@ impl Job<'_> {
         })
     }
 
-    /// What the report says of the schema.
-    fn opened(&self, draft: &mut Draft, opened: &OpenedSchema) {
-        let settings = self.settings;
-        let OpenedSchema { schema, warehouse, .. } = opened;
-        let name = schema.name();
-        let mut note = |notice: String| {
-            draft.findings.push(Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, name, notice));
-        };
-        warehouse.notices().into_iter().for_each(&mut note);
-        if settings.at_start == AtStart::Replace && !warehouse.traits().replaces {
-            note(
-                "relations cannot be replaced one by one here, so those of the last run were dropped first".to_owned(),
-            );
-        }
-        draft.temporary_schema = Some(TemporarySchema {
-            name: name.to_owned(),
-            database: schema.database().map(str::to_owned),
-            expires_at: Some(settings.expires_at.to_string()),
-            dropped: false,
-        });
-        if name != settings.schema {
-            // Whose the usual name is may be nobody's business who reads this report.
-            let message =
-                format!("`{}` is another project's or repository's, so this run has `{name}`", settings.schema);
-            draft.findings.push(Finding::about(Severity::Notice, rules::OWN_SCHEMA, name, message));
-        }
-    }
-
     async fn build(
         &self,
         draft: &mut Draft,
@@ -167,13 +142,8 @@ impl Job<'_> {
         Stopping { stop, stopped }: Stopping,
         opened: OpenedSchema,
     ) -> Result<(), Ended> {
-        let Self { settings, state, pr, .. } = *self;
+        let Self { settings, plan, state, pr, .. } = *self;
         let OpenedSchema { warehouse, schema, session } = opened;
-        let mut plan = Cow::Borrowed(self.plan);
-        if plan.schema != schema.name() {
-            plan.to_mut().schema = schema.name().to_owned();
-        }
-        let plan = plan.as_ref();
         let kept = Arc::clone(&warehouse);
         let warehouse = warehouse.as_ref();
         let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, stop).await?;
@@ -187,30 +157,20 @@ impl Job<'_> {
         }
         let outcome = match outcome {
             Err(error) if lost || error.class == FaultClass::Superseded => {
-                draft.interruption = Some(taken(&schema, warehouse).await);
-                draft.tally();
+                draft.interrupt(taken(&schema, warehouse).await);
                 return Ok(());
             }
             outcome => outcome?,
         };
         draft.add_outcome(&outcome);
         if lost || outcome.is_superseded() {
-            draft.interruption = Some(taken(&schema, warehouse).await);
-            return Ok(());
-        }
-        if let Some(failure) = &outcome.left_behind {
-            let message = format!(
-                "what the last run made and this one did not could not be dropped ({}); the next run and \
-                 `premerge cleanup` try again",
-                failure.message
-            );
-            draft.findings.push(Finding::about(Severity::Warning, rules::LEFT_BEHIND, schema.name(), message));
+            draft.interrupt(taken(&schema, warehouse).await);
         }
         Ok(())
     }
 
     fn owner(&self, draft: &Draft) -> Owner {
-        let Draft { facts, .. } = draft;
+        let facts = &draft.facts;
         let project = facts.project.clone().unwrap_or_default();
         Owner {
             repository: facts.repository.clone().unwrap_or_else(|| project.clone()),
@@ -236,21 +196,19 @@ fn interrupted(
     let fault = match ended {
         Ended::Refused(error) => return Err(error),
         Ended::Guard(GuardError::Superseded { .. }) => {
-            draft.interruption = Some(Interruption::Superseded);
-            draft.tally();
+            draft.interrupt(Interruption::Superseded);
             return Ok(());
         }
         Ended::Guard(GuardError::Warehouse { source, .. }) | Ended::Warehouse(source) => source,
         Ended::Guard(error) => return Err(error.into()),
     };
-    draft.interruption = Some(match fault.class {
+    draft.interrupt(match fault.class {
         FaultClass::Superseded => Interruption::Superseded,
         FaultClass::Cancelled if signalled => {
             Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }
         }
         _ => broken(&fault, warehouse),
     });
-    draft.tally();
     Ok(())
 }
 
@@ -326,64 +284,48 @@ fn said(error: &WarehouseError, warehouse: Option<&dyn Warehouse>) {
 
 /// Drops the views that belong to production's relations: as long as they are there, production cannot change what
 /// they read.
-async fn release_at_end(draft: &mut Draft, schema: &TempSchema, warehouse: &dyn Warehouse) {
+async fn release_at_end(schema: &TempSchema, warehouse: &dyn Warehouse) -> Option<SchemaEnd> {
     if !warehouse.traits().binds_views {
-        return;
+        return None;
     }
     let releasing = async {
         let mut session = schema.connect(warehouse).await?;
         schema.release(&mut session).await
     };
     let why = match tokio::time::timeout(DROP_LIMIT, releasing).await {
-        Ok(Ok(0)) => return,
-        Ok(Ok(dropped)) => {
-            let message = format!(
-                "{} that would have held production's tables {} dropped at the end of the run; `at_end: all` keeps them",
-                count_of(dropped, "view"),
-                if dropped == 1 { "was" } else { "were" }
-            );
-            draft.findings.push(Finding::about(Severity::Notice, rules::VIEWS_DROPPED, schema.name(), message));
-            return;
-        }
+        Ok(Ok(0)) => return None,
+        Ok(Ok(views)) => return Some(SchemaEnd::Released { views }),
         // A newer run has the schema, or clean-up has dropped it.
-        Ok(Err(error)) if error.class == FaultClass::Superseded => return,
-        Ok(Err(error)) => {
-            said(&error, Some(warehouse));
-            error.class.phrase().to_owned()
-        }
-        Err(_) => format!("it took longer than {} s", DROP_LIMIT.as_secs()),
+        Ok(Err(error)) if error.class == FaultClass::Superseded => return None,
+        Ok(Err(error)) => phrase(&error, warehouse),
+        Err(_) => too_long(),
     };
-    let message = format!(
-        "views of the temporary schema could not be dropped, and production cannot change what they read: {why}"
-    );
-    let finding = Finding::about(Severity::Warning, rules::LEFT_BEHIND, schema.name(), message);
-    draft.findings.push(finding.with_remedy("drop the schema with `premerge cleanup --pr`"));
+    Some(SchemaEnd::NotReleased { why })
 }
 
 /// Drops the schema by its register. What cannot be dropped is said, and is clean-up's work then.
-async fn drop_at_end(draft: &mut Draft, schema: TempSchema, warehouse: &dyn Warehouse) {
-    let name = schema.name().to_owned();
+async fn drop_at_end(schema: TempSchema, warehouse: &dyn Warehouse) -> Option<SchemaEnd> {
     let dropping = async {
         let mut session = schema.connect(warehouse).await?;
         schema.drop(&mut session).await
     };
     let why = match tokio::time::timeout(DROP_LIMIT, dropping).await {
-        Ok(Ok(true)) => {
-            if let Some(schema) = &mut draft.temporary_schema {
-                schema.dropped = true;
-            }
-            return;
-        }
-        Ok(Ok(false)) => "somebody else has made relations in it".to_owned(),
+        Ok(Ok(true)) => return Some(SchemaEnd::Dropped),
+        Ok(Ok(false)) => "it has relations that premerge did not make".to_owned(),
         // Clean-up or a newer run was faster.
-        Ok(Err(error)) if error.class == FaultClass::Superseded => return,
-        Ok(Err(error)) => {
-            said(&error, Some(warehouse));
-            error.class.phrase().to_owned()
-        }
-        Err(_) => format!("it took longer than {} s", DROP_LIMIT.as_secs()),
+        Ok(Err(error)) if error.class == FaultClass::Superseded => return None,
+        Ok(Err(error)) => phrase(&error, warehouse),
+        Err(_) => too_long(),
     };
-    let message = format!("the temporary schema was to be dropped and is still there: {why}");
-    let finding = Finding::about(Severity::Warning, rules::LEFT_BEHIND, &name, message);
-    draft.findings.push(finding.with_remedy("`premerge cleanup` drops it when its time has run out"));
+    Some(SchemaEnd::NotDropped { why })
+}
+
+/// The fault without the warehouse's own words, which go to the terminal.
+fn phrase(error: &WarehouseError, warehouse: &dyn Warehouse) -> String {
+    said(error, Some(warehouse));
+    error.class.phrase().to_owned()
+}
+
+fn too_long() -> String {
+    format!("it took longer than {} s", DROP_LIMIT.as_secs())
 }

@@ -10,7 +10,7 @@ use crate::config::{Env, mask_variables};
 use crate::publish::ci::Ci;
 use crate::publish::ci::{LogDialect, System};
 use crate::publish::write_to_ci;
-use crate::report::{Draft, Interruption, Report, json};
+use crate::report::{Report, json};
 
 /// Writes the report's file, posts the comment, fills what CI offers, and prints the result.
 pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
@@ -49,10 +49,7 @@ fn write_file(args: &CheckArgs, report: &Report, io: &Io<'_>) -> Result<(), Comm
 /// Says on the pull request that a run has begun, so that nobody merges on the last run's word; and writes the
 /// report that stands when the process does not live to write its own: an engine within it may end it.
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
-    let mut last_word: Draft = (**report).clone();
-    let reason = "the process ended before the run did: it was killed, or the engine in it gave up".to_owned();
-    last_word.interruption = Some(Interruption::Broken { reason });
-    let last_word = Report::conclude(last_word);
+    let last_word = Report::conclude(report.cut_off());
     write_file(args, for_others(&last_word, ci, &io.env).as_ref().unwrap_or(&last_word), io)?;
     // Outside CI somebody looks at a terminal and sees the progress there.
     if ci.system.is_some() && comments(args, ci, io) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::artifacts::{IssueSeverity, ManifestIssue, StateFacts};
-use crate::report::{Draft, Facts, Finding, Severity, rules};
+use crate::report::{Draft, Facts, Finding, Interruption, Severity, rules};
 
 impl Draft {
     /// A run that began at that time.
@@ -43,5 +43,19 @@ impl Draft {
     /// Adds how long all of it took.
     pub fn ended(&mut self, after: Duration) {
         self.timings.total_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Adds that the run ended early. What was not reached by then was not checked.
+    pub fn interrupt(&mut self, interruption: Interruption) {
+        self.interruption = Some(interruption);
+        self.tally();
+    }
+
+    /// The report that stands when the process does not live to write its own: it was killed, or an engine within it
+    /// ended it.
+    #[must_use]
+    pub fn cut_off(&self) -> Self {
+        let reason = "the process ended before the run did: it was killed, or the engine in it crashed".to_owned();
+        Self { interruption: Some(Interruption::Broken { reason }), ..self.clone() }
     }
 }

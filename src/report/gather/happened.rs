@@ -1,35 +1,40 @@
 //! What became of the plan: nodes, tests, row counts, interruptions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::whose::excuse;
-use crate::artifacts::UniqueIdRef;
-use crate::build::{Failure, JobResult, JobStatus, MeetingKind, Misfit, Outcome, Stop};
+use crate::artifacts::UniqueId;
+use crate::build::{self, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
 };
 use crate::text::words::{self, count_of};
+use crate::warehouse::FaultClass;
+
+/// What a node or test says that the run did not come to.
+pub(super) const NOT_REACHED: &str = "not reached before the run ended";
 
 impl Draft {
     /// Fills in what became of the plan.
     pub fn add_outcome(&mut self, outcome: &Outcome) {
-        let results: HashMap<&str, &JobResult> =
-            outcome.results.iter().map(|result| (result.unique_id.as_str(), result)).collect();
+        let results: HashMap<&UniqueId, &NodeResult> =
+            outcome.nodes.iter().map(|result| (&result.unique_id, result)).collect();
         for node in &mut self.nodes {
-            if let Some(result) = results.get(node.unique_id.as_str()) {
+            if let Some(result) = results.get(&node.unique_id) {
                 built(node, result);
             }
         }
         excuse(self);
+        let results: HashMap<&UniqueId, &TestResult> =
+            outcome.tests.iter().map(|result| (&result.unique_id, result)).collect();
         for test in &mut self.tests {
-            if let Some(result) = results.get(test.unique_id.as_str()) {
+            if let Some(result) = results.get(&test.unique_id) {
                 tested(test, result);
             }
         }
-        let counts: BTreeMap<&str, _> =
-            outcome.row_counts.iter().map(|count| (count.unique_id.as_str(), count)).collect();
+        let counts: HashMap<&UniqueId, _> = outcome.row_counts.iter().map(|count| (&count.unique_id, count)).collect();
         for node in &mut self.nodes {
-            if let Some(count) = counts.get(node.unique_id.as_str()) {
+            if let Some(count) = counts.get(&node.unique_id) {
                 node.rows = count.pull_request.or(node.rows);
                 node.production_rows = count.production;
             }
@@ -44,11 +49,15 @@ impl Draft {
         }));
         let rows = self.nodes.iter().filter_map(row_count);
         self.findings.extend(rows.collect::<Vec<_>>());
-        let repeated = outcome.results.iter().filter(|r| r.attempts > 1 && r.status.lets_descendants_run());
-        self.findings.extend(repeated.map(|result| {
-            let message = format!("passed on attempt {}, after a fault of the warehouse that passed", result.attempts);
-            Finding::about(Severity::Notice, rules::STATEMENT_REPEATED, &result.unique_id, message)
+        let tests = outcome.tests.iter().filter(|test| test.status.lets_dependents_run());
+        let nodes = outcome.nodes.iter().filter(|node| node.status.lets_dependents_run());
+        let well = tests.map(|test| (&test.unique_id, test.attempts));
+        let well = well.chain(nodes.map(|node| (&node.unique_id, node.attempts)));
+        self.findings.extend(well.filter(|(_, attempts)| *attempts > 1).map(|(unique_id, attempts)| {
+            let message = format!("succeeded on attempt {attempts} after a transient warehouse error");
+            Finding::about(Severity::Notice, rules::STATEMENT_REPEATED, unique_id, message)
         }));
+        self.findings.extend(self.left_behind(outcome));
         self.proxies = u64::try_from(outcome.proxies).unwrap_or(u64::MAX);
         self.timings.statements = Some(self.timings.statements.unwrap_or(0) + outcome.statements);
         self.timings.warehouse_ms = Some(milliseconds(outcome.waited));
@@ -60,6 +69,18 @@ impl Draft {
             None => rebuilt(outcome).or_else(|| infrastructure(outcome)),
         };
         self.tally();
+    }
+
+    /// Relations of the last run that are still there.
+    fn left_behind(&self, outcome: &Outcome) -> Option<Finding> {
+        let schema = self.temporary_schema.as_ref()?;
+        let failure = outcome.left_behind.as_ref().filter(|failure| failure.class != Some(FaultClass::Superseded))?;
+        let message = format!(
+            "relations of the last run that this one did not make could not be dropped ({}); the next run and \
+             `premerge cleanup` try again",
+            failure.message
+        );
+        Some(Finding::about(Severity::Warning, rules::LEFT_BEHIND, &schema.name, message))
     }
 }
 
@@ -79,7 +100,7 @@ fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
 /// Relations of production that were replaced while the run read them: what was built may be of old and new.
 fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
     let first = outcome.rebuilt.first()?;
-    let name = UniqueIdRef::new(first).name();
+    let name = first.name();
     let others = match outcome.rebuilt.len() {
         1 => String::new(),
         number => format!(" and {}", count_of(number - 1, "other relation")),
@@ -91,37 +112,33 @@ fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
 
 /// A fault of the warehouse or the network says nothing about the pull request: the run is incomplete.
 fn infrastructure(outcome: &Outcome) -> Option<Interruption> {
-    let failures = outcome.results.iter().filter_map(|result| match &result.status {
-        JobStatus::Error(failure) => Some((&result.unique_id, failure)),
-        _ => None,
-    });
-    let (unique_id, failure) =
-        failures.into_iter().find(|(_, failure)| failure.class.is_some_and(|class| class.is_infrastructure()))?;
+    let (unique_id, failure) = outcome.failures().find(|(_, failure)| says_nothing(failure))?;
     Some(Interruption::Broken { reason: format!("{} at {unique_id}", failure.message) })
 }
 
-fn built(node: &mut NodeOutcome, result: &JobResult) {
+/// Whether a failure says nothing about the pull request.
+fn says_nothing(failure: &Failure) -> bool {
+    failure.class.is_some_and(FaultClass::is_infrastructure)
+}
+
+fn built(node: &mut NodeOutcome, result: &NodeResult) {
     node.duration_ms = Some(milliseconds(result.duration));
-    node.rows = result.rows;
     node.status = match &result.status {
-        JobStatus::Error(failure) => {
+        build::NodeStatus::Error(failure) => {
             (node.message, node.detail) = said(failure);
             // Not the pull request's fault, so not a failure of the pull request.
-            if failure.class.is_some_and(|class| class.is_infrastructure()) {
-                NodeStatus::NotChecked
-            } else {
-                NodeStatus::Failed
-            }
+            if says_nothing(failure) { NodeStatus::NotChecked } else { NodeStatus::Failed }
         }
-        JobStatus::Skipped { because } => {
-            node.message = Some(format!("because of `{}`", UniqueIdRef::new(because).name()));
+        build::NodeStatus::Skipped { because } => {
+            node.message = Some(skipped(because));
             NodeStatus::Skipped
         }
-        JobStatus::NotRun => {
-            node.message = Some("the run ended before its turn".to_owned());
+        build::NodeStatus::NotRun => {
+            node.message = Some(NOT_REACHED.to_owned());
             NodeStatus::NotChecked
         }
-        JobStatus::Built => {
+        build::NodeStatus::Built { rows } => {
+            node.rows = *rows;
             node.message = node.reads_unbuilt.first().map(|first| {
                 let more = if node.reads_unbuilt.len() > 1 { " and others" } else { "" };
                 let it = first.name();
@@ -129,8 +146,6 @@ fn built(node: &mut NodeOutcome, result: &JobResult) {
             });
             NodeStatus::Built
         }
-        // A test's, which no node comes to.
-        JobStatus::Pass | JobStatus::Warn { .. } | JobStatus::Fail { .. } => NodeStatus::NotChecked,
     };
 }
 
@@ -152,28 +167,26 @@ fn row_count(node: &NodeOutcome) -> Option<Finding> {
     Some(finding.with_place(node.place.clone()))
 }
 
-fn tested(test: &mut TestOutcome, result: &JobResult) {
+fn tested(test: &mut TestOutcome, result: &TestResult) {
     test.duration_ms = Some(milliseconds(result.duration));
-    let failures = |count: &u64| Some(*count);
     (test.status, test.failures) = match &result.status {
-        JobStatus::Warn { failures: count } => (TestStatus::Warn, failures(count)),
-        JobStatus::Fail { failures: count } => (TestStatus::Fail, failures(count)),
-        JobStatus::Error(failure) => {
+        build::TestStatus::Pass => (TestStatus::Pass, Some(0)),
+        build::TestStatus::Warn { failures } => (TestStatus::Warn, Some(*failures)),
+        build::TestStatus::Fail { failures } => (TestStatus::Fail, Some(*failures)),
+        build::TestStatus::Error(failure) => {
             (test.message, test.detail) = said(failure);
-            if failure.class.is_some_and(|class| class.is_infrastructure()) {
-                (TestStatus::NotRun, None)
-            } else {
-                (TestStatus::Error, None)
-            }
+            (if says_nothing(failure) { TestStatus::NotRun } else { TestStatus::Error }, None)
         }
-        JobStatus::Skipped { because } => {
-            test.message = Some(format!("because of `{}`", UniqueIdRef::new(because).name()));
+        build::TestStatus::Skipped { because } => {
+            test.message = Some(skipped(because));
             (TestStatus::Skipped, None)
         }
-        // `Built` is a node's, which no test comes to.
-        JobStatus::NotRun | JobStatus::Built => (TestStatus::NotRun, None),
-        JobStatus::Pass => (TestStatus::Pass, Some(0)),
+        build::TestStatus::NotRun => (TestStatus::NotRun, None),
     };
+}
+
+fn skipped(because: &UniqueId) -> String {
+    format!("skipped: `{}` failed", because.name())
 }
 
 fn said(failure: &Failure) -> (Option<String>, Option<String>) {

@@ -5,7 +5,9 @@ mod began;
 mod happened;
 mod lint;
 mod planned;
+mod schema;
 mod whose;
 
 pub(super) use lint::lint_finding;
 pub use planned::Planned;
+pub use schema::{SchemaEnd, WantedSchema};

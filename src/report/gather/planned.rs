@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::happened::NOT_REACHED;
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::build::left_out_of_contract;
 use crate::changes::{ChangeKind, Changes, Reason};
@@ -100,7 +101,7 @@ impl Planned<'_> {
         node.changed = changed;
         node.why = why;
         node.reads_unbuilt.clone_from(&planned.reads_unbuilt);
-        node.message = Some("the run ended before its turn".to_owned());
+        node.message = Some(NOT_REACHED.to_owned());
         if let Some(manifest) = self.pr.nodes.get(planned.unique_id.as_str()) {
             node.place = self.location(manifest);
             node.owner = self.owner(manifest.group.as_deref());

@@ -45,7 +45,7 @@ impl Planned<'_> {
 /// What others changed and does not build is no failure of the pull request: it becomes a note, and what reads it
 /// was not checked.
 pub(super) fn excuse(draft: &mut Draft) {
-    for node in draft.nodes.iter_mut().filter(|node| node.status == NodeStatus::Failed && is_not_yours(node)) {
+    for node in draft.nodes.iter_mut().filter(|node| node.status.shuts_gate() && is_not_yours(node)) {
         node.status = NodeStatus::NotChecked;
         let cause = node.message.take().map(|cause| format!(": {cause}")).unwrap_or_default();
         let message = format!("others changed it and it does not build, so what reads it is not checked{cause}");

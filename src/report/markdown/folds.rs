@@ -62,8 +62,8 @@ fn names<'a>(names: impl IntoIterator<Item = &'a str>, limit: usize, total: usiz
 
 /// Failed builds and failing tests.
 fn failures(page: &Page<'_>) -> Option<String> {
-    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status == NodeStatus::Failed).collect();
-    let failing = |test: &&TestOutcome| matches!(test.status, TestStatus::Fail | TestStatus::Error);
+    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status.shuts_gate()).collect();
+    let failing = |test: &&TestOutcome| test.status.shuts_gate();
     let tests: Vec<_> = page.report.tests.iter().filter(failing).collect();
     let total = nodes.len() + tests.len();
     if total == 0 {

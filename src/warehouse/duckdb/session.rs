@@ -59,14 +59,13 @@ impl DuckDbSession {
 
     /// What a relation is, in the word that `drop` takes; `None` when it is not there.
     async fn kind_of(&self, at: &TempRelation) -> Result<Option<&'static str>, WarehouseError> {
-        let name = at.name();
         let text = |value: &str| Dialect::DuckDb.literal(value);
         let sql = format!(
             "select table_type from information_schema.tables \
              where table_catalog = {} and table_schema = {} and lower(table_name) = lower({})",
-            text(name.database.as_deref().unwrap_or_default()),
-            text(name.schema.as_deref().unwrap_or_default()),
-            text(&name.identifier),
+            text(at.schema().database().unwrap_or_default()),
+            text(at.schema().name()),
+            text(at.identifier()),
         );
         Ok(match self.look(&sql).await?.scalar() {
             None => None,
@@ -239,7 +238,7 @@ impl Engine for DuckDbSession {
                          and table_name not in ({}) limit 1",
                         text(schema.database().unwrap_or_default()),
                         text(schema.name()),
-                        schema.register_tables().map(|at| text(&at.name().identifier)).join(", "),
+                        schema.register_tables().map(|at| text(at.identifier())).join(", "),
                     );
                     if !self.look(&sql).await?.rows.is_empty() {
                         continue;

@@ -24,10 +24,10 @@ impl PgSession {
         written: &mut Written,
         under: Under<'_>,
     ) -> Result<(), WarehouseError> {
-        let Some(schema) = relations.first().and_then(|at| at.name().schema.clone()) else { return Ok(()) };
+        let Some(schema) = relations.first().map(|at| at.schema().name().to_owned()) else { return Ok(()) };
         let (name, kept) = self.kept_names();
         let literal = |text: &str| self.dialect().literal(text);
-        let names: Vec<_> = relations.iter().map(|at| literal(&kept(&at.name().identifier))).collect();
+        let names: Vec<_> = relations.iter().map(|at| literal(&kept(at.identifier()))).collect();
         let sql = format!(
             "select {name}, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              where n.nspname = {} and {name} in ({}) order by c.oid desc",
@@ -41,7 +41,7 @@ impl PgSession {
             .iter()
             .filter_map(|row| {
                 let [Some(name), Some(kind)] = row.as_slice() else { return None };
-                let at = relations.iter().find(|at| kept(&at.name().identifier) == *name)?;
+                let at = relations.iter().find(|at| kept(at.identifier()) == *name)?;
                 Some((at.sql().to_owned(), RelationKind::of(kind)?))
             })
             .collect();
@@ -84,8 +84,8 @@ impl PgSession {
         // One message is one transaction, so the last relation is there exactly when all are.
         let Some(at) = writes.iter().rev().find_map(Write::makes) else { return Ok(None) };
         let (name, kept) = self.kept_names();
-        let schema = self.dialect().literal(at.name().schema.as_deref().unwrap_or_default());
-        let literal = |at: &TempRelation| self.dialect().literal(&kept(&at.name().identifier));
+        let schema = self.dialect().literal(at.schema().name());
+        let literal = |at: &TempRelation| self.dialect().literal(&kept(at.identifier()));
         let mut sql = format!(
             "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              where n.nspname = {schema} and {name} = {}",
@@ -189,8 +189,8 @@ impl PgSession {
         let literal = |text: &str| self.dialect().literal(text);
         let sql = format!(
             "select indexname from pg_catalog.pg_indexes where schemaname = {} and tablename = {}",
-            literal(at.name().schema.as_deref().unwrap_or_default()),
-            literal(&at.name().identifier)
+            literal(at.schema().name()),
+            literal(at.identifier())
         );
         let found = self.ask(&sql).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())

@@ -59,7 +59,7 @@ impl PgSession {
     pub(super) async fn blame(&mut self, error: WarehouseError, relations: &[&TempRelation]) -> WarehouseError {
         let Some(first) = relations.first().filter(|_| error.message.contains(LOCK_TIMEOUT)) else { return error };
         let literal = |text: &str| self.dialect().literal(text);
-        let names: Vec<_> = relations.iter().map(|at| literal(&at.name().identifier)).collect();
+        let names: Vec<_> = relations.iter().map(|at| literal(at.identifier())).collect();
         let sql = format!(
             "select distinct l.pid, a.usename, a.application_name from pg_catalog.pg_locks l \
              join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
@@ -67,7 +67,7 @@ impl PgSession {
              where l.locktype = 'relation' and l.granted and a.application_name <> {} and n.nspname = {} \
              and c.relname in ({}) order by 1",
             literal(&self.server.tag),
-            literal(first.name().schema.as_deref().unwrap_or_default()),
+            literal(first.schema().name()),
             names.join(", ")
         );
         // Beside the point where it cannot be asked: then it is not known who.

@@ -23,7 +23,7 @@ impl PgSession {
             return Ok(None);
         }
         let (incoming, aside) = (replacing.incoming(at), replacing.aside(at));
-        let quoted = |name: &TempRelation| dialect.quote(&name.name().identifier);
+        let quoted = |name: &TempRelation| dialect.quote(name.identifier());
         // Indexes of named constraints have names of the whole schema. Renaming an index does not keep readers off.
         let before = match write {
             Write::TypedTable { constraints, .. } if !constraints.is_empty() => {

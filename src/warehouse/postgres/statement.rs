@@ -65,7 +65,7 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         Write::Register { at, columns, rows } => {
             let mut statements = statement::register(at, columns, rows, dialect);
             // Redshift has no comments on schemas. Runs are written so when the schema is made, and not again.
-            if dialect == Dialect::Redshift && at.name().identifier == RUNS {
+            if dialect == Dialect::Redshift && at.identifier() == RUNS {
                 let (table, name) = (at.sql(), dialect.quote(MARKED));
                 let of = format!("alter table {table} add constraint {name} unique ({})", dialect.quote("run_id"));
                 let says = format!("comment on constraint {name} on {table} is {}", dialect.literal(MARK));

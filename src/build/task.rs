@@ -1,0 +1,155 @@
+//! One thing to do, prepared before anything runs.
+
+use super::count::Count;
+use super::meeting::Meeting;
+use super::result::Failure;
+use crate::artifacts::{TestConfig, UniqueId};
+use crate::warehouse::{ColumnDef, RelationConfigs, SeedFile, TempRelation};
+
+/// Everything that a plan asks for, ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    /// In the plan's order; what is done beside building and testing comes last, so that it fills idle sessions.
+    pub tasks: Vec<Task>,
+    /// Made before any task.
+    pub proxies: Vec<Proxy>,
+    /// Every relation that will be made, for the register.
+    pub identifiers: Vec<String>,
+}
+
+/// A view onto production's relation.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The node it stands for.
+    pub unique_id: UniqueId,
+    /// The view.
+    pub at: TempRelation,
+    /// What it reads, for people.
+    pub production: String,
+    /// Its query.
+    pub select: String,
+}
+
+/// Something to do, with all its text relocated.
+#[derive(Debug)]
+pub struct Task {
+    /// The node or test that it is about.
+    pub unique_id: UniqueId,
+    /// What people call it.
+    pub name: String,
+    /// What to do.
+    pub work: Work,
+    /// Tasks that must end well before this one starts, by their position in the list.
+    pub after: Vec<usize>,
+    /// The proxied nodes that it reads.
+    pub reads: Vec<UniqueId>,
+}
+
+/// What a task does. What could not be prepared fails with its reason, without being sent.
+#[derive(Debug)]
+pub enum Work {
+    /// A node is built.
+    Build(Result<Build, Failure>),
+    /// A data test is run.
+    Test(Result<Test, Failure>),
+    /// Rows are counted on both sides.
+    Count(Count),
+    /// Columns are compared with those of the table that dbt goes on writing into.
+    Compare(Meeting),
+}
+
+impl Work {
+    /// The relation that it makes, if it makes one.
+    #[must_use]
+    pub fn makes(&self) -> Option<&TempRelation> {
+        match self {
+            Self::Build(Ok(build)) => Some(build.at()),
+            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) => None,
+        }
+    }
+
+    /// Lets it fail with that reason, without being sent.
+    pub(super) fn refuse(&mut self, why: Failure) {
+        match self {
+            Self::Build(build) => *build = Err(why),
+            Self::Test(test) => *test = Err(why),
+            Self::Count(_) | Self::Compare(_) => {}
+        }
+    }
+
+    /// Whether it shows in the progress: what is only looked up does not.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Build(_) | Self::Test(_) => true,
+            Self::Count(_) | Self::Compare(_) => false,
+        }
+    }
+}
+
+/// How a node is built.
+#[derive(Debug)]
+pub enum Build {
+    /// A view.
+    View(Select),
+    /// A table made of a query: tables, incremental models as full builds, snapshots as first runs.
+    Table(Select),
+    /// A table or view with an enforced contract.
+    Contract {
+        /// The query.
+        select: Select,
+        /// The query whose column types are the declared ones.
+        declared: String,
+        /// `None` for a view, which only the comparison concerns.
+        table: Option<TypedTable>,
+    },
+    /// A seed.
+    Seed {
+        /// The table.
+        at: TempRelation,
+        /// Its file.
+        seed: SeedFile,
+    },
+}
+
+impl Build {
+    /// The relation that it makes.
+    #[must_use]
+    pub fn at(&self) -> &TempRelation {
+        match self {
+            Self::View(select) | Self::Table(select) | Self::Contract { select, .. } => &select.at,
+            Self::Seed { at, .. } => at,
+        }
+    }
+}
+
+/// A data test.
+#[derive(Debug)]
+pub struct Test {
+    /// Its query, wrapped.
+    pub sql: String,
+    /// Its thresholds.
+    pub config: TestConfig,
+}
+
+/// A query and where its result goes.
+#[derive(Debug)]
+pub struct Select {
+    /// The relation.
+    pub at: TempRelation,
+    /// dbt's `sql_header`.
+    pub header: Option<String>,
+    /// The query, relocated.
+    pub sql: String,
+    /// Clauses from the node's configuration.
+    pub configs: RelationConfigs,
+}
+
+/// Columns and constraints of a contracted table.
+#[derive(Debug)]
+pub struct TypedTable {
+    /// In the contract's order.
+    pub columns: Vec<ColumnDef>,
+    /// Model-level constraints.
+    pub constraints: Vec<String>,
+}
