@@ -299,6 +299,62 @@ fn a_source_that_a_variable_moves_is_changed_where_dbt_compares_its_text() {
     assert_eq!(of("{{ var('raw_' ~ target.name) }}"), (None, None));
 }
 
+/// A source that names the table of the project's own seed: in production's text its name is the seed's too.
+#[test]
+fn a_source_and_a_seed_that_are_one_relation_are_no_change() {
+    const SOURCE: &str = "source.ferry.booking_desk.bookings";
+    const SEED: &str = "seed.ferry.ports";
+    let in_production = document(PRODUCTION)["nodes"][SEED]["relation_name"].as_str().unwrap().to_owned();
+    let with = |path: &str, reads: &str, raw: &str| {
+        let mut document = document(path);
+        let own = document["nodes"][SEED]["relation_name"].as_str().unwrap().to_owned();
+        document["sources"][SOURCE]["relation_name"] = in_production.as_str().into();
+        let name = if reads == SEED { own } else { in_production.clone() };
+        let node = &mut document["nodes"][MODEL];
+        node["compiled_code"] = format!("select * from {name}").into();
+        node["raw_code"] = raw.into();
+        node["depends_on"] = json!({"nodes": [reads], "macros": []});
+        file(&document)
+    };
+    let (verdicts, _, ours) = settle(&with(PRODUCTION, SOURCE, "a"), &with(CI, SOURCE, "a"));
+    assert_eq!((verdicts.unseen.len(), verdicts.undecided.len(), built(&ours).len()), (0, 0, 0), "{verdicts:?}");
+    // White space.
+    let (verdicts, dbts, ours) = settle(&with(PRODUCTION, SOURCE, "a"), &with(CI, SOURCE, "a "));
+    assert!(built(&dbts).contains(MODEL) && verdicts.cosmetic.contains(MODEL) && built(&ours).is_empty());
+    // The rows are the same, the edge is not.
+    let (verdicts, _, ours) = settle(&with(PRODUCTION, SEED, "a"), &with(CI, SOURCE, "b"));
+    assert!(!verdicts.cosmetic.contains(MODEL) && built(&ours).contains(MODEL));
+}
+
+/// Formatters write names in small letters.
+#[test]
+fn letters_that_change_no_column_name_are_cosmetic() {
+    let of = |production: &str, pr: &str| {
+        let with = |path: &str, code: &str| {
+            let mut document = document(path);
+            let own = document["nodes"]["seed.ferry.ports"]["relation_name"].as_str().unwrap().to_owned();
+            let node = &mut document["nodes"][MODEL];
+            node["raw_code"] = code.into();
+            node["compiled_code"] = code.replace("ports", &own).into();
+            node["depends_on"] = json!({"nodes": ["seed.ferry.ports"], "macros": []});
+            file(&document)
+        };
+        let (verdicts, ..) = settle(&with(PRODUCTION, production), &with(CI, pr));
+        verdicts.cosmetic.contains(MODEL)
+    };
+    assert!(of(
+        "select EH.port_code from ports as EH where EH.Country > ''",
+        "select eh.port_code from ports as eh where eh.Country > ''"
+    ));
+    assert!(of(
+        "select Upper(EH.port_code) as code from ports as EH",
+        "select upper(eh.port_code) as code from ports as eh"
+    ));
+    assert!(!of("select port_code as Code from ports", "select port_code as code from ports"));
+    assert!(!of("select port_code Code from ports", "select port_code code from ports"));
+    assert!(!of("select Upper(port_code) from ports", "select upper(port_code) from ports"));
+}
+
 #[test]
 fn a_macro_that_names_relations_is_the_reason_where_they_move() {
     const ID: &str = "macro.ferry.generate_schema_name";

@@ -77,13 +77,13 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
         let after = at(place + 1);
         match token.kind {
             Kind::Word => {
-                let kept = before.is_some_and(|token| {
-                    matches!(token.kind, Kind::Period | Kind::Colon) || tokens.text(token).eq_ignore_ascii_case("as")
-                }) || after
-                    .is_some_and(|token| token.kind == Kind::Colon || is_argument_arrow(tokens.text(token)));
-                let next = after.map(|token| tokens.text(token)).unwrap_or_default();
+                let is_key = before.is_some_and(|token| token.kind == Kind::Colon)
+                    || after.is_some_and(|token| token.kind == Kind::Colon || is_argument_arrow(tokens.text(token)));
+                let is_named = before
+                    .is_some_and(|token| token.kind == Kind::Period || tokens.text(token).eq_ignore_ascii_case("as"));
                 let folds = folds.get(place).copied().unwrap_or_default();
-                let word = if !kept && (folds || is_reserved(text, next)) {
+                let next = after.map(|token| tokens.text(token)).unwrap_or_default();
+                let word = if !is_key && (folds || (!is_named && is_reserved(text, next))) {
                     Cow::Owned(text.to_ascii_uppercase())
                 } else {
                     Cow::Borrowed(text)
