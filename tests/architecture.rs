@@ -1,9 +1,14 @@
 //! The one-way flow between the stages, proved on the source: a module uses those that `src/lib.rs`
 //! lists before it, and none after it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, clippy::panic, reason = "a test may")]
+
+#[path = "common/circles.rs"]
+mod circles;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use circles::circles;
 
 /// The stages in the order in which data passes them, as `src/lib.rs` lists them.
 fn stages() -> Vec<String> {
@@ -78,6 +83,60 @@ fn the_search_would_find_a_use_against_the_flow() {
     assert_eq!(words, ["sql", "publish", "report"]);
 }
 
+/// Path below `src/` and text of every file.
+fn texts() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let text = |file: &PathBuf| {
+        let path = file.strip_prefix("src").unwrap().to_string_lossy().replace('\\', "/");
+        (path, fs_err::read_to_string(file).unwrap())
+    };
+    files.iter().map(text).collect()
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let files = texts();
+    let uses = circles::count(&files);
+    assert!(uses > 3 * files.len(), "the search finds uses at all, not {uses} of {} files", files.len());
+    let found: Vec<_> = circles(&files).iter().map(|group| group.join(", ")).collect();
+    assert!(found.is_empty(), "these files use each other:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_search_would_find_a_circle() {
+    let tree = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        circles(&files)
+    };
+    let found = |files: &[(&str, &str)]| tree(files).concat();
+    let (root, folder) = (("lib.rs", "mod a;"), ("a/mod.rs", "mod b; mod c; pub use b::{B, f}; pub use c::C;"));
+    let b = "use super::C; pub struct B; pub fn f() {}";
+    for c in [
+        "pub struct C; fn x(_: super::b::B) {}",
+        "pub struct C; use crate::a::B;",
+        "pub struct C; use super::b as other; fn x() { other::f() }",
+        "pub struct C; #[serde(with = \"super::b::B\")] struct D;",
+        "pub struct C; use super::{self, *}; fn x(_: super::B) {}",
+        "pub struct C; mod inner { use super::super::B; }",
+        "pub struct C; fn x(_: &'static super::B) {}",
+        "pub struct C; fn x() { println!(\"{}\", crate::a::f()) }",
+    ] {
+        assert_eq!(found(&[root, folder, ("a/b.rs", b), ("a/c.rs", c)]), ["a/b.rs", "a/c.rs"], "{c}");
+    }
+    for c in [
+        "pub struct C; // super::B",
+        "pub struct C; #[cfg(test)] mod tests { use super::super::B; }",
+        "pub struct C; mod inner { use super::C; }",
+        "pub struct C; const X: &str = \"see super::b\";",
+    ] {
+        assert_eq!(found(&[root, folder, ("a/b.rs", b), ("a/c.rs", c)]), Vec::<String>::new(), "{c}");
+    }
+    // A folder's own code and what it is made of.
+    let own = ("a/mod.rs", "mod b; pub struct A; fn x(_: b::B) {}");
+    assert_eq!(found(&[root, own, ("a/b.rs", "pub struct B(super::A);")]), ["a/mod.rs", "a/b.rs"]);
+}
+
 /// How names of variables begin that CI systems and forges set.
 const OF_CI: [&str; 8] = ["GITHUB_", "GITLAB_", "CI_", "CIRCLE", "TF_BUILD", "SYSTEM_", "BUILD_", "BITBUCKET_"];
 
@@ -99,7 +158,7 @@ fn variables_of_ci_are_read_in_one_place() {
     for file in files {
         for line in variables_of_ci(&fs_err::read_to_string(&file).unwrap()) {
             // Tokens are a forge's, whichever system runs the job.
-            if file.starts_with("src/publish/ci") || file == Path::new("src/publish/forge.rs") {
+            if file.starts_with("src/publish/ci") || file == Path::new("src/publish/forge_kind.rs") {
                 found += 1;
             } else {
                 elsewhere.push(format!("{}:{line}", file.display()));

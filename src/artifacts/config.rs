@@ -10,27 +10,6 @@ use serde_json::value::RawValue;
 use super::node::Node;
 use super::tolerant::{lenient, opt_flag};
 
-/// One column of the YAML.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Column {
-    /// As written in the YAML.
-    #[serde(deserialize_with = "lenient")]
-    pub name: String,
-    /// As written in the YAML.
-    #[serde(deserialize_with = "lenient")]
-    pub data_type: Option<String>,
-    /// Prose.
-    #[serde(deserialize_with = "lenient")]
-    pub description: String,
-    /// Whether dbt quotes the name.
-    #[serde(deserialize_with = "opt_flag")]
-    pub quote: Option<bool>,
-    /// `[{type, expression, …}]`.
-    #[serde(deserialize_with = "lenient")]
-    pub constraints: Vec<serde_json::Value>,
-}
-
 /// The keys of a node's rendered `config` that premerge acts on. Everything else stays in `extra`.
 #[derive(Debug, Clone, Default)]
 pub struct NodeConfig {

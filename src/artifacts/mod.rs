@@ -5,6 +5,7 @@
 //! schema number. Nothing here touches a network or a warehouse.
 
 mod checks;
+mod column;
 mod config;
 mod equality;
 mod exposure;
@@ -25,7 +26,8 @@ mod unique_id;
 mod unit_test;
 
 pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair, check_state};
-pub use config::{Column, Hook, NodeConfig, TestConfig};
+pub use column::Column;
+pub use config::{Hook, NodeConfig, TestConfig};
 pub use equality::equal;
 pub use exposure::{Exposure, Group};
 pub(crate) use load::both;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::config::Column;
+use super::column::Column;
 use super::resource_type::ResourceType;
 use super::text::Text;
 use super::tolerant::{flag, object, opt, opt_object, strings, text};

@@ -1,8 +1,8 @@
 //! Whether a text is made from answers of the warehouse.
 
-use super::jinja::{Piece, Word, pieces, words};
 use super::momentary::macros_of;
 use crate::artifacts::{Manifest, Node};
+use crate::sql::jinja::{Piece, Word, pieces, words};
 
 /// What a node's text asks the warehouse while dbt compiles it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

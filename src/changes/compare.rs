@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::artifacts::{Manifest, Resource};
 
-use super::context::Context;
+use super::context::{CompareOptions, Context};
 use super::counterpart::Counterparts;
 use super::definition::{
     compare_exposure, compare_metric, compare_saved_query, compare_semantic_model, compare_source, compare_unit_test,
@@ -16,20 +16,8 @@ use super::notice::Notice;
 use super::parts::in_parts;
 use super::reason::Reason;
 use super::removed::{record_removed, record_renames};
-use super::state::StateChecks;
+use super::state_checks::StateChecks;
 use super::{Change, ChangeKind, Changes};
-
-/// How to compare.
-#[derive(Debug, Clone, Default)]
-pub struct CompareOptions {
-    /// dbt's project flag `state_modified_compare_more_unrendered_values`, which no manifest records.
-    /// `None`: guessed from the pull request's manifest.
-    pub more_unrendered_values: Option<bool>,
-    /// Today; a contracted model whose `deprecation_date` is past may go. `None`: no date is past.
-    pub now: Option<jiff::Timestamp>,
-    /// Compare to the letter of dbt 1.11 even when different versions of dbt wrote the manifests.
-    pub strict: bool,
-}
 
 /// What the pull request changes, by dbt's rules.
 #[must_use]

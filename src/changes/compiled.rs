@@ -13,7 +13,7 @@ use super::names::Names;
 use super::naming_macros::{NamingMacros, Place};
 use super::parts::{in_parts, members};
 use super::rendered::{Moved, moved_source, unseen_keys};
-use super::{Change, ChangeKind, Changes, Reason};
+use super::{Change, ChangeKind, Changes, Reason, Undecided};
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::sql::Dialect;
 
@@ -29,14 +29,6 @@ pub struct CompiledVerdicts {
     pub undecided: BTreeMap<UniqueId, Undecided>,
     /// Of the nodes that reach a changed macro those whose texts can be compared, and what they say.
     sql: BTreeMap<UniqueId, Sql>,
-}
-
-/// Why a difference of compiled SQL proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undecided {
-    /// The word that the model, or a macro that it calls, uses: `is_incremental`, `target.`, …; for a source the one
-    /// in its place.
-    pub because: &'static str,
 }
 
 impl CompiledVerdicts {

@@ -2,8 +2,19 @@
 
 use crate::artifacts::Manifest;
 
-use super::CompareOptions;
 use super::drift::Drift;
+
+/// How to compare.
+#[derive(Debug, Clone, Default)]
+pub struct CompareOptions {
+    /// dbt's project flag `state_modified_compare_more_unrendered_values`, which no manifest records.
+    /// `None`: guessed from the pull request's manifest.
+    pub more_unrendered_values: Option<bool>,
+    /// Today; a contracted model whose `deprecation_date` is past may go. `None`: no date is past.
+    pub now: Option<jiff::Timestamp>,
+    /// Compare to the letter of dbt 1.11 even when different versions of dbt wrote the manifests.
+    pub strict: bool,
+}
 
 /// The circumstances of one comparison.
 #[derive(Debug, Clone, Copy)]

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::drift::{Drift, equal_but_empty};
 use super::json::{equal, object, same_field, value};
 use super::reason::Reason;
-use super::state::StateChecks;
+use super::state_checks::StateChecks;
 
 /// Collects the fields that differ.
 #[derive(Default)]

@@ -2,27 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::{Change, Changes, Reason};
+use super::{Change, Changes, MacroUse, Reason};
 use crate::artifacts::{ResourceType, UniqueId};
-
-/// What reaches a changed macro, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct MacroUse {
-    /// Models whose text calls it, themselves or through other macros.
-    pub models: usize,
-    /// Of those: models whose compiled SQL changed, for whichever reason.
-    pub sql_changed: usize,
-    /// Of those: models whose SQL cannot be compared: new, not compiled, or dependent on when it is compiled.
-    pub sql_unknown: usize,
-    /// Tests that call it.
-    pub tests: usize,
-    /// Nodes that are built by it: it is a materialization, or a macro that one calls.
-    pub builds: usize,
-    /// Everything else that calls it.
-    pub others: usize,
-}
 
 /// What the compiled SQL of a node that calls a changed macro says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

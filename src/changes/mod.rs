@@ -6,6 +6,7 @@
 mod asks;
 mod base;
 mod build_macros;
+mod change;
 mod compare;
 mod compiled;
 mod config;
@@ -14,7 +15,6 @@ mod contract;
 mod counterpart;
 mod definition;
 mod drift;
-mod jinja;
 mod json;
 mod macro_use;
 mod macros;
@@ -30,78 +30,16 @@ mod removed;
 mod rendered;
 mod shared;
 mod state;
+mod state_checks;
 mod texts;
 mod written;
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Serialize;
-
-use crate::artifacts::UniqueId;
 
 pub use asks::{Asks, asks};
 pub use base::Base;
 pub(crate) use build_macros::is_dbts_own;
-pub use compare::{CompareOptions, compare};
-pub use compiled::{CompiledVerdicts, Undecided, compare_compiled};
-pub use macro_use::MacroUse;
+pub use change::{Change, ChangeKind, Changes, MacroUse, Undecided};
+pub use compare::compare;
+pub use compiled::{CompiledVerdicts, compare_compiled};
+pub use context::CompareOptions;
 pub use notice::{Notice, NoticeKind};
 pub use reason::Reason;
-use state::StateChecks;
-
-/// All differences between state and the pull request.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Changes {
-    /// By unique_id, in its order. Unchanged nodes are absent.
-    ///
-    /// New sources, exposures, metrics, semantic models and saved queries are here as [`ChangeKind::Added`],
-    /// though dbt's `state:modified` leaves them out; [`Changes::is_modified`] is dbt's answer.
-    pub nodes: BTreeMap<UniqueId, Change>,
-    /// Changes to dbt that say nothing new: equal compiled SQL and equal build configuration. Moved here from
-    /// `nodes` by [`CompiledVerdicts::apply`].
-    pub cosmetic: BTreeMap<UniqueId, Change>,
-    /// What differs from state and not from the merge base, so that others changed it. Moved here from `nodes` by
-    /// [`Changes::set_apart`], and empty without a merge base.
-    pub not_yours: BTreeMap<UniqueId, Change>,
-    /// What the pull request changes of the merge base and state has just so: nothing of it is new to production.
-    #[serde(skip)]
-    pub as_in_state: BTreeSet<UniqueId>,
-    /// Nodes whose compiled SQL differs where dbt sees no change, which proves nothing.
-    #[serde(skip)]
-    pub undecided: BTreeMap<UniqueId, Undecided>,
-    /// Changed macros that something reaches. With a merge base: those that differ from it.
-    pub macros: BTreeMap<UniqueId, MacroUse>,
-    /// What dbt warns of, or fails on, while it compares.
-    pub notices: Vec<Notice>,
-    /// dbt's answers for every node whose answers are not simply "old and unmodified".
-    #[serde(skip)]
-    checks: BTreeMap<UniqueId, StateChecks>,
-}
-
-/// One node that differs from state, with its reasons.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// In which way it differs.
-    pub kind: ChangeKind,
-    /// Why it counts as changed: dbt's sub-checks first, then premerge's own. Never empty.
-    pub reasons: Vec<Reason>,
-}
-
-/// In which way a node differs from state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum ChangeKind {
-    /// State does not have it.
-    Added,
-    /// Both have it, and it differs.
-    Modified,
-    /// Only state has it.
-    Removed,
-    /// State has it; the pull request disables it.
-    Disabled,
-    /// State has the same text under another name. To dbt, and for building, this is [`ChangeKind::Added`].
-    Renamed {
-        /// The unique_id in state, which is itself recorded as [`ChangeKind::Removed`].
-        from: UniqueId,
-    },
-}

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use super::build_macros::is_dbts_own;
-use super::jinja::{Piece, Word, pieces, words};
 use crate::artifacts::{Manifest, Node};
+use crate::sql::jinja::{Piece, Word, pieces, words};
 
 /// Words that make a text depend on when or where it is compiled.
 const MOMENTARY: &[&str] = &[

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::build_macros::{bare, changed_macros, is_dbts_own, name};
-use super::jinja::{Piece, pieces, words};
 use super::places::DefaultPlace;
 use crate::artifacts::{Manifest, Node, UniqueIdRef};
+use crate::sql::jinja::{Piece, pieces, words};
 
 /// Which part of a relation's name a macro gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

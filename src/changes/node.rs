@@ -13,7 +13,7 @@ use super::drift::{Drift, normal_text};
 use super::json::{equal, object, same_field, value};
 use super::notice::{Notice, NoticeKind};
 use super::reason::Reason;
-use super::state::StateChecks;
+use super::state_checks::StateChecks;
 
 /// Compares one node with itself in state. Macros are the caller's.
 pub(super) fn compare_node(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::jinja::names;
 use crate::artifacts::{Node, Source};
+use crate::sql::jinja::names;
 
 /// Keys that differ in the rendered configuration although their unrendered text, which is all that dbt compares,
 /// is the same: a variable says something else. Keys among `but`, and texts that look at the target, do not count.

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::jinja::{JinjaError, Kind, Piece, Role, line_of};
+use super::pieces::{JinjaError, Kind, Piece, Role, line_of};
 
 /// A piece of the file and the part of the rendered text that it made; empty for tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,7 +325,7 @@ impl Machine<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jinja::cut;
+    use super::super::pieces::cut;
     use super::*;
 
     fn aligned(source: &str, rendered: &str) -> Option<Vec<(String, String)>> {

@@ -13,7 +13,7 @@ mod ephemeral;
 mod finding;
 mod gather;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
-mod jinja;
+mod pieces;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules mend texts"))]
 mod on_disk;
 mod options;
@@ -29,9 +29,9 @@ mod without;
 
 pub use finding::{LintDocument, Mended, NotLinted, Outcome, Severity, Violation};
 pub use gather::{Freshness, Gathered, gather};
-pub use jinja::defines_only_macros;
 pub use on_disk::{OnDisk, without_mark};
 pub use options::{LintFile, Scope, StyleOptions};
+pub use pieces::defines_only_macros;
 pub use text::Basis;
 
 /// Runs sqlfluff's style rules over files. Returns the outcome, and each file that `options.fix` changes.

@@ -2,7 +2,7 @@
 
 use super::align::{Slice, align, render};
 use super::ephemeral::without_injected;
-use super::jinja::{JinjaError, Kind, Piece, Role, cut, is_call, line_of};
+use super::pieces::{JinjaError, Kind, Piece, Role, cut, is_call, line_of};
 
 /// Where the SQL of a file with Jinja comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

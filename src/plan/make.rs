@@ -18,6 +18,7 @@ use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
 use crate::sql::Dialect;
+use crate::text::words::and_list;
 
 /// What the user decides about a plan.
 #[derive(Debug, Clone)]
@@ -40,10 +41,14 @@ pub enum PlanError {
     Cycle(#[from] Cycle),
     /// The manifest's warehouse is unknown.
     #[error(
-        "the pull request's manifest is for the adapter `{0}`, which premerge does not know; \
-         it knows duckdb, postgres, redshift, snowflake, bigquery, databricks and spark"
+        "the pull request's manifest is for the adapter `{adapter}`, which premerge does not support; it supports {known}"
     )]
-    UnknownAdapter(String),
+    UnknownAdapter {
+        /// dbt's name of it.
+        adapter: String,
+        /// Those that premerge supports.
+        known: String,
+    },
     /// Two warehouses.
     #[error("production's manifest is for the adapter `{state}`, the pull request's for `{pr}`; compile both for one")]
     TwoAdapters {
@@ -177,7 +182,10 @@ pub fn plan<'a>(
 
 fn dialect(state: &Manifest<'_>, pr: &Manifest<'_>) -> Result<Dialect, PlanError> {
     let adapter = pr.metadata.adapter_type.as_deref().unwrap_or_default();
-    let dialect = Dialect::from_adapter(adapter).ok_or_else(|| PlanError::UnknownAdapter(adapter.to_owned()))?;
+    let dialect = Dialect::from_adapter(adapter).ok_or_else(|| PlanError::UnknownAdapter {
+        adapter: adapter.to_owned(),
+        known: and_list(&Dialect::ALL.map(Dialect::adapters).concat()),
+    })?;
     match state.metadata.adapter_type.as_deref() {
         Some(other) if Dialect::from_adapter(other) != Some(dialect) => {
             Err(PlanError::TwoAdapters { state: other.to_owned(), pr: adapter.to_owned() })

@@ -1,6 +1,4 @@
-//! The report while it is being gathered, and when it is done.
-
-use std::ops::Deref;
+//! The report while it is being gathered.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,12 +11,8 @@ use super::json::v1;
 use super::lint::LintFacts;
 use super::not_yours::NotYours;
 use super::outcome::{NodeOutcome, TestOutcome};
-use super::verdict::{Verdict, conclude};
 use crate::artifacts::StateFacts;
 use crate::plan::Reasons;
-
-/// Version of the JSON document. A reader that knows it can read every document that carries it.
-pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything a run found, before the verdict.
 ///
@@ -101,52 +95,5 @@ impl Draft {
     pub fn tally(&mut self) {
         self.checks.build = Check::of_nodes(&self.nodes);
         self.checks.tests = Check::of_tests(&self.tests);
-    }
-}
-
-/// The one value that holds a run's result: a [`Draft`] and its verdict.
-///
-/// It reads like its draft (`report.nodes`) and cannot be changed, so that the verdict always fits the rest.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Report {
-    /// Version of this document.
-    schema_version: u32,
-    /// May this pull request be merged?
-    verdict: Verdict,
-    #[serde(flatten)]
-    draft: Draft,
-}
-
-impl Report {
-    /// The report of a run that is over.
-    #[must_use]
-    pub fn conclude(draft: Draft) -> Self {
-        Self { schema_version: SCHEMA_VERSION, verdict: conclude(&draft), draft }
-    }
-
-    /// The report of a run that is not over, for the comment while it runs.
-    #[must_use]
-    pub fn running(draft: Draft) -> Self {
-        Self { schema_version: SCHEMA_VERSION, verdict: Verdict::Running, draft }
-    }
-
-    /// May this pull request be merged?
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        self.verdict
-    }
-
-    /// The draft back, to change it and conclude again.
-    #[must_use]
-    pub fn into_draft(self) -> Draft {
-        self.draft
-    }
-}
-
-impl Deref for Report {
-    type Target = Draft;
-
-    fn deref(&self) -> &Draft {
-        &self.draft
     }
 }

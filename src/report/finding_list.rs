@@ -1,6 +1,6 @@
 //! Findings as a list for other tools: what every command's SARIF and annotations are made of.
 
-use super::draft::Report;
+use super::concluded::Report;
 use super::finding::{Finding, Location, RuleId};
 use super::gather::lint_finding;
 use crate::lint::Outcome;

@@ -7,6 +7,7 @@
 
 pub mod annotations; // commands to GitHub's runner
 mod check;
+mod concluded;
 mod draft;
 mod facts;
 mod finding;
@@ -26,7 +27,8 @@ mod words;
 
 pub use crate::artifacts::StateFacts;
 pub use check::{Check, CheckName, CheckState, Scoreboard};
-pub use draft::{Draft, Report, SCHEMA_VERSION};
+pub use concluded::{Report, SCHEMA_VERSION};
+pub use draft::Draft;
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, LintCode, Location, OwnRule, RuleId, Severity, rules};
 pub use finding_list::{FindingList, Missing};

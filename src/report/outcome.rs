@@ -60,6 +60,26 @@ impl Why {
     }
 }
 
+impl From<Why> for v1::Why {
+    fn from(why: Why) -> Self {
+        Self { kind: why.kind().to_owned(), text: why.text().to_owned() }
+    }
+}
+
+impl From<v1::Why> for Why {
+    fn from(v1::Why { kind, text }: v1::Why) -> Self {
+        match kind.as_str() {
+            "downstream" => Self::Downstream { text },
+            "needed" => Self::Needed { text },
+            "not_yours" => Self::NotYours { text },
+            _ => Self::Changed { kind: kind.into(), text },
+        }
+    }
+}
+
+/// What a node or test says that the run did not come to.
+pub(super) const NOT_REACHED: &str = "not reached before the run ended";
+
 /// What became of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

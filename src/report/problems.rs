@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::draft::Report;
+use super::concluded::Report;
 use super::facts::NotChecked;
 use super::finding::{Finding, RuleId, Severity, rules};
 use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::check::{Check, CheckState};
-use super::draft::Report;
+use super::concluded::Report;
 use super::finding::{Finding, Severity};
 use super::not_yours::NotYoursFate;
 use super::outcome::{NodeOutcome, NodeStatus, TestStatus, Why};

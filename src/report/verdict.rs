@@ -124,7 +124,7 @@ mod tests {
     use proptest::strategy::ValueTree as _;
 
     use super::super::check::{Check, Scoreboard};
-    use super::super::draft::Report;
+    use super::super::concluded::Report;
     use super::super::facts::NotChecked;
     use super::super::finding::{Finding, rules};
     use super::super::outcome::{NodeOutcome, TestOutcome};

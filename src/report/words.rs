@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::Report;
+use super::concluded::Report;
 use super::facts::{Interruption, LeftOut};
 use super::finding::{Severity, rules};
 use super::outcome::{NodeOutcome, NodeStatus, TestStatus};

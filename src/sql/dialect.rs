@@ -36,28 +36,30 @@ impl Dialect {
     /// The dialect of `metadata.adapter_type`; `None` for an adapter that premerge does not know.
     #[must_use]
     pub fn from_adapter(adapter_type: &str) -> Option<Self> {
-        Some(match adapter_type {
-            "duckdb" => Self::DuckDb,
-            "postgres" => Self::Postgres,
-            "redshift" => Self::Redshift,
-            "snowflake" => Self::Snowflake,
-            "bigquery" => Self::BigQuery,
-            "databricks" | "spark" => Self::Databricks,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|dialect| dialect.adapters().contains(&adapter_type))
+    }
+
+    /// Every dialect.
+    pub const ALL: [Self; 6] =
+        [Self::DuckDb, Self::Postgres, Self::Redshift, Self::Snowflake, Self::BigQuery, Self::Databricks];
+
+    /// dbt's names of the adapters that write it, the usual one first.
+    #[must_use]
+    pub fn adapters(self) -> &'static [&'static str] {
+        match self {
+            Self::DuckDb => &["duckdb"],
+            Self::Postgres => &["postgres"],
+            Self::Redshift => &["redshift"],
+            Self::Snowflake => &["snowflake"],
+            Self::BigQuery => &["bigquery"],
+            Self::Databricks => &["databricks", "spark"],
+        }
     }
 
     /// dbt's name of the adapter.
     #[must_use]
     pub fn adapter(self) -> &'static str {
-        match self {
-            Self::DuckDb => "duckdb",
-            Self::Postgres => "postgres",
-            Self::Redshift => "redshift",
-            Self::Snowflake => "snowflake",
-            Self::BigQuery => "bigquery",
-            Self::Databricks => "databricks",
-        }
+        self.adapters().first().copied().unwrap_or_default()
     }
 
     /// The character that quotes identifiers.

@@ -6,9 +6,18 @@
 use super::dialect::Dialect;
 use super::tokens::{Kind, SqlError, Token, Tokens};
 
+impl<'s> Tokens<'s> {
+    /// Cuts `sql`, and refuses what the warehouse could read otherwise.
+    pub(crate) fn of(sql: &'s str, dialect: Dialect) -> Result<Self, SqlError> {
+        let tokens = Self::unchecked(sql, dialect)?;
+        refuse_what_could_be_misread(&tokens)?;
+        Ok(tokens)
+    }
+}
+
 /// # Errors
 /// [`SqlError::Unsupported`] that names what could be misread, and its line.
-pub(super) fn refuse_what_could_be_misread(tokens: &Tokens<'_>) -> Result<(), SqlError> {
+fn refuse_what_could_be_misread(tokens: &Tokens<'_>) -> Result<(), SqlError> {
     let mut before: Option<Token> = None;
     // The last token that stands for something.
     let mut solid: Option<Token> = None;

@@ -9,6 +9,7 @@ mod dialect;
 mod embedded;
 mod foreign;
 mod grammar;
+pub(crate) mod jinja;
 mod letter_case;
 mod misread;
 mod names;

@@ -12,7 +12,6 @@ use sqlparser::dialect as grammar;
 use sqlparser::tokenizer::{Token as Parsed, Tokenizer, Whitespace};
 
 use super::dialect::Dialect;
-use super::misread::refuse_what_could_be_misread;
 
 /// Why SQL text cannot be worked on. The node that it belongs to is then not built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,8 +116,8 @@ pub(crate) struct Tokens<'s> {
 }
 
 impl<'s> Tokens<'s> {
-    /// Cuts `sql`.
-    pub(crate) fn of(sql: &'s str, dialect: Dialect) -> Result<Self, SqlError> {
+    /// Cuts `sql`, as sqlparser reads it: [`Tokens::of`] is for everybody else.
+    pub(super) fn unchecked(sql: &'s str, dialect: Dialect) -> Result<Self, SqlError> {
         let grammar = tokenizer_grammar(dialect);
         // Without unescaping, which is work for nothing: text is taken from the source.
         let parsed =
@@ -132,9 +131,7 @@ impl<'s> Tokens<'s> {
             cursor.advance_to(token.span.end.line, token.span.end.column);
             list.push(Token { kind: kind(&token.token), start, end: cursor.offset });
         }
-        let tokens = Self { sql, dialect, list };
-        refuse_what_could_be_misread(&tokens)?;
-        Ok(tokens)
+        Ok(Self { sql, dialect, list })
     }
 
     /// The source text of a token.

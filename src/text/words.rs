@@ -42,6 +42,15 @@ pub fn len<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn and_list(items: &[&str]) -> String {
+    match items.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => items.concat(),
+    }
+}
+
 /// `850 ms`, `4.2 s`, `2 min 41 s`, `1 h 5 min`.
 #[must_use]
 pub fn duration(ms: u64) -> String {

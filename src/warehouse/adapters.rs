@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::duckdb;
 use super::{Meeting, OpenContext, OpenError, Warehouse, postgres};
 use crate::config::Target;
+use crate::text::words::and_list;
 
 type Opened = Result<Arc<dyn Warehouse>, OpenError>;
 
@@ -53,12 +54,9 @@ fn adapter(name: &str) -> Option<&'static Adapter> {
 }
 
 /// Names of all adapters, for people.
-pub(super) fn known() -> String {
+fn known() -> String {
     let names: Vec<_> = ADAPTERS.iter().map(|adapter| adapter.name).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.join(""),
-    }
+    and_list(&names)
 }
 
 /// The warehouse that a dbt target names.

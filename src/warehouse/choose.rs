@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::register::Owner;
+use super::owner::Owner;
 use super::temp_schema::{GuardError, Protected, TempSchema};
 use super::{FaultClass, OpenContext, OpenError, Session, Warehouse, WarehouseError, open, schemas_in_files};
 use crate::config::{AtStart, Target};

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::register::{Owner, RUNS, Register};
+use super::owner::Owner;
+use super::register::{RUNS, Register};
 use super::write::Write;
 use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::register::Guard;
-use super::replace::Replacing;
+use super::guard::Guard;
+use super::temp_schema::Replacing;
 use super::write::{Write, Written};
 use super::{ColumnType, Privileges, Rows, WarehouseError};
 use crate::sql::Facts;
@@ -122,6 +122,16 @@ pub(super) trait Engine: Send {
     /// A new handle that stops what this connection is running. Once used, the connection starts no other statement
     /// until the next handle is made.
     fn canceller(&mut self) -> Arc<dyn Canceller>;
+}
+
+/// What an engine makes of an error of its driver. [`Session::new`](super::Session) asks every engine for it, so that no
+/// fault goes on without a class.
+pub(super) trait Classify {
+    /// The driver's error.
+    type Fault;
+
+    /// The error with its class, whether it may be repeated, and what the reader can do.
+    fn classify(fault: &Self::Fault) -> WarehouseError;
 }
 
 /// Stops the running statement of the session it came from.

@@ -81,24 +81,24 @@ impl FaultClass {
     /// than failed.
     #[must_use]
     pub fn is_infrastructure(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Connection
-                | Self::MissingDatabase
-                | Self::Authentication
-                | Self::Encryption
-                | Self::TooManyConnections
-                | Self::Restart
-                | Self::Resources
-                | Self::Timeout
-                | Self::SomebodyElses
-                | Self::Cancelled
-                | Self::Conflict
-                | Self::Locked
-                | Self::Permission
-                | Self::Superseded
-                | Self::Unsupported
-        )
+            | Self::MissingDatabase
+            | Self::Authentication
+            | Self::Encryption
+            | Self::TooManyConnections
+            | Self::Restart
+            | Self::Resources
+            | Self::Timeout
+            | Self::SomebodyElses
+            | Self::Cancelled
+            | Self::Conflict
+            | Self::Locked
+            | Self::Permission
+            | Self::Superseded
+            | Self::Unsupported => true,
+            Self::Syntax | Self::Binding | Self::MissingRelation | Self::Data | Self::Other => false,
+        }
     }
 }
 

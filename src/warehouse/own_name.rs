@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::register::Owner;
+use super::owner::Owner;
 
 /// PostgreSQL's limit, the smallest of all warehouses.
 const LIMIT: usize = 63;

@@ -3,13 +3,11 @@
 
 use crate::sql::Dialect;
 
+use super::guard::Guard;
+use super::owner::Owner;
 use super::temp_schema::TempSchema;
+pub(super) use super::temp_schema::{OBJECTS, RUNS};
 use super::write::{ColumnDef, RegisterSql};
-
-/// Runs, one row each.
-pub(super) const RUNS: &str = "_premerge_runs";
-/// Every relation about to be made, one row each.
-pub(super) const OBJECTS: &str = "_premerge_objects";
 
 /// The mark of a schema that premerge made, which a server shows beside it. A model can have the register's name and
 /// columns; no statement that dbt builds a model with can make this.
@@ -38,62 +36,22 @@ pub(super) const RUN_COLUMNS: [&str; 12] = [
 /// Columns of [`OBJECTS`].
 pub(super) const OBJECT_COLUMNS: [&str; 2] = ["run_id", "identifier"];
 
-/// Who makes a temporary schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// `owner/name` of the repository, or the dbt project's name outside CI.
-    pub repository: String,
-    /// The dbt project.
-    pub project: String,
-    /// The pull request's number; `None` on a laptop.
-    pub pull_request: Option<u64>,
-    /// The commit checked.
-    pub commit: Option<String>,
-    /// This run; unlike that of any other.
-    pub run: String,
-    /// Whose run it is, for people: the CI job, or the user and machine.
-    pub who: String,
-    /// When it started, RFC 3339 in UTC with fractions of a second: the later of two runs is the newer.
-    pub started_at: String,
-    /// From when on clean-up may drop the schema, RFC 3339. Moves on while the run lives.
-    pub expires_at: String,
-}
-
-impl Owner {
-    pub(super) fn pull_request_text(&self) -> String {
-        self.pull_request.map(|number| number.to_string()).unwrap_or_default()
-    }
-
-    /// The row of [`RUNS`].
-    pub(super) fn row(&self, session_tag: Option<&str>) -> Vec<Option<String>> {
-        vec![
-            Some(self.repository.clone()),
-            Some(self.project.clone()),
-            Some(self.pull_request_text()),
-            self.commit.clone(),
-            Some(self.run.clone()),
-            Some(self.who.clone()),
-            session_tag.map(str::to_owned),
-            Some(self.started_at.clone()),
-            Some(self.started_at.clone()),
-            Some(self.expires_at.clone()),
-            None,
-            None,
-        ]
-    }
-}
-
-/// The condition under which a run may go on, as a query that fails when it may not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard(String);
-
-impl Guard {
-    /// The query. Its failure names `premerge-superseded`: an aggregate cannot be computed beforehand, so the
-    /// cast is tried only when the run is not found.
-    #[must_use]
-    pub fn sql(&self) -> &str {
-        &self.0
-    }
+/// The row of [`RUNS`] of a run.
+pub(super) fn row(owner: &Owner, session_tag: Option<&str>) -> Vec<Option<String>> {
+    vec![
+        Some(owner.repository.clone()),
+        Some(owner.project.clone()),
+        Some(owner.pull_request_text()),
+        owner.commit.clone(),
+        Some(owner.run.clone()),
+        Some(owner.who.clone()),
+        session_tag.map(str::to_owned),
+        Some(owner.started_at.clone()),
+        Some(owner.started_at.clone()),
+        Some(owner.expires_at.clone()),
+        None,
+        None,
+    ]
 }
 
 /// Statements over the register of one schema.
@@ -156,11 +114,11 @@ impl<'s> Register<'s> {
         let value = |value: &Option<String>| {
             value.as_deref().map_or_else(|| "null".to_owned(), |text| self.dialect.literal(text))
         };
-        let row: Vec<_> = owner.row(session_tag).iter().map(value).collect();
+        let values: Vec<_> = row(owner, session_tag).iter().map(value).collect();
         let number = owner.pull_request_text();
         RegisterSql(format!(
             "insert into {runs} select {} where not exists (select 1 from {runs} where not ({} and {} and {}) or {})",
-            row.join(", "),
+            values.join(", "),
             self.equals("repository", &owner.repository),
             self.equals("project", &owner.project),
             self.equals("pull_request", &number),

@@ -8,46 +8,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::register::{OBJECTS, Register};
-use super::temp_schema::{TempRelation, TempSchema};
+use super::temp_schema::{Replacing, TempSchema, short};
 use super::write::Write;
 use super::{Session, WarehouseError};
-
-/// Relations of earlier runs that a session puts new ones in the place of.
-#[derive(Debug, Clone)]
-pub struct Replacing {
-    run: String,
-    found: Arc<BTreeSet<String>>,
-}
-
-impl Replacing {
-    /// Whether the schema had a relation of that name when the run began.
-    pub(super) fn found(&self, at: &TempRelation) -> bool {
-        self.found.contains(at.identifier())
-    }
-
-    /// Where that relation goes.
-    pub(super) fn aside(&self, at: &TempRelation) -> TempRelation {
-        at.beside(&self.aside_name(at.identifier()))
-    }
-
-    /// Where the new one is made.
-    pub(super) fn incoming(&self, at: &TempRelation) -> TempRelation {
-        at.beside(&format!("_premerge_new_{}_{}", self.run, short(at.identifier())))
-    }
-
-    /// A name for something that goes aside with its table, such as an index.
-    pub(super) fn aside_name(&self, identifier: &str) -> String {
-        format!("_premerge_old_{}_{}", self.run, short(identifier))
-    }
-}
-
-/// Sixteen hexadecimal digits: names stay far below every engine's limit.
-fn short(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
 
 impl TempSchema {
     /// What there is to replace, with the names that it will step aside under in the register; `None` when

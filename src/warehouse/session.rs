@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::engine::{Canceller, Engine, Listed, Traits, Under};
-use super::register::Guard;
-use super::replace::Replacing;
+use super::engine::{Canceller, Classify, Engine, Listed, Traits, Under};
+use super::guard::Guard;
 use super::retry::{ATTEMPTS, pause};
+use super::temp_schema::Replacing;
 use super::write::{Write, Written};
 use super::{ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError};
 use crate::sql::{Dialect, ProjectText, Refusal, judge};
@@ -38,8 +38,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(engine: Box<dyn Engine>, dialect: Dialect, traits: Traits) -> Self {
-        Self { engine, dialect, traits, guard: None, replacing: None, attempts: 0 }
+    pub(super) fn new(engine: impl Engine + Classify + 'static, dialect: Dialect, traits: Traits) -> Self {
+        Self { engine: Box::new(engine), dialect, traits, guard: None, replacing: None, attempts: 0 }
     }
 
     /// What the engine can do.

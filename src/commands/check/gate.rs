@@ -12,6 +12,7 @@ use crate::config::{Checkout, Gate, StyleSwitch, git};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 use crate::text::escape;
+use crate::text::words::and_list;
 
 /// How names begin that are premerge's own.
 const RESERVED: &str = "_premerge_";
@@ -198,11 +199,7 @@ fn shortened(mut findings: Vec<Finding>, project: &str, what: &str) -> Vec<Findi
 
 fn listed(keys: &[&str]) -> String {
     let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-    match keys.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        None => "no key".to_owned(),
-    }
+    if keys.is_empty() { "no key".to_owned() } else { and_list(&keys.iter().map(String::as_str).collect::<Vec<_>>()) }
 }
 
 #[cfg(test)]

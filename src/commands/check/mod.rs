@@ -1,6 +1,7 @@
 //! `premerge check`: the whole job.
 
 mod args;
+mod began;
 mod carry_out;
 mod deliver;
 mod gate;
@@ -11,9 +12,8 @@ mod settings;
 
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 pub use args::CheckArgs;
+use began::Began;
 pub(super) use gate::gate_in_words;
 use settings::Settings;
 
@@ -37,11 +37,4 @@ pub(super) fn run_for_report(args: &CheckArgs, io: &mut Io<'_>) -> Result<Report
     let report = job::check(args, &settings, &ci, pull_request, began, io)?;
     deliver::deliver(args, &report, &ci, io)?;
     Ok(report)
-}
-
-/// When the run began.
-#[derive(Debug, Clone, Copy)]
-struct Began {
-    instant: Instant,
-    at: Timestamp,
 }

@@ -1,5 +1,6 @@
 //! `premerge demo`: the whole job on a bundled project, by the same code as `premerge check`.
 
+mod args;
 #[cfg(feature = "duckdb")]
 mod bundle;
 #[cfg(feature = "duckdb")]
@@ -7,10 +8,7 @@ mod production;
 #[cfg(feature = "duckdb")]
 mod show;
 
-use std::path::PathBuf;
-
-use clap::Args;
-
+pub use args::DemoArgs;
 #[cfg(feature = "duckdb")]
 pub use production::{BuildStatement, SourceTypes, make as make_production, whole_build};
 #[cfg(feature = "duckdb")]
@@ -18,17 +16,6 @@ pub use show::run;
 
 #[cfg(not(feature = "duckdb"))]
 use super::{CommandError, Io};
-
-/// `premerge demo`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-The bundled project is a small ferry company's. Its pull request adds the payment method to the bookings by a
-join that repeats bookings with several payments: the gate catches it. The demo itself then exits with 0.")]
-pub struct DemoArgs {
-    /// Folder for the demo's files; must not exist [default: a new temporary folder, which is kept]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
 
 /// Says that this build has no engine for the demo.
 ///

@@ -5,6 +5,7 @@
 
 mod columns;
 mod model;
+mod rule;
 mod run;
 mod tokens;
 mod tree;
@@ -31,44 +32,16 @@ mod pm018_group_access;
 use super::finding::Severity;
 use crate::sql::Dialect;
 use model::Model;
+use rule::{Hit, Rule};
 pub use run::project;
 
-/// Something that a rule says about a model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Hit {
-    /// In the author's file, from 1; `None` for the model as a whole.
-    line: Option<usize>,
-    message: String,
-}
-
-impl Hit {
-    fn model(message: impl Into<String>) -> Self {
-        Self { line: None, message: message.into() }
+/// What a finding of a rule weighs on a warehouse unless configured.
+fn default_severity(rule: &Rule, dialect: Option<Dialect>) -> Severity {
+    // DuckDB renames the second column of a name where all others refuse it.
+    if rule.code == pm011_duplicate_column::RULE.code && dialect == Some(Dialect::DuckDb) {
+        return Severity::Warning;
     }
-
-    fn at(line: Option<usize>, message: impl Into<String>) -> Self {
-        Self { line, message: message.into() }
-    }
-}
-
-/// One rule.
-struct Rule {
-    /// Stable: users name it in configuration.
-    code: &'static str,
-    /// What a finding weighs unless configured.
-    severity: Severity,
-    check: fn(&Model<'_>) -> Vec<Hit>,
-}
-
-impl Rule {
-    /// What a finding weighs on a warehouse unless configured.
-    fn default_severity(&self, dialect: Option<Dialect>) -> Severity {
-        // DuckDB renames the second column of a name where all others refuse it.
-        if self.code == pm011_duplicate_column::RULE.code && dialect == Some(Dialect::DuckDb) {
-            return Severity::Warning;
-        }
-        self.severity
-    }
+    rule.severity
 }
 
 /// Every rule, by code.

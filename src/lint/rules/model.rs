@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, bare, columns};
-use super::pm016_target_dependent::target_readers;
 use super::tokens::Tokens;
 use super::tree::Tree;
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueIdRef};
@@ -44,9 +43,12 @@ impl<'m> Project<'m> {
         Self { manifest, tests, unit_tested, layers, dialect, target_readers: OnceCell::new() }
     }
 
-    /// For each macro whose text depends on `target`, the macro that reads it; found when a rule first asks.
-    pub(super) fn target_readers(&self) -> &HashMap<&'m str, &'m str> {
-        self.target_readers.get_or_init(|| target_readers(self.manifest))
+    /// For each macro whose text depends on `target`, the macro that reads it: what `find` finds when a rule first asks.
+    pub(super) fn target_readers(
+        &self,
+        find: fn(&'m Manifest<'m>) -> HashMap<&'m str, &'m str>,
+    ) -> &HashMap<&'m str, &'m str> {
+        self.target_readers.get_or_init(|| find(self.manifest))
     }
 
     /// Every model of the project itself.

@@ -9,7 +9,7 @@ use super::{Hit, Model, Rule};
 use crate::artifacts::{Macro, Manifest};
 use crate::changes::is_dbts_own;
 use crate::lint::finding::Severity;
-use crate::lint::jinja::{Kind, Piece, Role, cut, is_call, line_of};
+use crate::lint::pieces::{Kind, Piece, Role, cut, is_call, line_of};
 
 pub(super) const RULE: Rule = Rule { code: "PM016", severity: Severity::Warning, check };
 
@@ -29,7 +29,7 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
 
 /// The macros that the model calls and that read `target`, themselves or through others, each where it is called.
 fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit> {
-    let readers = model.project.target_readers();
+    let readers = model.project.target_readers(target_readers);
     let reading = model.node.depends_on.macros.iter().filter_map(|id| Some((id.as_ref(), *readers.get(id.as_ref())?)));
     let mut hits = Vec::new();
     for (called, reader) in reading {
@@ -46,7 +46,7 @@ fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit>
 }
 
 /// For each macro whose text depends on `target`, the macro that reads it. dbt's own macros aside.
-pub(super) fn target_readers<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, &'m str> {
+fn target_readers<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, &'m str> {
     let macros = || manifest.macros.iter().filter(|(id, _)| !is_dbts_own(id));
     let mut readers: HashMap<&str, &str> = HashMap::new();
     let mut callers: HashMap<&str, Vec<&str>> = HashMap::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::model::{Model, Project};
-use super::{ALL, Hit, Rule};
+use super::{ALL, Hit, Rule, default_severity};
 use crate::artifacts::{Manifest, Node};
 use crate::config::{LintConfig, LintScope, LintSeverity, Where};
 use crate::lint::finding::{Outcome, Severity, Violation};
@@ -176,13 +176,13 @@ fn violation(rule: &Rule, severity: Severity, node: &Node<'_>, hit: Hit) -> Viol
 
 /// What a finding of the rule about the node weighs; `None` where it does not run.
 fn severity(rule: &Rule, node: &Node<'_>, config: &LintConfig, dialect: Option<Dialect>) -> Option<Severity> {
-    let Some(configured) = config.rules.get(rule.code) else { return Some(rule.default_severity(dialect)) };
+    let Some(configured) = config.rules.get(rule.code) else { return Some(default_severity(rule, dialect)) };
     if fits(&configured.except, node) {
         return None;
     }
     let special = configured.overrides.iter().rev().find(|special| fits(&special.models, node));
     match special.map(|special| special.severity).or(configured.severity) {
-        None => Some(rule.default_severity(dialect)),
+        None => Some(default_severity(rule, dialect)),
         Some(LintSeverity::Error) => Some(Severity::Error),
         Some(LintSeverity::Warn) => Some(Severity::Warning),
         Some(LintSeverity::Notice) => Some(Severity::Notice),

@@ -16,7 +16,7 @@ use super::codes;
 use super::guard::guarded;
 use super::ini;
 use super::references::References;
-use super::values::{refused, taken};
+use super::values::{list, plain, refused, taken};
 
 /// Later files win (sqlfluff's `load_config_at_path`).
 const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
@@ -247,27 +247,6 @@ pub(super) fn set(settings: &mut Value, keys: &[String], value: Value) {
 
 pub(super) fn get<'v>(settings: &'v Value, keys: &[&str]) -> Option<&'v Value> {
     keys.iter().try_fold(settings, |value, key| value.as_map()?.get(*key)).filter(|value| !value.is_none())
-}
-
-/// The items of a list setting, however it is written.
-pub(super) fn list(value: Option<&Value>) -> Vec<String> {
-    let items = match value {
-        Some(Value::Array(items)) => items.clone(),
-        Some(Value::String(text)) => text.split(',').map(|item| Value::String(item.into())).collect(),
-        Some(other) => vec![Value::String(plain(other).into())],
-        None => Vec::new(),
-    };
-    items.iter().map(|item| plain(item).trim().to_owned()).filter(|item| !item.is_empty()).collect()
-}
-
-pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        _ => String::new(),
-    }
 }
 
 /// Turns what was read into a configuration of the library; `Err` says why it cannot be used.

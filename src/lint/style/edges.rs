@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::lint::align::Slice;
-use crate::lint::jinja::{Kind, Piece, Role, line_of};
+use crate::lint::pieces::{Kind, Piece, Role, line_of};
 use crate::lint::text::{Basis, LintText};
 
 /// Whether LT12 does not apply: the author ends the file with one newline, and what is before it is a macro's.

@@ -14,8 +14,9 @@ use sqruff_lib_core::errors::{SQLBaseError, SQLFluffUserError};
 use sqruff_lib_core::parser::segments::Tables;
 use sqruff_lib_core::templaters::{RawFileSlice, TemplateSliceKind, TemplatedFile, TemplatedFileSlice};
 
-use super::config::{Resolved, drop_refused, list, resolve_settings, set};
+use super::config::{Resolved, drop_refused, resolve_settings, set};
 use super::edges;
+use super::finding::StyleFinding;
 use super::forced::{Broken, asks_for_break};
 use super::guard::guarded;
 use super::keywords::Keywords;
@@ -23,23 +24,10 @@ use super::noqa::Noqa;
 use super::padding;
 use super::references::References;
 use super::silenced::{Comments, Silenced};
-use crate::lint::jinja::Kind;
+use super::values::list;
+use crate::lint::pieces::Kind;
 use crate::lint::text::{Basis, LintText};
 use crate::sql::{is_deeper_than, with_deep_stack};
-
-/// One finding of a style rule, on a line of the author's file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub(crate) struct StyleFinding {
-    /// From 1.
-    pub(crate) line: usize,
-    /// In characters, from 1.
-    pub(crate) column: usize,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    /// The team configured that it only warns.
-    pub(crate) warning: bool,
-    pub(crate) fixable: bool,
-}
 
 /// What linting a text came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

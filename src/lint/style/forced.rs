@@ -8,10 +8,10 @@
 use std::ops::Range;
 
 use crate::lint::align::Slice;
-use crate::lint::jinja::{Kind, Piece};
+use crate::lint::pieces::{Kind, Piece};
 use crate::lint::text::LintText;
 
-use super::engine::StyleFinding;
+use super::finding::StyleFinding;
 
 /// A text with line breaks that its author did not make.
 #[derive(Debug)]

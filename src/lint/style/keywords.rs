@@ -11,7 +11,7 @@ use sqruff_lib::core::rules::{Erased as _, ErasedRule, LintResult, Rule, RuleGro
 use sqruff_lib_core::dialects::syntax::{SyntaxKind, SyntaxSet};
 use sqruff_lib_core::parser::segments::ErasedSegment;
 
-use super::config::list;
+use super::values::list;
 use sqruff_lib::core::config::Value;
 
 #[derive(Debug, Clone, Default)]

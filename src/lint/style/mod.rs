@@ -10,6 +10,7 @@ mod codes;
 mod config;
 mod edges;
 mod engine;
+mod finding;
 mod forced;
 mod guard;
 mod ignored;
@@ -25,5 +26,6 @@ mod values;
 pub(crate) use config::unknown_dialect;
 
 use config::Resolved;
-use engine::{Engine, Linted, StyleFinding, dialect_of};
+use engine::{Engine, Linted, dialect_of};
+use finding::StyleFinding;
 pub(crate) use run::run;

@@ -110,7 +110,7 @@ const RULES: &[(&str, Allowed)] = &[
 
 /// Of a value that is refused: the items of a list that are taken all the same, as sqlfluff takes them, and what is not.
 pub(super) fn taken(keys: &[String], value: &Value) -> (Vec<String>, String) {
-    let items = super::config::list(Some(value));
+    let items = list(Some(value));
     let (taken, refused) = match allowed(keys) {
         Some(AnyOf(words)) => items.into_iter().partition(|item| words.contains(&item.as_str())),
         _ => (Vec::new(), items),
@@ -133,7 +133,7 @@ fn allowed(keys: &[String]) -> Option<Allowed> {
 /// What the setting `keys` may be, if `value` is not that.
 pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
     let allowed = allowed(keys)?;
-    let text = super::config::plain(value);
+    let text = plain(value);
     let text = text.trim();
     // `None` unsets a setting.
     if value.is_none() || text.eq_ignore_ascii_case("none") || text.is_empty() && !matches!(value, Value::Array(_)) {
@@ -144,7 +144,7 @@ pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
         Begins(words) if words.contains(&text.split(':').next().unwrap_or(text)) => None,
         OneOf(words) | Begins(words) => Some(format!("one of {}", words.join(", "))),
         AnyOf(words) => {
-            let fits = super::config::list(Some(value)).iter().all(|word| words.contains(&word.as_str()));
+            let fits = list(Some(value)).iter().all(|word| words.contains(&word.as_str()));
             (!fits).then(|| format!("any of {}", words.join(", ")))
         }
         Flag => {
@@ -153,6 +153,27 @@ pub(super) fn refused(keys: &[String], value: &Value) -> Option<String> {
         }
         Whole => text.parse::<i64>().is_err().then(|| "a whole number".to_owned()),
         NotNegative => text.parse::<u32>().is_err().then(|| "a whole number, not negative".to_owned()),
+    }
+}
+
+/// The items of a list setting, however it is written.
+pub(super) fn list(value: Option<&Value>) -> Vec<String> {
+    let items = match value {
+        Some(Value::Array(items)) => items.clone(),
+        Some(Value::String(text)) => text.split(',').map(|item| Value::String(item.into())).collect(),
+        Some(other) => vec![Value::String(plain(other).into())],
+        None => Vec::new(),
+    };
+    items.iter().map(|item| plain(item).trim().to_owned()).filter(|item| !item.is_empty()).collect()
+}
+
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => String::new(),
     }
 }
 

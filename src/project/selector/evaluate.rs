@@ -11,7 +11,8 @@ use crate::artifacts::ResourceType;
 use super::criterion::{Criterion, Reach};
 use super::method::search;
 use super::spec::{Operator, Spec};
-use super::{IndirectSelection, NodeId, SelectError, SelectionContext};
+use super::{IndirectSelection, SelectError, SelectionContext};
+use crate::project::graph::NodeId;
 
 type Nodes = BTreeSet<NodeId>;
 

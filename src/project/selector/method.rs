@@ -14,7 +14,8 @@ use super::fnmatch::Pattern;
 use super::fqn::FqnPattern;
 use super::path::{KnownPaths, PathPattern, file_matches};
 use super::state::StateCheck;
-use super::{NodeId, SelectError, SelectionContext};
+use super::{SelectError, SelectionContext};
+use crate::project::graph::NodeId;
 
 /// The members that the criterion's method selects.
 pub(super) fn search(context: SelectionContext<'_>, criterion: &Criterion) -> Result<BTreeSet<NodeId>, SelectError> {

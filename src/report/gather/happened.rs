@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use super::whose::excuse;
 use crate::artifacts::UniqueId;
 use crate::build::{self, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
+use crate::report::outcome::NOT_REACHED;
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
 };
 use crate::text::words::{self, count_of};
 use crate::warehouse::FaultClass;
-
-/// What a node or test says that the run did not come to.
-pub(super) const NOT_REACHED: &str = "not reached before the run ended";
 
 impl Draft {
     /// Fills in what became of the plan.

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::happened::NOT_REACHED;
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::build::left_out_of_contract;
 use crate::changes::{ChangeKind, Changes, Reason};
@@ -11,6 +10,7 @@ use crate::plan::{
     SkipReason,
 };
 use crate::project::{Graph, NodeId};
+use crate::report::outcome::NOT_REACHED;
 use crate::report::{
     Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
     OtherChange, OtherFate, RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use serde::Deserialize;
 
-use crate::report::draft::{Draft, Report, SCHEMA_VERSION};
+use crate::report::concluded::{Report, SCHEMA_VERSION};
+use crate::report::draft::Draft;
 use crate::report::verdict::Verdict;
 
 /// Largest document that is read. A report of a project with 20,000 tests has about 8 MB.

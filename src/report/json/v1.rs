@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::{self, UniqueId};
 use crate::plan;
-use crate::report::outcome;
 
 /// What concerns many nodes at once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -105,26 +104,9 @@ pub(in crate::report) struct StateFacts {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(in crate::report) struct Why {
     /// `new`, `body`, `configs`, `macros`, …; `downstream` for a node that did not change itself.
-    kind: String,
+    pub(in crate::report) kind: String,
     /// The same for people, in names only: "macro `cents_to_dollars`" without the backticks.
-    text: String,
-}
-
-impl From<outcome::Why> for Why {
-    fn from(why: outcome::Why) -> Self {
-        Self { kind: why.kind().to_owned(), text: why.text().to_owned() }
-    }
-}
-
-impl From<Why> for outcome::Why {
-    fn from(Why { kind, text }: Why) -> Self {
-        match kind.as_str() {
-            "downstream" => Self::Downstream { text },
-            "needed" => Self::Needed { text },
-            "not_yours" => Self::NotYours { text },
-            _ => Self::Changed { kind: kind.into(), text },
-        }
-    }
+    pub(in crate::report) text: String,
 }
 
 /// `From` in both directions between a type of the document and another stage's type with the same fields. A field

@@ -3,37 +3,18 @@
 //! First the verdict, what to do, the scoreboard and the changed models; everything else is folded. A
 //! comment that would be too large is shrunk one rung at a time, and every cut says how much is hidden.
 
+mod flavour;
 mod folds;
 mod open;
 mod page;
 
 use std::io::{self, Write};
 
-use super::draft::Report;
+use super::concluded::Report;
 use page::{Page, Rung};
 
+pub use flavour::{Flavour, GITHUB_CAP};
 pub use page::{is_repository, marker};
-
-/// What differs between the code hosts that show a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flavour {
-    /// Longest comment, in bytes.
-    pub cap: usize,
-    /// Between a repository and a commit in the address of a file.
-    files: &'static str,
-    /// Whether a repository's name has more than two parts.
-    nested: bool,
-}
-
-impl Flavour {
-    /// GitHub. Its own limit is 65,536 characters; under it in bytes is safe by either count.
-    pub const GITHUB: Self = Self { cap: GITHUB_CAP, files: "blob", nested: false };
-    /// GitLab. Its own limit is a million characters.
-    pub const GITLAB: Self = Self { cap: GITHUB_CAP, files: "-/blob", nested: true };
-}
-
-/// The cap on GitHub, in bytes.
-pub const GITHUB_CAP: usize = 60_000;
 
 /// No comment is shrunk below this: the marker, the verdict and the pointer to the rest always fit.
 pub const SMALLEST_CAP: usize = 1_000;

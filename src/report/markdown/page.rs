@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Flavour;
 use crate::artifacts::{UniqueId, UniqueIdRef};
-use crate::report::draft::Report;
+use crate::report::concluded::Report;
 use crate::report::finding::{Finding, Location};
 use crate::report::words;
 use crate::text::escape;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -16,7 +16,6 @@ use reqsign_core::{CommandExecute, CommandOutput, Context, Error, FileRead, Http
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::header_value;
 use crate::config::Env;
 use crate::warehouse::error::with_causes;
 
@@ -153,4 +152,9 @@ impl HttpSend for Http {
 /// hyper's own text is "client error (Connect)". Nothing of a request is in the causes.
 fn failed(host: &str, error: &(dyn std::error::Error + 'static)) -> Error {
     Error::unexpected(format!("{host}: {}", with_causes(error)))
+}
+
+/// A header's value, or nothing where the text cannot be one.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
 }

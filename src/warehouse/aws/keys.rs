@@ -11,9 +11,19 @@ use reqsign_aws_v4::{
 };
 use reqsign_core::{Context, Error, ProvideCredential, ProvideCredentialDyn, Result, Signer};
 
-use super::Keys;
 use super::files::{SharedFiles, default_profile};
-use crate::config::Env;
+use crate::config::{Env, Secret};
+
+/// Whose keys sign the requests.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) enum Keys {
+    /// Those of dbt's profile.
+    Given { id: String, secret: Secret },
+    /// Those of a profile in `~/.aws`.
+    Profile(String),
+    /// Whatever boto3 would find: environment, `~/.aws`, web identity, container, machine.
+    Default,
+}
 
 /// The session name of roles that are taken on, as CloudTrail shows it.
 const SESSION: &str = "premerge";

@@ -10,24 +10,15 @@ mod keys;
 
 use std::fmt::Write as _;
 
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::{Context, Signer};
 use sha2::{Digest as _, Sha256};
 
-use super::{FaultClass, WarehouseError};
-use crate::config::{Env, Secret};
+pub(super) use keys::Keys;
 
-/// Whose keys sign the requests.
-#[derive(Debug, Clone)]
-pub(super) enum Keys {
-    /// Those of dbt's profile.
-    Given { id: String, secret: Secret },
-    /// Those of a profile in `~/.aws`.
-    Profile(String),
-    /// Whatever boto3 would find: environment, `~/.aws`, web identity, container, machine.
-    Default,
-}
+use super::{FaultClass, WarehouseError};
+use crate::config::Env;
 
 /// One AWS service in one region.
 pub(super) struct Service {
@@ -114,9 +105,4 @@ fn unreachable(endpoint: &http::Uri, error: &dyn std::fmt::Display) -> Warehouse
 fn no_keys(error: &reqsign_core::Error) -> WarehouseError {
     WarehouseError::new(FaultClass::Authentication, format!("AWS credentials: {error}"))
         .with_remedy("see docs/redshift.md for the places where premerge looks for AWS credentials, and their order")
-}
-
-/// A header's value, or nothing where the text cannot be one.
-fn header_value(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok()
 }

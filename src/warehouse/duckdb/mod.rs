@@ -230,7 +230,7 @@ impl Warehouse for DuckDb {
             self.seeds.clone(),
             self.limits,
         );
-        Ok(Session::new(Box::new(engine), self.dialect(), self.traits()))
+        Ok(Session::new(engine, self.dialect(), self.traits()))
     }
 
     fn let_read(&self, files: Vec<String>) {

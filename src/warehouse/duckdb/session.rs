@@ -14,7 +14,7 @@ use super::fault::classify;
 use super::lease_file::LeaseFile;
 use super::statement::{self, render};
 use crate::sql::Dialect;
-use crate::warehouse::engine::{Engine, Listed, Under};
+use crate::warehouse::engine::{Classify, Engine, Listed, Under};
 use crate::warehouse::{
     Canceller, ColumnType, FaultClass, Limits, Rows, SeedFile, TempRelation, WarehouseError, Write, Written,
 };
@@ -131,7 +131,7 @@ impl DuckDbSession {
         let connection = Arc::clone(&self.connection);
         let task = tokio::task::spawn_blocking(move || {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&connection).map_err(|error| classify(&error))
+            work(&connection).map_err(|error| Self::classify(&error))
         });
         let Some(answer) = self.ended(task).await else {
             self.stuck.store(true, Ordering::Relaxed);
@@ -169,6 +169,14 @@ impl Canceller for Interrupt {
     fn cancel(&self) {
         self.1.store(true, Ordering::Relaxed);
         self.0.interrupt();
+    }
+}
+
+impl Classify for DuckDbSession {
+    type Fault = duckdb::Error;
+
+    fn classify(fault: &duckdb::Error) -> WarehouseError {
+        classify(fault)
     }
 }
 

@@ -7,6 +7,7 @@
 mod cancel;
 mod catalog;
 mod certificate;
+mod clauses;
 mod columns;
 mod connection;
 mod fault;
@@ -143,7 +144,7 @@ impl Warehouse for Postgres {
     async fn connect(&self) -> Result<Session, WarehouseError> {
         let link = self.server.connect(false).await?;
         let engine = PgSession::new(Arc::clone(&self.server), link);
-        Ok(Session::new(Box::new(engine), self.dialect(), self.traits()))
+        Ok(Session::new(engine, self.dialect(), self.traits()))
     }
 
     fn notices(&self) -> Vec<String> {

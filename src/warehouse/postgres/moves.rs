@@ -1,8 +1,7 @@
 //! A new relation in the place of an old one, within one transaction.
 
-use super::session::PgSession;
-use crate::warehouse::engine::Under;
-use crate::warehouse::{TempRelation, WarehouseError, Write};
+use crate::sql::Dialect;
+use crate::warehouse::{Replacing, TempRelation};
 
 /// What stands around the statements that make a relation which takes the place of another.
 pub(super) struct Moves {
@@ -14,28 +13,23 @@ pub(super) struct Moves {
     pub(super) after: Vec<String>,
 }
 
-impl PgSession {
-    /// `None` when the write makes nothing, or nothing is at its place.
-    pub(super) async fn moves(&mut self, write: &Write<'_>, under: Under<'_>) -> Result<Option<Moves>, WarehouseError> {
-        let dialect = self.dialect();
-        let (Some(replacing), Some(at)) = (under.replacing, write.makes()) else { return Ok(None) };
-        if !replacing.found(at) {
-            return Ok(None);
-        }
+impl Moves {
+    /// A relation made in the place of `at`. `indexes`: those of the old one whose names the new one needs. `impatient`:
+    /// the statement that lets the moves wait for a short time only.
+    pub(super) fn new(
+        at: &TempRelation,
+        replacing: &Replacing,
+        indexes: &[String],
+        impatient: Option<String>,
+        dialect: Dialect,
+    ) -> Self {
         let (incoming, aside) = (replacing.incoming(at), replacing.aside(at));
         let quoted = |name: &TempRelation| dialect.quote(name.identifier());
-        // Indexes of named constraints have names of the whole schema. Renaming an index does not keep readers off.
-        let before = match write {
-            Write::TypedTable { constraints, .. } if !constraints.is_empty() => {
-                let indexes = self.indexes_of(at).await?;
-                let rename = |name: &String| {
-                    let (from, to) = (at.beside(name), at.beside(&replacing.aside_name(name)));
-                    format!("alter index {} rename to {}", from.sql(), quoted(&to))
-                };
-                indexes.iter().map(rename).collect()
-            }
-            _ => Vec::new(),
+        let rename = |name: &String| {
+            let (from, to) = (at.beside(name), at.beside(&replacing.aside_name(name)));
+            format!("alter index {} rename to {}", from.sql(), quoted(&to))
         };
+        let before = indexes.iter().map(rename).collect();
         // `alter table` renames views too.
         let after = [
             format!("alter table if exists {} rename to {}", at.sql(), quoted(&aside)),
@@ -43,7 +37,7 @@ impl PgSession {
         ];
         // What follows in the message may wait for production as long as any statement.
         let patient = "set local lock_timeout to default".to_owned();
-        let after = self.server.impatient().into_iter().chain(after).chain([patient]).collect();
-        Ok(Some(Moves { incoming, before, after }))
+        let after = impatient.into_iter().chain(after).chain([patient]).collect();
+        Self { incoming, before, after }
     }
 }

@@ -14,7 +14,7 @@ use super::fault;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
 use crate::sql::{Dialect, Facts};
-use crate::warehouse::engine::{Engine, Listed, Under};
+use crate::warehouse::engine::{Classify, Engine, Listed, Under};
 use crate::warehouse::{Canceller, ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError, Write, Written};
 
 /// Redshift takes statements of up to 16 MB; seeds and batches are cut well below.
@@ -120,8 +120,7 @@ impl PgSession {
 
     pub(super) async fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, WarehouseError> {
         let sql = format!("/* {} */ {sql}", self.server.tag);
-        self.exchange(async move |client| client.simple_query(&sql).await.map_err(|error| fault::of_statement(&error)))
-            .await
+        self.exchange(async move |client| client.simple_query(&sql).await.map_err(|error| Self::classify(&error))).await
     }
 
     /// The same for text of the project: behind it, and within its transaction, the session is made what it was.
@@ -228,6 +227,14 @@ fn last_rows(messages: &[SimpleQueryMessage]) -> Rows {
         }
     }
     rows
+}
+
+impl Classify for PgSession {
+    type Fault = tokio_postgres::Error;
+
+    fn classify(fault: &tokio_postgres::Error) -> WarehouseError {
+        fault::of_statement(fault)
+    }
 }
 
 #[async_trait]
@@ -392,6 +399,20 @@ impl PgSession {
         }
         self.flush(&mut batch, counted, &mut written, under).await?;
         Ok(written)
+    }
+
+    /// `None` when the write makes nothing, or nothing is there to replace.
+    pub(super) async fn moves(&mut self, write: &Write<'_>, under: Under<'_>) -> Result<Option<Moves>, WarehouseError> {
+        let (Some(replacing), Some(at)) = (under.replacing, write.makes()) else { return Ok(None) };
+        if !replacing.found(at) {
+            return Ok(None);
+        }
+        // Indexes of named constraints have names of the whole schema. Renaming an index does not keep readers off.
+        let indexes = match write {
+            Write::TypedTable { constraints, .. } if !constraints.is_empty() => self.indexes_of(at).await?,
+            _ => Vec::new(),
+        };
+        Ok(Some(Moves::new(at, replacing, &indexes, self.server.impatient(), self.dialect())))
     }
 
     async fn flush(

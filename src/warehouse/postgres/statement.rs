@@ -1,6 +1,6 @@
 //! Writes as SQL for PostgreSQL and Redshift.
 
-use super::physical;
+use super::clauses;
 use crate::sql::Dialect;
 use crate::warehouse::register::{MARK, MARKED, RUNS};
 use crate::warehouse::{RelationConfigs, TempRelation, Write, statement};
@@ -44,19 +44,19 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         }
         // Production's relation may be rebuilt under the view, or lie in another Redshift database.
         Write::Proxy { at, select } => Rendered::of(vec![match dialect {
-            Dialect::Redshift => statement::view(at, None, select, physical::LATE),
+            Dialect::Redshift => statement::view(at, None, select, clauses::LATE),
             _ => statement::view(at, None, &not_updatable(select), ""),
         }]),
         Write::View { at, header, select, configs } => {
-            Rendered::of(vec![statement::view(at, *header, select, physical::view_suffix(configs))])
+            Rendered::of(vec![statement::view(at, *header, select, clauses::view_suffix(configs))])
         }
         Write::Table { at, header, select, configs } => {
             let select = if dialect == Dialect::Postgres { &in_a_subquery(select) } else { *select };
-            let create = statement::table(at, *header, select, &physical::table_clauses(configs));
+            let create = statement::table(at, *header, select, &clauses::table_clauses(configs));
             with_indexes(vec![create], at, configs)
         }
         Write::TypedTable { at, columns, constraints, header, select, configs } => {
-            let clauses = physical::table_clauses(configs);
+            let clauses = clauses::table_clauses(configs);
             let made = statement::typed_table(at, columns, constraints, *header, select, &clauses);
             with_indexes(made.into(), at, configs)
         }
@@ -91,7 +91,7 @@ fn not_updatable(select: &str) -> String {
 }
 
 fn with_indexes(mut statements: Vec<String>, at: &TempRelation, configs: &RelationConfigs) -> Rendered {
-    let indexes = physical::after_table(configs, at.sql());
+    let indexes = clauses::after_table(configs, at.sql());
     let counted_from_end = indexes.len();
     statements.extend(indexes);
     Rendered { statements, counted_from_end }

@@ -1,9 +1,74 @@
-//! A template cut into text and code, and code into words: as much of Jinja as it takes to see which names a
-//! template uses.
+//! A Jinja template cut into text and tags where Jinja's own lexer cuts it, and code into words: for everybody who has
+//! to see which names a template uses, or where its text stands.
+
+use std::ops::Range;
+
+/// What a tag is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TagKind {
+    /// `{{ … }}`
+    Output,
+    /// `{% … %}`
+    Block,
+    /// `{# … #}`
+    Comment,
+}
+
+/// A tag of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) kind: TagKind,
+    /// With its delimiters.
+    pub(crate) range: Range<usize>,
+    /// Between the delimiters.
+    pub(crate) inside: Range<usize>,
+    /// Whether it ends. One that does not goes on to the end of the template.
+    pub(crate) is_closed: bool,
+}
+
+/// The next tag of a template at or after a byte.
+pub(crate) fn next_tag(template: &str, from: usize) -> Option<Tag> {
+    let text = template.get(from..)?;
+    let opening = text.as_bytes().windows(2).position(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))?;
+    let start = from + opening;
+    let (kind, closing) = match template.as_bytes().get(start + 1) {
+        Some(b'{') => (TagKind::Output, "}}"),
+        Some(b'#') => (TagKind::Comment, "#}"),
+        _ => (TagKind::Block, "%}"),
+    };
+    let body = template.get(start + 2..).unwrap_or_default();
+    let length = if kind == TagKind::Comment { body.find(closing) } else { end_of_code(body, closing) };
+    let inside = start + 2..start + 2 + length.unwrap_or(body.len());
+    let end = if length.is_some() { inside.end + closing.len() } else { inside.end };
+    Some(Tag { kind, range: start..end, inside, is_closed: length.is_some() })
+}
+
+/// Where code ends: at `closing`, outside of strings and brackets.
+fn end_of_code(code: &str, closing: &str) -> Option<usize> {
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    let mut depth = 0_usize;
+    for (at, c) in code.char_indices() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if depth == 0 && code.get(at..).is_some_and(|rest| rest.starts_with(closing)) => return Some(at),
+            None => match c {
+                '\'' | '"' => quote = Some(c),
+                '{' | '(' | '[' => depth += 1,
+                '}' | ')' | ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            },
+        }
+    }
+    None
+}
 
 /// A piece of a template. Comments are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'t> {
+pub(crate) enum Piece<'t> {
     /// What renders to itself.
     Text(&'t str),
     /// The inside of `{{ … }}` or `{% … %}`.
@@ -12,7 +77,7 @@ pub(super) enum Piece<'t> {
 
 /// A word of code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word<'t> {
+pub(crate) enum Word<'t> {
     Name(&'t str),
     /// A number, or a string without its quotes.
     Literal(&'t str),
@@ -21,56 +86,22 @@ pub(super) enum Word<'t> {
 }
 
 /// The pieces of a template, in its order.
-pub(super) fn pieces(template: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(template: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
-    let mut rest = template;
-    while !rest.is_empty() {
-        let (text, behind) = rest.split_at(opening(rest));
-        if !text.is_empty() {
-            found.push(Piece::Text(text));
-        }
-        let inside = behind.get(2..).unwrap_or_default();
-        let end = match behind.as_bytes().get(1) {
-            Some(b'#') => inside.find("#}").unwrap_or(inside.len()),
-            Some(b'{') => end_of_code(inside, "}}"),
-            _ => end_of_code(inside, "%}"),
-        };
-        if !behind.is_empty() && !behind.starts_with("{#") {
-            found.push(Piece::Code(inside.get(..end).unwrap_or_default()));
-        }
-        rest = inside.get(end + 2..).unwrap_or_default();
-    }
-    found
-}
-
-/// Where the first tag of a template begins; its length if it has none.
-fn opening(template: &str) -> usize {
-    let found = template.as_bytes().windows(2).position(|pair| matches!(pair, b"{{" | b"{%" | b"{#"));
-    found.unwrap_or(template.len())
-}
-
-/// Where code ends: at `closing`, outside of strings and of the braces of dictionaries.
-fn end_of_code(code: &str, closing: &str) -> usize {
-    let mut braces = 0_usize;
     let mut at = 0;
-    while let Some(rest) = code.get(at..).filter(|rest| !rest.is_empty()) {
-        if braces == 0 && rest.starts_with(closing) {
-            return at;
-        }
-        at += match rest.chars().next() {
-            Some('\'' | '"') => string(rest).map_or(rest.len(), |body| body.len() + 2),
-            Some(sign) => {
-                match sign {
-                    '{' => braces += 1,
-                    '}' => braces = braces.saturating_sub(1),
-                    _ => {}
-                }
-                sign.len_utf8()
+    let text = |range: Range<usize>| template.get(range).filter(|text| !text.is_empty()).map(Piece::Text);
+    while let Some(tag) = next_tag(template, at) {
+        found.extend(text(at..tag.range.start));
+        match tag.kind {
+            TagKind::Output | TagKind::Block => {
+                found.push(Piece::Code(template.get(tag.inside).unwrap_or_default()));
             }
-            None => 1,
-        };
+            TagKind::Comment => {}
+        }
+        at = tag.range.end;
     }
-    code.len()
+    found.extend(text(at..template.len()));
+    found
 }
 
 /// The string that `text` begins with, without its quotes; `None` when it never ends.
@@ -87,7 +118,7 @@ fn string(text: &str) -> Option<&str> {
 }
 
 /// The words of code.
-pub(super) fn words(code: &str) -> Vec<Word<'_>> {
+pub(crate) fn words(code: &str) -> Vec<Word<'_>> {
     let mut found = Vec::new();
     let mut rest = code.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -114,7 +145,7 @@ pub(super) fn words(code: &str) -> Vec<Word<'_>> {
 
 /// The names that a configuration's value uses, other than those looked up in another: of a template, and of code
 /// that dbt printed as a syntax tree (`Call(node=Name(name='var', …), …)`).
-pub(super) fn names(value: &str) -> Vec<&str> {
+pub(crate) fn names(value: &str) -> Vec<&str> {
     let mut found: Vec<&str> =
         value.split("Name(name='").skip(1).filter_map(|behind| behind.split('\'').next()).collect();
     for piece in pieces(value) {

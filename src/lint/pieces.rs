@@ -1,9 +1,11 @@
-//! A file of Jinja SQL cut into literals, tags and comments, as Jinja's own lexer would.
+//! A file of Jinja SQL cut into literals, tags and comments, for the style rules.
 //!
 //! The pieces are those of sqlfluff's `JinjaAnalyzer`, because the rules look at them: white space that
 //! `{%-` or `-%}` takes away is a literal of its own that renders to nothing.
 
 use std::ops::Range;
+
+use crate::sql::jinja::{TagKind, next_tag};
 
 /// What a piece of the file is to the style rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,10 +123,10 @@ struct Cutter<'s> {
 
 /// One tag found in the text.
 struct Tag<'s> {
+    kind: TagKind,
     range: Range<usize>,
     inside: Range<usize>,
     text: &'s str,
-    opener: &'static str,
     trim_before: bool,
     trim_after: bool,
 }
@@ -137,7 +139,7 @@ impl<'s> Cutter<'s> {
             self.literal(at..tag.range.start, trimmed, tag.trim_before);
             at = tag.range.end;
             trimmed = tag.trim_after;
-            if tag.opener == "{%" && tag.text == "raw" {
+            if tag.kind == TagKind::Block && tag.text == "raw" {
                 at = self.raw_block(&tag)?;
                 trimmed = false;
                 continue;
@@ -150,28 +152,23 @@ impl<'s> Cutter<'s> {
 
     /// The next tag at or after `from`.
     fn next_tag(&self, from: usize) -> Result<Option<Tag<'s>>, JinjaError> {
-        let text = self.source.get(from..).unwrap_or_default();
-        let openers = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
-        let first = openers.iter().filter_map(|(open, close)| Some((text.find(open)?, *open, *close))).min();
-        let Some((offset, open, close)) = first else { return Ok(None) };
-        let start = from + offset;
-        let body = start + open.len();
-        let unclosed = || JinjaError::Open(line_of(self.source, start));
-        let rest = self.source.get(body..).unwrap_or_default();
-        let length = if open == "{#" { rest.find(close) } else { closing(rest, close) }.ok_or_else(unclosed)?;
-        let inner = rest.get(..length).unwrap_or_default();
+        let Some(found) = next_tag(self.source, from) else { return Ok(None) };
+        if !found.is_closed {
+            return Err(JinjaError::Open(line_of(self.source, found.range.start)));
+        }
+        let inner = self.source.get(found.inside.clone()).unwrap_or_default();
         let trim_before = inner.starts_with('-');
         let trim_after = inner.len() > 1 && inner.ends_with('-');
         let bare = inner.strip_prefix(['-', '+']).unwrap_or(inner);
         let lead = inner.len() - bare.len();
         let bare = if bare.is_empty() { bare } else { bare.strip_suffix(['-', '+']).unwrap_or(bare) };
         let text = bare.trim();
-        let inside = body + lead + (bare.len() - bare.trim_start().len());
+        let inside = found.inside.start + lead + (bare.len() - bare.trim_start().len());
         Ok(Some(Tag {
-            range: start..body + length + close.len(),
+            kind: found.kind,
+            range: found.range,
             inside: inside..inside + text.len(),
             text,
-            opener: open,
             trim_before,
             trim_after,
         }))
@@ -201,13 +198,13 @@ impl<'s> Cutter<'s> {
 
     fn tag(&mut self, tag: &Tag<'_>) {
         let (range, inside) = (tag.range.clone(), tag.inside.clone());
-        match tag.opener {
-            "{#" => self.push(Kind::Comment, Role::Silent, range, None, inside),
-            "{{" => {
+        match tag.kind {
+            TagKind::Comment => self.push(Kind::Comment, Role::Silent, range, None, inside),
+            TagKind::Output => {
                 let role = if is_call(tag.text, "config") { Role::Silent } else { Role::Output };
                 self.push(Kind::Templated, role, range, None, inside);
             }
-            _ => self.block_tag(tag),
+            TagKind::Block => self.block_tag(tag),
         }
     }
 
@@ -259,29 +256,6 @@ impl<'s> Cutter<'s> {
         self.block += 1;
         Ok(end.range.end)
     }
-}
-
-/// Where `close` stands outside strings and brackets.
-fn closing(text: &str, close: &str) -> Option<usize> {
-    let mut quote: Option<char> = None;
-    let mut escaped = false;
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None if depth == 0 && text.get(at..).is_some_and(|rest| rest.starts_with(close)) => return Some(at),
-            None => match c {
-                '\'' | '"' => quote = Some(c),
-                '{' | '(' | '[' => depth += 1,
-                '}' | ')' | ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            },
-        }
-    }
-    None
 }
 
 /// Whether `text` is one call of `name`.
