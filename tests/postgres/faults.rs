@@ -37,7 +37,7 @@ fn statements_ended_by_the_server_are_repeated_and_the_report_says_so() {
         let output = finish(child);
         assert_eq!(output.status.code(), Some(0), "round {round}\n{}", said(&output));
         let report = fs_err::read_to_string(checkout.report_file()).unwrap();
-        assert!(report.contains("passed on attempt"), "round {round}\n{report}");
+        assert!(report.contains("succeeded on attempt"), "round {round}\n{report}");
     }
     println!("{in_all} connections were ended at other moments");
     checkout.premerge("cleanup").args(["--pr", &checkout.number.to_string()]).output().unwrap();
@@ -92,7 +92,7 @@ fn a_restart_in_the_middle_of_a_statement_is_waited_for_and_the_report_says_so()
         assert_eq!(output.status.code(), Some(0), "{modes:?}\n{}", said(&output));
         assert_eq!(statuses(&checkout), expected, "{modes:?}");
         let report = fs_err::read_to_string(checkout.report_file()).unwrap();
-        assert!(report.contains("passed on attempt"), "{modes:?}\n{report}");
+        assert!(report.contains("succeeded on attempt"), "{modes:?}\n{report}");
     }
 }
 
