@@ -31,50 +31,50 @@ Exit codes:
   2  bad usage, configuration or input; nothing was started
   3  incomplete: it could not finish (warehouse, network, stopped); never green
 
-New here? `premerge demo` does the whole job on a bundled project, in seconds and without an account.";
+New here? `premerge demo` runs the whole job on a bundled project in seconds, without an account.";
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Say only results and errors
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose", env = "PREMERGE_QUIET", help_heading = "Messages")]
     quiet: bool,
-    /// Say more; twice for everything
+    /// Print more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
-    /// How diagnostics are written to stderr
+    /// Format of diagnostics on stderr
     #[arg(long, global = true, value_enum, default_value_t, env = "PREMERGE_LOG_FORMAT", help_heading = "Messages")]
     log_format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum LogFormat {
-    /// Lines for people
+    /// Human-readable lines
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
-    /// The whole job: build what changed, test it, and say whether it may be merged
+    /// Build what changed, test it, and decide whether the pull request may be merged
     Check(commands::check::CheckArgs),
-    /// Is the set-up right, and could the role write to production
+    /// Check the setup, and whether the role could write to production
     Debug(commands::debug::DebugArgs),
     /// Drop this pull request's temporary schema, or all expired ones
     Cleanup(commands::cleanup::CleanupArgs),
-    /// The whole job on a bundled project, with DuckDB in this process
+    /// Run the whole job on a bundled project, with embedded DuckDB
     Demo(commands::demo::DemoArgs),
-    /// What would be built, proxied, tested; no warehouse is touched
+    /// Show what would be built, proxied and tested, without a warehouse
     Plan(commands::plan::PlanArgs),
-    /// unique_ids by dbt selector, such as `state:modified+`
+    /// List unique_ids by dbt selector, such as `state:modified+`
     Ls(commands::ls::LsArgs),
-    /// Style and project rules on changed models, or on files
+    /// Run style and project rules on changed models or on files
     Lint(commands::lint::LintArgs),
-    /// A saved report.json in another format
+    /// Convert a saved report.json to another format
     Render(commands::render::RenderArgs),
-    /// Post a saved report.json (for jobs in two stages)
+    /// Post a saved report.json (for two-stage jobs)
     Publish(commands::publish::PublishArgs),
 }
 

@@ -88,7 +88,7 @@ fn a_production_manifest_that_ci_left_empty() {
         let output = command.env("PREMERGE_STATE", "").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("PREMERGE_STATE, is set to nothing"), "{said}");
+        assert!(said.contains("--state (PREMERGE_STATE) is empty"), "{said}");
     }
 }
 
@@ -97,7 +97,7 @@ fn a_manifest_that_is_no_object() {
     for text in ["null", "[]", "\"manifest\"", "7"] {
         let mut case = Case::new();
         case.manifest = case.file("other.json", text.as_bytes());
-        case.refused(&["other.json is not a dbt manifest: it holds no JSON object"]);
+        case.refused(&["other.json is not a dbt manifest: it is not a JSON object"]);
     }
 }
 

@@ -167,7 +167,7 @@ fn ls_warns_of_a_contract_only_where_state_is_asked_for_it() {
 fn all_types_cannot_be_excluded() {
     let project = Project::ferry();
     for all in ["all", "default"] {
-        project.refused(&["--exclude-resource-type", all], "expected types of resources");
+        project.refused(&["--exclude-resource-type", all], "expected resource types");
     }
     let models = project.json("ls", &["--resource-type", "all", "--exclude-resource-type", "test"]);
     assert!(!models.as_array().unwrap().is_empty());

@@ -169,7 +169,7 @@ fn hooks_and_operations_of_the_pull_request_are_not_checked_and_those_of_product
     assert!(draft.not_checked.iter().all(|entry| !entry.subject.contains("hook")), "{:?}", draft.not_checked);
     let (_, quiet) = comment(draft);
     assert!(
-        quiet.contains("Intentionally skipped: 1 on-run-start, 4 post-hooks, 1 pre-hook, storing the failing rows of 1 test, all as in production."),
+        quiet.contains("Intentionally skipped: 1 on-run-start, 4 post-hooks, 1 pre-hook, storing failures of 1 test, all as in production."),
         "{quiet}"
     );
 

@@ -473,3 +473,39 @@ fn names_and_types_that_rows_may_have_given_are_in_no_comment() {
         assert!(!text.contains(&*checkout.dir.path().to_string_lossy()), "a path of this machine: {text}");
     }
 }
+
+/// What a reviewer and the author see of a real run: the demo's pull request, whose join repeats bookings.
+#[test]
+fn a_real_run_reads_as_designed() {
+    let checkout = Checkout::of("demo");
+    let event = serde_json::json!({
+        "pull_request": {
+            "number": checkout.number,
+            "head": {"sha": "7c1f0ab2d1e9f00c6b7a8d9e0f1a2b3c4d5e6f70", "repo": {"id": 1}},
+            "base": {"sha": "51be0c2aa0d1e9f00c6b7a8d9e0f1a2b3c4d5e6f", "repo": {"id": 1}},
+        },
+    });
+    let event_file = checkout.dir.path().join("event.json");
+    fs_err::write(&event_file, event.to_string()).unwrap();
+    let mut check = checkout.check();
+    check.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", event_file);
+    check.env("GITHUB_REPOSITORY", "ferry/analytics").env("GITHUB_WORKSPACE", checkout.dir.path());
+    let output = check.arg("--no-comment").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, format) in [("comment", "markdown"), ("terminal", "text")] {
+        let rendered = common::premerge().arg("render").arg(checkout.report()).args(["--format", format]).output();
+        insta::assert_snapshot!(name, redacted(&String::from_utf8(rendered.unwrap().stdout).unwrap()));
+    }
+}
+
+/// Without what is another on every run.
+fn redacted(text: &str) -> String {
+    let changes = [
+        (r"\b[0-9.]+ (ms|s|min [0-9]+ s|h|days)\b( old)?", "[duration]$2"),
+        (r"until [0-9-]{10} [0-9:]{5} UTC", "until [time]"),
+        (r"premerge [0-9]+\.[0-9]+\.[0-9]+", "premerge [version]"),
+    ];
+    changes.iter().fold(text.to_owned(), |text, (pattern, into)| {
+        regex::Regex::new(pattern).unwrap().replace_all(&text, *into).into_owned()
+    })
+}

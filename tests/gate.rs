@@ -89,7 +89,7 @@ fn settings_that_weaken_the_gate_are_the_base_s() {
     assert_eq!(report["verdict"], "failed", "the test that the pull request breaks is run");
     let [(severity, message)] = said(&report).try_into().unwrap();
     assert_eq!(severity, "notice");
-    assert!(message.contains("sets `indirect_selection` otherwise") && message.contains(&repository.base), "{message}");
+    assert!(message.contains("changes `indirect_selection`") && message.contains(&repository.base), "{message}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn where_no_base_can_be_had_its_own_settings_count_and_are_never_green() {
     assert!(not_run(&report) > 0, "{report:#}");
     let [(severity, message)] = said(&report).try_into().unwrap();
     assert_eq!(severity, "warning");
-    assert!(message.contains("its gate, because the checkout does not have commit 000"), "{message}");
+    assert!(message.contains("its gate: the checkout does not have commit 000"), "{message}");
 }
 
 #[test]

@@ -477,7 +477,7 @@ async fn a_comment_that_cannot_be_posted_costs_neither_summary_nor_outputs() {
         let posted = publish::deliver(&report, &ci, token.clone(), None, &mut log).await.unwrap();
         let log = String::from_utf8(log).unwrap();
         assert_eq!(posted, None);
-        let reason = if token.is_some() { "does not know the token (401)" } else { "there is no token" };
+        let reason = if token.is_some() { "rejected the token (401)" } else { "no token" };
         assert!(log.starts_with("no comment: ") && log.contains(reason), "{log}");
         assert!(log.contains("\n::error "), "{log}");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::copy;
 use premerge::artifacts::ManifestFile;
-use premerge::lint::{LintFile, Outcome, Scope, Severity, StyleOptions, gather};
+use premerge::lint::{LintFile, LintResults, Scope, Severity, StyleOptions, gather};
 use serde_json::{Value, json};
 
 fn fixtures() -> PathBuf {
@@ -36,7 +36,7 @@ fn options(project_dir: &Path) -> StyleOptions {
 /// (path, line, code) → how often.
 type Findings = BTreeMap<(String, u64, String), u64>;
 
-fn ours(outcome: &Outcome) -> Findings {
+fn ours(outcome: &LintResults) -> Findings {
     let mut found = Findings::new();
     for violation in &outcome.violations {
         let key = (violation.path.clone(), u64::from(violation.line.unwrap_or(0)), violation.code.clone());

@@ -81,7 +81,7 @@ fn what_is_no_manifest_is_refused_with_file_place_and_remedy() {
     let text = real();
     let cut = refused(&text[..text.len() / 2]);
     assert!(matches!(cut, ArtifactError::Truncated { .. }), "{cut}");
-    assert!(cut.to_string().starts_with("target/manifest.json is cut off: it ends at line 1, column "));
+    assert!(cut.to_string().starts_with("target/manifest.json is truncated: it ends at line 1, column "));
     assert!(matches!(refused(b""), ArtifactError::Truncated { .. }));
     assert!(matches!(refused(b"version: 2\nmodels: []\n"), ArtifactError::Json { .. }));
     assert!(matches!(refused(b"[1, 2]"), ArtifactError::NotAManifest { .. }));

@@ -433,7 +433,7 @@ fn removed_tests_exposures_and_functions_are_named_too() {
         "  exposure  board     removed   it depended on kept",
         "  test      deleted   removed   it tested kept",
         "  test      disabled  disabled  it tested kept",
-        "  and 1 test of what is gone",
+        "  and 1 test of removed nodes",
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line}\n{text}");
     }

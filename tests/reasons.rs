@@ -104,8 +104,7 @@ fn report_comment_and_terminal_say_it() {
     assert_eq!((cosmetic.len(), &cosmetic[0]["name"]), (2, &json!("fct_sailings")));
     assert_eq!(cosmetic[0]["why"][0]["kind"], "body");
     let comment = String::from_utf8(output.stdout).unwrap();
-    let fold = "<details><summary><b>How the changes reach the models</b></summary>\n\n- 2 models changed in comments, \
-                white space or the like only: their SQL is the same, so they were not built: `fct_sailings`, `";
+    let fold = "<details><summary><b>How the changes reach the models</b></summary>\n\n- 2 models changed only in comments, whitespace or the like: their SQL is the same, so they were not built: `fct_sailings`, `";
     assert!(comment.contains(fold), "{comment}");
 
     let checkout = Checkout::of("macro_edit");
@@ -165,6 +164,6 @@ fn a_production_manifest_without_sql_is_said_to_be_one() {
         assert!(output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(said(&[]).contains("warning: production's manifest has no compiled SQL: what a variable"));
+    assert!(said(&[]).contains("warning: production's manifest has no compiled SQL: changes that only a variable"));
     assert_eq!(said(&["--changes", "dbt"]), "", "which is what was asked for");
 }

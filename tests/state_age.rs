@@ -55,7 +55,7 @@ fn the_limit_of_age_stands_in_premerge_yml_and_a_commit_is_a_hash() {
     assert!(old(&checkout.read_report()).is_some());
     let output = checkout.check().args(["--state-commit", "main"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--state-commit \"main\" is not a commit's hash"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--state-commit \"main\" is not a commit hash"));
     // CI may name what it does not know, and leave it empty.
     let output = checkout.check().env("PREMERGE_STATE_COMMIT", "").env("PREMERGE_BASE", "").output().unwrap();
     assert!(output.status.success() && checkout.read_report()["state"]["commit"].is_null());
@@ -90,5 +90,5 @@ fn a_plan_tells_how_old_production_s_manifest_is() {
     fs_err::write(dir.path().join("premerge.yml"), "state_max_age_hours: 100\n").unwrap();
     assert_eq!(plan(&[]).1["notices"], json!([]), "as premerge.yml says");
     let (code, _, said) = plan(&["--state-commit", "main"]);
-    assert!(code == 2 && said.contains("--state-commit \"main\" is not a commit's hash"), "{said}");
+    assert!(code == 2 && said.contains("--state-commit \"main\" is not a commit hash"), "{said}");
 }

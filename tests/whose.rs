@@ -140,7 +140,7 @@ fn what_others_merged_is_listed_apart_and_not_built() {
     assert!(!tests(&plan).contains(&NEW_TEST));
     assert_eq!((&plan["summary"]["not_yours"], &plan["summary"]["changed"]), (&json!(2), &json!(1)));
     let text = case.text();
-    let section = "\nNot yours: differs from production, not from the merge base; not built\n  dim_routes (SQL body)";
+    let section = "\nNot yours (changed by others): differs from production, not from the merge base; not built\n  dim_routes (SQL body)";
     assert!(text.contains(section), "{text}");
     // Without the merge base it is the pull request's.
     let plan = case.plan_with(false, &[]);
@@ -157,7 +157,7 @@ fn what_your_change_reads_is_built_as_it_will_be() {
     assert_eq!(not_yours(&plan), [("dim_routes", "needed"), (NEW_TEST, "not_built")]);
     assert!(!proxies(&plan).contains(&"dim_routes") && proxies(&plan).contains(&"int_route_legs"));
     assert!(!tests(&plan).iter().any(|test| test.contains("dim_routes")), "{:?}", tests(&plan));
-    assert!(case.text().contains("needed by your change, others changed it: read by"), "{}", case.text());
+    assert!(case.text().contains("changed by others, needed by your change: read by"), "{}", case.text());
     // Left out by the user, it is production's, and that is said.
     let plan = case.plan_with(true, &["--exclude", "dim_routes"]);
     assert_eq!(built(&plan), ["fin_route_revenue"]);
@@ -302,7 +302,7 @@ fn a_base_of_another_project_or_that_is_no_manifest_is_refused() {
     let output = command.args(["--base", "pr.json"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("the merge base's manifest is of project harbour"), "{said}");
+    assert!(said.contains("the merge base's manifest is for project harbour"), "{said}");
     let output = case.planned(false, &["--base", "nowhere.json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.json does not exist"));
@@ -351,7 +351,7 @@ fn what_others_broke_and_you_need_is_a_note_and_never_green() {
     };
     assert_eq!((status("int_sailing_load"), status("fct_sailings")), (json!("not_checked"), json!("skipped")));
     assert!(
-        comment.contains("**Why** · model int\\_sailing\\_load: others changed it and it does not build"),
+        comment.contains("**Why** · model int\\_sailing\\_load: changed by others and failed to build"),
         "{comment}"
     );
 }

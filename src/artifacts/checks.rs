@@ -104,10 +104,8 @@ pub fn check_base(base: &Manifest<'_>, pr: &Manifest<'_>, compiled: bool) -> Vec
 /// Whether production's manifest has the SQL that is to be compared.
 #[must_use]
 pub fn check_state(state: &Manifest<'_>) -> Option<ManifestIssue> {
-    let message = "production's manifest has no compiled SQL: what a variable or a macro changes in the SQL unseen by \
-                   dbt's rules is missed, and a change of comments is built";
-    let remedy = "keep the manifest that `dbt build`, `dbt run` or `dbt compile` writes in production, not that of \
-                  `dbt parse`";
+    let message = "production's manifest has no compiled SQL: changes that only a variable or a macro makes are missed, and comment-only changes are built";
+    let remedy = "use the manifest that `dbt build`, `dbt run` or `dbt compile` writes in production, not the one from `dbt parse`";
     let issue = || {
         let (severity, code) = (IssueSeverity::Warning, IssueCode::StateNotCompiled);
         ManifestIssue::new(severity, code, message.to_owned(), remedy)
@@ -128,7 +126,7 @@ fn check_with(state: &Manifest<'_>, what: &str, pr: &Manifest<'_>) -> Vec<Manife
     use IssueSeverity::{Error, Warning};
     let mut issues = Vec::new();
     if let Some((old, new)) = differ(&state.metadata.project_name, &pr.metadata.project_name) {
-        let message = format!("{what} is of project {old}, the pull request's manifest of project {new}");
+        let message = format!("{what} is for project {old}, the pull request's manifest for project {new}");
         let remedy = "give the manifest that dbt wrote for the same project";
         issues.push(ManifestIssue::new(Error, IssueCode::OtherProject, message, remedy));
     }
@@ -190,7 +188,7 @@ pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item 
                 issues.push(ManifestIssue::new(Error, IssueCode::CompiledEmpty, message, remedy).about(id));
             }
             Some(sql_scan::Limit::Sample) => {
-                let message = format!("{id} was compiled with --sample: its inputs are a part of the data");
+                let message = format!("{id} was compiled with --sample: its inputs are only part of the data");
                 let remedy = "compile without --sample; to build on a sample, give --sample to premerge";
                 issues.push(ManifestIssue::new(Error, IssueCode::CompiledSample, message, remedy).about(id));
             }

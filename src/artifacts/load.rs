@@ -52,13 +52,13 @@ pub enum ArtifactError {
         source: std::io::Error,
     },
     /// It is larger than any manifest.
-    #[error("{path} has more than {} GiB of text, more than any manifest", LARGEST >> 30)]
+    #[error("{path} has more than {} GiB of text, too much for a manifest", LARGEST >> 30)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// It ends too early.
-    #[error("{path} is cut off: it ends at line {line}, column {column}, inside a value")]
+    #[error("{path} is truncated: it ends at line {line}, column {column}, inside a value")]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -193,7 +193,7 @@ impl ManifestFile {
         // Serde would name our type where a value of another kind stands.
         let first = text.trim_start().chars().next();
         if first.is_some_and(|first| first != '{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
-            return Err(ArtifactError::NotAManifest { path: path(), why: "it holds no JSON object".to_owned() });
+            return Err(ArtifactError::NotAManifest { path: path(), why: "it is not a JSON object".to_owned() });
         }
         let mut manifest: Manifest<'_> = serde_json::from_str(text).map_err(|source| match source.classify() {
             Category::Eof => ArtifactError::Truncated { path: path(), line: source.line(), column: source.column() },

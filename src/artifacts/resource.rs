@@ -136,7 +136,8 @@ impl<'m, 'a> Resource<'m, 'a> {
     }
 
     /// Whether it takes part. dbt keeps most disabled resources apart, in `disabled`, but leaves a data test that
-    /// is disabled where it is used among the nodes; neither its graph nor its selectors hold that one. Of exposures dbt never asks.
+    /// is disabled where it is used among the nodes; neither its graph nor its selectors hold that one. Of exposures
+    /// dbt never asks.
     #[must_use]
     pub fn is_enabled(self) -> bool {
         #[derive(Deserialize)]

@@ -94,8 +94,8 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The name of its relation, read once. `dialect`: that of the manifest's adapter. `None` for what has no name, such
-    /// as a file.
+    /// The name of its relation, read once. `dialect`: that of the manifest's adapter. `None` for what has no name,
+    /// such as a file.
     #[must_use]
     pub fn relation(&self, dialect: Dialect) -> Option<&RelationName> {
         self.relation.get_or_init(|| RelationName::parse(self.relation_name.as_deref()?, dialect)).as_ref()

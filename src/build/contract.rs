@@ -94,7 +94,7 @@ pub fn compare(declared: &[ColumnType], actual: &[ColumnType]) -> Broken {
             Some(other) if other.data_type != column.data_type => {
                 let (is, said) = (without_arguments(&column.data_type), without_arguments(&other.data_type));
                 let what = if is == said {
-                    format!("is {is} in both, with other arguments in the SQL than in the contract")
+                    format!("is {is} in both, but with different arguments")
                 } else {
                     format!("is {is} in the SQL, {said} in the contract")
                 };
@@ -214,8 +214,8 @@ mod tests {
         let found = compare(&declared, &actual);
         assert_eq!(
             found.in_public(),
-            "column `mood` is another type in the SQL, VARCHAR in the contract; column `fee` is DECIMAL in both, with \
-             other arguments in the SQL than in the contract; 2 columns that the contract does not declare"
+            "column `mood` is another type in the SQL, VARCHAR in the contract; column `fee` is DECIMAL in both, but \
+             with different arguments; 2 columns that the contract does not declare"
         );
         assert_eq!(found.in_private().as_deref(), Some("not in the contract: jane@example.com, joe@example.com"));
     }

@@ -44,7 +44,7 @@ pub fn judge(rows: &Rows, config: &TestConfig) -> Result<TestStatus, String> {
 }
 
 fn count(value: Option<&str>) -> Result<u64, String> {
-    let text = value.ok_or("`fail_calc` is NULL, which dbt takes for an error: write coalesce(…, 0)")?;
+    let text = value.ok_or("`fail_calc` is NULL, which dbt treats as an error: use coalesce(…, 0)")?;
     // A sum may come back as a decimal; dbt takes whole ones.
     let whole = text
         .split_once('.')
@@ -57,7 +57,7 @@ fn truth(value: Option<&str>) -> Result<bool, String> {
     match value.map(str::to_ascii_lowercase).as_deref() {
         Some("true" | "t" | "yes" | "y" | "on" | "1") => Ok(true),
         Some("false" | "f" | "no" | "n" | "off" | "0") => Ok(false),
-        _ => Err("`warn_if` or `error_if` does not make a condition that is true or false".to_owned()),
+        _ => Err("`warn_if` or `error_if` is not a condition that is true or false".to_owned()),
     }
 }
 

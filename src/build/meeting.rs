@@ -73,7 +73,7 @@ fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKin
         && production.len() == built.len()
         && names(production) != names(built)
     {
-        found.push(format!("the columns stand in this order there: {}", names(production).join(", ")));
+        found.push(format!("production's columns are in this order: {}", names(production).join(", ")));
     }
     for column in production.iter().filter(own) {
         if kind != MeetingKind::Snapshot && !built.iter().any(|other| other.name == column.name) {
@@ -107,7 +107,7 @@ mod tests {
         let moved = columns(&[("b", "VARCHAR"), ("a", "INTEGER"), ("c", "DATE")]);
         assert_eq!(
             differences(&production, &moved, MeetingKind::Seed),
-            ["the columns stand in this order there: a, b, c"]
+            ["production's columns are in this order: a, b, c"]
         );
         assert!(differences(&production, &moved, MeetingKind::Incremental).is_empty());
     }

@@ -247,11 +247,7 @@ impl Preparer<'_> {
     }
 
     fn manifest_node(&self, unique_id: &str) -> Result<&Node<'_>, Failure> {
-        self.inputs
-            .pr
-            .nodes
-            .get(unique_id)
-            .ok_or_else(|| Failure::refused("the pull request's manifest does not hold it"))
+        self.inputs.pr.nodes.get(unique_id).ok_or_else(|| Failure::refused("it is not in the pull request's manifest"))
     }
 
     /// What dbt would refuse is not built otherwise.
@@ -286,9 +282,7 @@ impl Preparer<'_> {
         }
         let facts = judge(ProjectText::Query(sql), self.dialect).map_err(|refusal| refused(&refusal))?;
         self.territory.agrees(sql, &facts).map_err(|refusal| Failure {
-            remedy: Some(
-                "name it with ref() or source(), and declare what is not the project's as a source".to_owned(),
-            ),
+            remedy: Some("use ref() or source(), and declare relations outside the project as sources".to_owned()),
             ..unreadable(&refusal)
         })
     }
@@ -299,7 +293,7 @@ impl Preparer<'_> {
         match facts.relations.first() {
             None => Ok(()),
             Some(named) => {
-                Err(unreadable(&format_args!("`{}` is read where no query can stand", named.parts.join("."))))
+                Err(unreadable(&format_args!("`{}` is read where a query is not allowed", named.parts.join("."))))
             }
         }
     }
@@ -314,7 +308,7 @@ fn unreadable(error: &dyn std::fmt::Display) -> Failure {
 }
 
 fn seed_remedy() -> Option<String> {
-    Some("name the project's folder, checked out at the pull request's commit, with --project-dir".to_owned())
+    Some("pass the project's folder, checked out at the pull request's commit, with --project-dir".to_owned())
 }
 
 /// What of a built node's contract premerge leaves out: foreign keys.

@@ -39,7 +39,7 @@ impl<'a> Refusals<'a> {
             .or_else(|| strategy(node, self.pr, self.dialect))
             .or_else(|| failures_kept_as(node))
             .or_else(|| {
-                unquotable_description(node, self.dialect).then(|| "a description holds dbt's own quote".to_owned())
+                unquotable_description(node, self.dialect).then(|| "a description contains dbt's own quote".to_owned())
             })
     }
 
@@ -65,7 +65,7 @@ impl<'a> Refusals<'a> {
         let before = before.filter(|before| differs(before[0], own[0]) || differs(before[2], own[2]));
         let other = others.iter().find(|other| **other != own).copied().or(before)?;
         Some(format!(
-            "`{}` and `{}` are one relation but for the case of letters, and dbt does not guess which is meant",
+            "`{}` and `{}` differ only in letter case, and dbt does not guess which one is meant",
             own.join("."),
             other.join(".")
         ))
@@ -91,7 +91,7 @@ fn name_too_long(node: &Node<'_>, dialect: Dialect) -> Option<String> {
     }
     let name = node.alias.as_deref().unwrap_or(&node.name);
     let length = name.chars().count();
-    (length > limit).then(|| format!("its relation's name `{name}` has {length} characters, and dbt takes {limit}"))
+    (length > limit).then(|| format!("its relation's name `{name}` has {length} characters; dbt allows {limit}"))
 }
 
 /// Whether a data test's failing rows are kept in a relation.
@@ -118,11 +118,11 @@ fn strategy(node: &Node<'_>, manifest: &Manifest<'_>, dialect: Dialect) -> Optio
         || strategy == "default"
         || manifest.macros.keys().any(|id| id.rsplit('.').next() == Some(wanted.as_str()));
     if !known {
-        return Some(format!("there is no incremental strategy `{strategy}`: no macro is called `{wanted}`"));
+        return Some(format!("unknown incremental strategy `{strategy}`: the project has no macro `{wanted}`"));
     }
     let has_key = config.extra.get("unique_key").is_some_and(|key| !key.is_null());
     (strategy == "microbatch" && dialect == Dialect::Postgres && !has_key)
-        .then(|| "dbt-postgres takes the strategy `microbatch` only with a `unique_key`".to_owned())
+        .then(|| "dbt-postgres supports the strategy `microbatch` only with a `unique_key`".to_owned())
 }
 
 /// dbt reads it when the test runs.
@@ -133,7 +133,7 @@ fn failures_kept_as(node: &Node<'_>) -> Option<String> {
     let config = node.config();
     let kept = config.extra.get("store_failures_as")?.as_str()?;
     (!["ephemeral", "table", "view"].contains(&kept))
-        .then(|| format!("`store_failures_as: {kept}` is none of ephemeral, table and view"))
+        .then(|| format!("`store_failures_as: {kept}` is not one of ephemeral, table and view"))
 }
 
 #[cfg(test)]

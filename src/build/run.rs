@@ -198,7 +198,7 @@ async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Sess
         let writes: Vec<_> = drop.into_iter().chain([view]).collect();
         if let Err(error) = session.write(&writes).await {
             let failure = Failure {
-                message: format!("no proxy view could be made of {}", proxy.production),
+                message: format!("could not create a proxy view of {}", proxy.production),
                 remedy: error.remedy.clone().or_else(|| {
                     Some("production's manifest names it; does the relation exist, and may the role read it?".into())
                 }),

@@ -36,7 +36,7 @@ pub enum SeedError {
         delimiter: String,
     },
     /// The path leaves the project.
-    #[error("the seed's file {path} lies outside the project")]
+    #[error("the seed's file {path} is outside the project")]
     Outside {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub fn seed_file(
     };
     // A pipe or a device would be waited for, or never end.
     if !fs_err::metadata(&real).map_err(read)?.is_file() {
-        return Err(read(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file")));
+        return Err(read(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
     let bytes = fs_err::read(&real).map_err(read)?;
     let (columns, kinds) = columns(&bytes, separator, config, dialect)

@@ -17,7 +17,12 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
             text("updated_at").ok_or("the snapshot's strategy is `timestamp` but `updated_at` is missing")?
         }
         Some("check") => text("updated_at").unwrap_or(now),
-        other => return Err(format!("snapshot strategy `{}` is the project's own", other.unwrap_or("none"))),
+        other => {
+            return Err(format!(
+                "snapshot strategy `{}` is the project's own, which premerge does not support",
+                other.unwrap_or("none")
+            ));
+        }
     };
     let keys: Vec<&str> = match config.extra.get("unique_key") {
         Some(Value::String(key)) => vec![key],

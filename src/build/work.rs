@@ -177,7 +177,7 @@ async fn compare(session: &mut Session, select: &Select, declared: &str) -> Resu
         if error.class.is_infrastructure() {
             return error.into();
         }
-        Failure { message: "the contract declares a type that the warehouse does not know".to_owned(), ..error.into() }
+        Failure { message: "the contract declares a type unknown to the warehouse".to_owned(), ..error.into() }
     })?;
     let actual = session.columns_of(&contract::actual_query(&select.sql)).await?;
     let broken = contract::compare(&declared, &actual);

@@ -1,6 +1,6 @@
 //! Whether a text is made from answers of the warehouse.
 
-use super::momentary::macros_of;
+use super::compile_context::macros_of;
 use crate::artifacts::{Manifest, Node};
 use crate::sql::jinja::{Piece, Word, pieces, words};
 
@@ -39,9 +39,9 @@ const OFFLINE: &[&str] = &["dispatch", "quote", "quote_as_configured", "quote_se
 #[must_use]
 pub fn asks(manifest: &Manifest<'_>, node: &Node<'_>) -> Asks {
     let mut nodes = vec![node];
-    let mut place = 0;
-    while let Some(node) = nodes.get(place).copied() {
-        place += 1;
+    let mut index = 0;
+    while let Some(node) = nodes.get(index).copied() {
+        index += 1;
         let parents = node.depends_on.nodes.iter().filter_map(|parent| manifest.nodes.get(parent));
         let inlined: Vec<_> = parents
             .filter(|parent| parent.is_ephemeral() && !nodes.iter().any(|own| own.unique_id == parent.unique_id))
@@ -63,10 +63,10 @@ fn in_text(template: &str) -> Asks {
 }
 
 fn in_words(words: &[Word<'_>]) -> Asks {
-    let asked = words.iter().enumerate().filter_map(|(place, word)| {
+    let asked = words.iter().enumerate().filter_map(|(index, word)| {
         let Word::Name(name) = word else { return None };
-        let behind = words.get(place + 1..).unwrap_or_default();
-        let before = place.checked_sub(1).and_then(|before| words.get(before));
+        let behind = words.get(index + 1..).unwrap_or_default();
+        let before = index.checked_sub(1).and_then(|before| words.get(before));
         let calls = behind.first() == Some(&Word::Sign("("));
         let asks = match *name {
             // `{% macro star(…) %}` says what it does further on.

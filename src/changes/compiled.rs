@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::build_macros::BuildMacros;
+use super::compile_context::{CompileContext, depends_on_context, reaches_context};
 use super::macro_use::Sql;
-use super::momentary::{Moment, is_momentary, reaches_momentary};
 use super::names::Names;
 use super::naming_macros::{NamingMacros, Place};
 use super::parts::{in_parts, members};
@@ -175,7 +175,8 @@ impl<'m> Comparison<'m> {
         verdicts
     }
 
-    /// Sources that dbt calls unmodified and that lie elsewhere, and those that it calls modified for what no SQL reads.
+    /// Sources that dbt calls unmodified and that lie elsewhere, and those that it calls modified for what no SQL
+    /// reads.
     fn sources(&self, verdicts: &mut CompiledVerdicts) {
         let changed = self.changes.nodes.iter().filter(|(id, change)| {
             id.kind() == ResourceType::Source && change.kind == ChangeKind::Modified && is_beside_the_data(change)
@@ -233,7 +234,7 @@ impl<'m> Comparison<'m> {
         if self.names.same_text(old, new) {
             return Some(Sql::Same);
         }
-        let moment = Moment::of(self.pr, new);
+        let moment = CompileContext::of(self.pr, new);
         if self.names.texts(old, new)?.are_same(|| moment.names_places()) {
             return Some(Sql::Same);
         }
@@ -297,10 +298,10 @@ impl<'m> Comparison<'m> {
 
     /// The word for which a difference of two texts proves nothing.
     fn unproved(&self, id: &str, new: &Node<'_>) -> Option<&'static str> {
-        let moment = Moment::of(self.pr, new);
+        let moment = CompileContext::of(self.pr, new);
         let texts = self.names.texts(self.old(id)?, new)?;
         let (old, new) = texts.tokens(moment.names_places());
-        let places = self.names.places();
+        let places = self.names.schemas();
         moment.explains(old, new, places.names(), places.are_elsewhere())
     }
 
@@ -312,8 +313,8 @@ impl<'m> Comparison<'m> {
                 Reason::Macros { .. } => {
                     !has_hooks(old)
                         && !has_hooks(new)
-                        && !reaches_momentary(self.pr, new)
-                        && !reaches_momentary(self.state, old)
+                        && !reaches_context(self.pr, new)
+                        && !reaches_context(self.state, old)
                 }
                 _ => false,
             });
@@ -321,7 +322,7 @@ impl<'m> Comparison<'m> {
             && self.build_macros.concern(new).is_none()
             && self.naming_macros.of(old, new).is_none()
             && same_build_configuration(old, new)
-            && (old.raw_code == new.raw_code || (!is_momentary(old) && !is_momentary(new)))
+            && (old.raw_code == new.raw_code || (!depends_on_context(old) && !depends_on_context(new)))
             && self.names.same_text(old, new)
     }
 
@@ -334,7 +335,7 @@ impl<'m> Comparison<'m> {
         }
         // Text that cannot be read proves nothing; building it will say so.
         let texts = self.names.texts(old, new);
-        texts.is_some_and(|texts| !texts.are_same(|| Moment::of(self.pr, new).names_places()))
+        texts.is_some_and(|texts| !texts.are_same(|| CompileContext::of(self.pr, new).names_places()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
-use super::places::Places;
+use super::schemas::Schemas;
 use super::shared::Shared;
 use super::texts::Texts;
 use super::written::{Written, written};
@@ -16,8 +16,8 @@ use crate::sql::{
     identifiers, normalize,
 };
 
-/// So many texts are read with maps of the names that they hold; from then on, all names are read once. Taking the names
-/// of a text apart takes a thousandth of the time that those of a large project take.
+/// So many texts are read with maps of the names that they hold; from then on, all names are read once. Taking the
+/// names of a text apart takes a thousandth of the time that those of a large project take.
 const FEW_TEXTS: usize = 1_000;
 
 /// With more names than this that any text may hold, a map for each text is no gain.
@@ -35,7 +35,7 @@ pub(super) struct Names<'m> {
     agree: OnceLock<bool>,
     coarse: OnceLock<[Coarse<'m>; 2]>,
     shared: OnceLock<Shared<'m>>,
-    places: OnceLock<Places>,
+    schemas: OnceLock<Schemas>,
     one_sided: OnceLock<Option<OneSided>>,
 }
 
@@ -104,7 +104,7 @@ impl<'m> Names<'m> {
             agree: OnceLock::new(),
             coarse: OnceLock::new(),
             shared: OnceLock::new(),
-            places: OnceLock::new(),
+            schemas: OnceLock::new(),
             one_sided: OnceLock::new(),
         }
     }
@@ -197,8 +197,8 @@ impl<'m> Names<'m> {
     }
 
     /// Where the nodes of both manifests lie.
-    pub(super) fn places(&self) -> &Places {
-        self.places.get_or_init(|| Places::new(self.state, self.pr))
+    pub(super) fn schemas(&self) -> &Schemas {
+        self.schemas.get_or_init(|| Schemas::new(self.state, self.pr))
     }
 
     /// The names that only one manifest has.
@@ -244,7 +244,7 @@ impl<'m> Names<'m> {
         let (a, b) =
             self.with_maps([&a, &b], |maps| Some((normalize(&a, &maps.state).ok()?, normalize(&b, &maps.pr).ok()?)))?;
         let spelled: Vec<(&str, &str)> = self.spellings(new).iter().map(Spelling::pair).collect();
-        Some(Texts::new(a.tokens(), b.tokens(), &spelled, self.places()))
+        Some(Texts::new(a.tokens(), b.tokens(), &spelled, self.schemas()))
     }
 
     /// How both manifests spell the relations that a node's text may name: its parents, the parents of those

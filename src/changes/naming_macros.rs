@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::build_macros::{bare, changed_macros, is_dbts_own, name};
-use super::places::DefaultPlace;
+use super::schemas::DefaultSchema;
 use crate::artifacts::{Manifest, Node, UniqueIdRef};
 use crate::sql::jinja::{Piece, pieces, words};
 
@@ -24,8 +24,8 @@ const NAMING: [(&str, Part); 3] = [
 /// The changed macros that name relations. dbt never looks at them, as no node's text calls them.
 pub(super) struct NamingMacros<'m> {
     changed: Vec<Changed<'m>>,
-    state: DefaultPlace<'m>,
-    pr: DefaultPlace<'m>,
+    state: DefaultSchema<'m>,
+    pr: DefaultSchema<'m>,
 }
 
 /// Where a relation lies that one of them names.
@@ -71,7 +71,8 @@ impl<'m> NamingMacros<'m> {
                 }
             }
         }
-        let default = |manifest| if changed.is_empty() { DefaultPlace::default() } else { DefaultPlace::of(manifest) };
+        let default =
+            |manifest| if changed.is_empty() { DefaultSchema::default() } else { DefaultSchema::of(manifest) };
         Self { state: default(state), pr: default(pr), changed }
     }
 

@@ -53,7 +53,7 @@ impl NoticeKind {
     pub fn says(self) -> &'static str {
         match self {
             Self::SeedExceedsLimitSamePath => "is above 1 MiB, so dbt did not compare its content",
-            Self::SeedIncreased => "is now above 1 MiB, from where on dbt does not see edits",
+            Self::SeedIncreased => "is now above 1 MiB, so dbt no longer sees edits",
             Self::SeedExceedsLimitAndPathChanged => "is above 1 MiB and moved, so it counts as changed",
             Self::UnversionedBreakingChange => "breaks its contract",
             Self::ContractBreakingChangeError => "breaks the contract of a version, which dbt refuses",

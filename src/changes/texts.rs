@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::places::Places;
+use super::schemas::Schemas;
 use crate::sql::equal_but_embedded;
 
 /// Tokens of production's text and the pull request's, with unique_ids for relations.
@@ -17,7 +17,7 @@ pub(super) struct Texts {
 
 impl Texts {
     /// `spelled`: how each spells the relations that the text may name.
-    pub(super) fn new(old: &[String], new: &[String], spelled: &[(&str, &str)], places: &Places) -> Self {
+    pub(super) fn new(old: &[String], new: &[String], spelled: &[(&str, &str)], places: &Schemas) -> Self {
         let production = translated(old, new, spelled);
         let placed = if production == new {
             production.clone()

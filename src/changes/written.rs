@@ -19,9 +19,9 @@ pub(super) fn written<'m>(manifest: &'m Manifest<'m>) -> impl Iterator<Item = (&
 pub(super) struct Written<'m> {
     /// unique_id and name.
     names: Vec<(&'m str, &'m str)>,
-    /// From an identifier in small letters to places in `names`.
+    /// From an identifier in small letters to indices in `names`.
     by_identifier: HashMap<Cow<'m, str>, Vec<usize>, RandomState>,
-    /// The places of names whose identifier cannot be told without taking them apart.
+    /// The indices of names whose identifier cannot be told without taking them apart.
     odd: Vec<usize>,
 }
 
@@ -31,10 +31,10 @@ impl<'m> Written<'m> {
         let mut by_identifier: HashMap<_, Vec<usize>, RandomState> =
             HashMap::with_capacity_and_hasher(names.len(), RandomState::default());
         let mut odd = Vec::new();
-        for (place, (_, name)) in names.iter().enumerate() {
+        for (index, (_, name)) in names.iter().enumerate() {
             match plain_identifier(name) {
-                Some(identifier) => by_identifier.entry(identifier).or_default().push(place),
-                None => odd.push(place),
+                Some(identifier) => by_identifier.entry(identifier).or_default().push(index),
+                None => odd.push(index),
             }
         }
         Self { names, by_identifier, odd }
@@ -49,9 +49,9 @@ impl<'m> Written<'m> {
     /// identifier cannot be told; in the manifest's order.
     pub(super) fn called(&self, identifiers: &HashSet<String>) -> impl Iterator<Item = (&'m str, &'m str)> {
         let named = identifiers.iter().filter_map(|identifier| self.by_identifier.get(identifier.as_str()));
-        let mut places: Vec<usize> = named.flatten().chain(&self.odd).copied().collect();
-        places.sort_unstable();
-        places.into_iter().filter_map(|place| self.names.get(place).copied())
+        let mut indices: Vec<usize> = named.flatten().chain(&self.odd).copied().collect();
+        indices.sort_unstable();
+        indices.into_iter().filter_map(|index| self.names.get(index).copied())
     }
 }
 

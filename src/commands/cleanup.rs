@@ -30,10 +30,10 @@ pub struct CleanupArgs {
     // Not clap's `env`: a variable that CI sets for every job would be in conflict with `--expired`.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pr: Option<u64>,
-    /// Drop every schema whose time has run out, whichever project's it is
+    /// Drop every expired schema, whichever project it belongs to
     #[arg(long, conflicts_with = "pr")]
     pub(crate) expired: bool,
-    /// Say what would be dropped, and drop nothing
+    /// Print what would be dropped, and drop nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -70,7 +70,7 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
             (clean(warehouse.as_ref(), &wanted, args.dry_run, stopped.clone()).await, *stopped.borrow())
         });
         let stopped = stopped
-            .then(|| CommandError::Incomplete("stopped by a signal: what is left, the next clean-up drops".to_owned()));
+            .then(|| CommandError::Incomplete("stopped by a signal; the next cleanup drops the rest".to_owned()));
         let ended = match (done, stopped) {
             (Ok(lines), stopped) => {
                 for Line { text, well } in lines {
@@ -106,10 +106,10 @@ impl CleanupArgs {
             return Ok(Some(number));
         }
         let Some(text) = env.get("PREMERGE_PR") else {
-            return Err(CommandError::Usage("say what to drop: --pr NUMBER, or --expired".to_owned()));
+            return Err(CommandError::Usage("nothing to drop: pass --pr NUMBER or --expired".to_owned()));
         };
         let number = text.parse();
-        number.map(Some).map_err(|_| CommandError::Usage(format!("PREMERGE_PR is no pull request's number: {text}")))
+        number.map(Some).map_err(|_| CommandError::Usage(format!("PREMERGE_PR is not a pull request number: {text}")))
     }
 }
 
@@ -164,7 +164,7 @@ async fn clean(
     let mut lines: Vec<_> = unreadable.iter().map(unread).collect();
     let timeless = found.iter().filter(|kept| wanted.pull_request.is_none() && kept.expires_at.is_none());
     lines.extend(timeless.map(|kept| {
-        let why = "its register holds no expiry that can be read; name its pull request with --pr";
+        let why = "its register has no readable expiry; pass --pr";
         Line::bad(format!("not dropped: {}: {why}", kept.name()))
     }));
     let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
@@ -173,8 +173,10 @@ async fn clean(
         && repositories.len() > 1
     {
         let list: Vec<_> = repositories.into_iter().collect();
-        let why =
-            format!("pull request {number} of which repository? set GITHUB_REPOSITORY to one of {}", list.join(", "));
+        let why = format!(
+            "several repositories have a pull request {number}; set GITHUB_REPOSITORY to one of {}",
+            list.join(", ")
+        );
         lines.push(Line::bad(why));
         return Ok(lines);
     }
@@ -186,7 +188,7 @@ async fn clean(
         };
         let what = format!("{} ({whose}, {})", kept.name(), count_of(kept.relations, "relation"));
         if wanted.protected.contains(kept.name()) {
-            let why = "premerge.yml or the profile names it, so it is no temporary schema, though it holds a register";
+            let why = "premerge.yml or the profile names it, so it is not treated as a temporary schema, although it has a register";
             lines.push(Line::bad(format!("not dropped: {what}: {why}")));
             continue;
         }
@@ -198,10 +200,10 @@ async fn clean(
         let dropped = session.begin().until(stopped.clone(), dropping).await;
         lines.push(match dropped {
             Ok(Dropped::Gone) => Line::good(format!("dropped {what}")),
-            Ok(Dropped::OthersLeft) => {
-                Line::good(format!("emptied {what}; the schema stays, because somebody else made relations in it"))
-            }
-            Ok(Dropped::InUse) => Line::good(format!("left {what}: a run has just begun in it")),
+            Ok(Dropped::OthersLeft) => Line::good(format!(
+                "emptied {what}; the schema stays because it has relations that premerge did not make"
+            )),
+            Ok(Dropped::InUse) => Line::good(format!("left {what}: a run has just started in it")),
             Err(error) => {
                 tracing::error!("{what}: {}", error.message);
                 Line::bad(format!("could not drop {what}: {}", reason(&error)))
@@ -221,7 +223,7 @@ async fn clean(
 fn unread(found: &Unreadable) -> Line {
     tracing::error!("{}: {}", found.name, found.error.message);
     let hint = match found.error.class {
-        FaultClass::Permission => "; another role made it: run clean-up as that one".to_owned(),
+        FaultClass::Permission => "; another role made it: run cleanup as that role".to_owned(),
         _ => found.error.remedy.as_deref().map(|remedy| format!("; {remedy}")).unwrap_or_default(),
     };
     Line::bad(format!("could not read the register of {}: {}{hint}", found.name, found.error.class.phrase()))

@@ -33,8 +33,7 @@ pub(super) struct Manifests<'f> {
 impl ManifestFiles {
     pub(super) fn read(state: &Path, base: Option<&Path>, pr: &Path) -> Result<Self, CommandError> {
         let (base, pair) = both(|| base.map(ManifestFile::read).transpose(), || read_pair(state, pr));
-        let base =
-            base.map_err(|error| error.about_given("give the merge base's manifest, which `dbt compile` writes"));
+        let base = base.map_err(|error| error.about_given("pass the merge base's manifest, written by `dbt compile`"));
         Ok(Self { pair: pair?, base: base? })
     }
 

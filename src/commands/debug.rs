@@ -17,7 +17,7 @@ use crate::warehouse::{self, OpenContext, Privileges, Warehouse, WarehouseError,
 pub struct DebugArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
-    /// Production's manifest, whose schemas the role must be able to read and should not be able to write to
+    /// Production's manifest: the role must be able to read its schemas and should not be able to write to them
     #[arg(long, value_name = "FILE", env = "PREMERGE_STATE")]
     pub(crate) state: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     }
     match asked {
         Ok(Some(privileges)) => judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page),
-        Ok(None) => page.good("production is opened for reading only, so nothing can write to it".to_owned()),
+        Ok(None) => page.good("production is opened read-only, so nothing can write to it".to_owned()),
         Err(error) => {
             tracing::error!("{}: {}", warehouse.describe(), error.message);
             page.missing(error.class.phrase().to_owned(), error.remedy);
@@ -91,7 +91,7 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         );
     }
     if !has_state {
-        page.worth_knowing("production's schemas are known from its manifest: name it with --state".to_owned());
+        page.worth_knowing("production's schemas come from its manifest: pass --state".to_owned());
     }
     let mut writable = false;
     for schema in &found.schemas {
@@ -126,7 +126,7 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
             format!("schema `{missing}` does not exist in database `{database}`")
         } else {
             let databases = databases.join(" and ");
-            format!("schema `{missing}` is in database {databases}: what the role may do there, a target of that database tells")
+            format!("schema `{missing}` is in database {databases}: use a target of that database to see what the role may do there")
         });
     }
     if writable {
@@ -137,7 +137,7 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         page.good("cannot write to production".to_owned());
     }
     if writable || page.failed {
-        page.text.push_str("\nA role that can do premerge's work and nothing else:\n\n");
+        page.text.push_str("\nA role with only the rights that premerge needs:\n\n");
         for statement in grants(warehouse.dialect(), database, schemas) {
             page.text.push_str(&format!("  {statement}\n"));
         }

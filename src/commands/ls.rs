@@ -22,19 +22,19 @@ pub struct LsArgs {
     /// Select resources: dbt's selectors; several are a union
     #[arg(short, long, num_args = 1.., value_name = "SELECTOR", env = "PREMERGE_SELECT")]
     pub select: Vec<String>,
-    /// Leave out resources: dbt's selectors
+    /// Exclude resources: dbt's selectors
     #[arg(long, num_args = 1.., value_name = "SELECTOR", env = "PREMERGE_EXCLUDE")]
     pub exclude: Vec<String>,
     /// Use a selector of selectors.yml
     #[arg(long, value_name = "NAME", env = "PREMERGE_SELECTOR", conflicts_with_all = ["select", "exclude"])]
     pub selector: Option<String>,
-    /// Production's manifest, or the folder that holds it; `state:` needs it
+    /// Production's manifest or its folder; `state:` needs it
     #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub state: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_MANIFEST", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub manifest: Option<PathBuf>,
-    /// Which project; nothing connects, so the profile's flags change nothing
+    /// Which project; the profile's flags have no effect because nothing connects
     #[command(flatten)]
     pub project: ProjectArgs,
     /// Which tests come along with the resources that they test
@@ -50,7 +50,7 @@ pub struct LsArgs {
     /// guessed from the manifest]
     #[arg(long, value_name = "BOOL", env = "PREMERGE_STATE_MODIFIED_COMPARE_MORE_UNRENDERED_VALUES")]
     pub state_modified_compare_more_unrendered_values: Option<bool>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT")]
     pub format: LsFormat,
 }
@@ -58,7 +58,7 @@ pub struct LsArgs {
 /// How `premerge ls` prints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LsFormat {
-    /// One unique_id a line
+    /// One unique_id per line
     #[default]
     Text,
     /// A sorted JSON array of unique_ids
@@ -89,7 +89,7 @@ fn resource_types(name: &str) -> Result<ResourceTypes, String> {
 /// As dbt has it: `all` and `default` cannot be excluded.
 fn excluded_types(name: &str) -> Result<ResourceTypes, String> {
     if matches!(name, "all" | "default") {
-        return Err("expected types of resources, such as model or test".to_owned());
+        return Err("expected resource types, such as model or test".to_owned());
     }
     resource_types(name)
 }

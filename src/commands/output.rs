@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a file as a whole: beside its place first, then moved there. Nobody reads a half of it, and a link that a pull
-/// request left in its place is replaced and not followed.
+/// Writes a file as a whole: beside its place first, then moved there. Nobody reads a half of it, and a link that a
+/// pull request left in its place is replaced and not followed.
 pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     // A device or a pipe takes what is written to it.
     if fs_err::metadata(path).is_ok_and(|there| !there.is_file()) {

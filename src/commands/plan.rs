@@ -25,7 +25,7 @@ Example:
 pub struct PlanArgs {
     #[command(flatten)]
     pub(crate) manifests: ManifestArgs,
-    /// Which project and settings; nothing connects, so the profile's flags change nothing
+    /// Which project and settings; the profile's flags have no effect because nothing connects
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
@@ -38,10 +38,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR", help_heading = "Run")]
     pub(crate) pr: Option<u64>,
 
-    /// How the plan is written
+    /// Format of the plan
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT", help_heading = "Result")]
     pub(crate) format: PlanFormat,
-    /// Also write the plan, as JSON, to this file
+    /// Also write the plan as JSON to this file
     #[arg(short, long, value_name = "FILE", env = "PREMERGE_OUTPUT", help_heading = "Result")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -49,10 +49,10 @@ pub struct PlanArgs {
 /// How `premerge plan` prints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
-    /// For people, 100 columns wide
+    /// Text, 100 columns wide
     #[default]
     Text,
-    /// The whole plan, as docs/plan.schema.json describes it
+    /// The whole plan, described by docs/plan.schema.json
     Json,
 }
 

@@ -1,6 +1,6 @@
 //! `premerge publish`: a saved report brought to its pull request, the second of two jobs.
 //!
-//! The first job ran foreign code, so the report is data of a stranger: it is read with a size limit, rendered
+//! The first job ran untrusted code, so the report is data of a stranger: it is read with a size limit, rendered
 //! again from typed values, and what says *where* it goes (repository, run, links) comes from this job's own
 //! environment, never from the report. Only the pull request's number may come from it, and only if that pull
 //! request's head is the commit that this job knows it was started for.
@@ -22,10 +22,10 @@ use crate::text::escape;
 pub struct PublishArgs {
     /// The report, as `premerge check --output` wrote it
     pub report: PathBuf,
-    /// The pull request; CI's own by default
+    /// The pull request [default: from CI]
     #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR")]
     pub pr: Option<u64>,
-    /// The repository; CI's own by default
+    /// The repository [default: from CI]
     #[arg(long, value_name = "OWNER/NAME", env = "PREMERGE_REPOSITORY")]
     pub repository: Option<String>,
 }
@@ -40,16 +40,15 @@ pub enum PublishCommandError {
     #[error(transparent)]
     Detect(#[from] DetectError),
     /// No token for GitHub.
-    #[error("there is no token: set GITHUB_TOKEN, in Actions with `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
+    #[error("no token: set GITHUB_TOKEN, in GitHub Actions with `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
     NoToken,
     /// No token for GitLab.
     #[error(
-        "there is no token: set GITLAB_TOKEN to an access token of the project or the group with the scope api, in a \
-         masked variable; a job's own token may not write notes"
+        "no token: set GITLAB_TOKEN to a project or group access token with the scope api, in a masked variable; a job's own token cannot write notes"
     )]
     NoGitLabToken,
     /// The report names its pull request itself, and nothing vouches for it.
-    #[error("nothing says which commit this report may be about: run in CI, or name the pull request with --pr")]
+    #[error("no commit to check this report against: run in CI, or pass --pr")]
     NoHead,
     /// The forge.
     #[error(transparent)]

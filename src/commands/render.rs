@@ -13,7 +13,7 @@ use crate::report::{FindingList, Report, annotations, json, markdown, sarif, ter
 pub struct RenderArgs {
     /// The report, as `premerge check --output` wrote it
     pub report: PathBuf,
-    /// How to show it
+    /// Output format
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_RENDER_FORMAT")]
     pub format: Format,
     /// Write to a file instead of stdout
@@ -24,7 +24,7 @@ pub struct RenderArgs {
 /// A rendering of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people in a terminal
+    /// Text for a terminal
     #[default]
     Text,
     /// The pull request's comment
@@ -65,7 +65,7 @@ pub enum ReportFileError {
     /// The file could not be read, or the rendering not be written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The file is no report.
+    /// The file is not a report.
     #[error("{path}: {source}")]
     Read {
         /// The file.

@@ -44,7 +44,7 @@ pub(super) fn old(state: &StateFacts, limit: u64, project: &str) -> Option<Findi
         if facts.is_empty() { "production's manifest is old".to_owned() } else { facts.join(", ") }
     );
     let finding = Finding::about(Severity::Notice, rules::STATE_OLD, project, message);
-    Some(finding.with_remedy("give the manifest of production's last run, or that of the merge base with --base"))
+    Some(finding.with_remedy("pass the manifest of production's last run, or the merge base's with --base"))
 }
 
 #[cfg(test)]

@@ -28,12 +28,12 @@ pub struct ProjectArgs {
     /// premerge's settings [default: premerge.yml in the project]
     #[arg(long, value_name = "FILE", env = "PREMERGE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Settings that the pull request cannot change, from a file outside of the checkout; in CI, premerge.yml of the base
-    /// commit where git has it
+    /// Settings that the pull request cannot change, in a file outside the checkout [default in CI: the base commit's
+    /// premerge.yml]
     #[arg(long, value_name = "FILE", env = "PREMERGE_TRUSTED_CONFIG")]
     pub(crate) trusted_config: Option<PathBuf>,
-    /// Folder of premerge's own, outside of the checkout: results of lint, and DuckDB's temporary databases [default:
-    /// premerge in the user's cache folder]
+    /// Cache directory outside the checkout, for lint results and DuckDB's temporary databases [default: premerge in
+    /// the user's cache directory]
     #[arg(long, value_name = "DIR", env = "PREMERGE_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
 }
@@ -42,19 +42,19 @@ pub struct ProjectArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Manifests")]
 pub struct ManifestArgs {
-    /// Production's manifest, or the folder that holds it (plain, .gz or .zst)
+    /// Production's manifest or its folder (plain, .gz or .zst)
     // A parser of its own, because clap's refuses the nothing that CI sets without saying which variable it means.
     #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) state: PathBuf,
-    /// Commit that production's manifest was made of: shown in the result, with its age and how far it is behind if the
-    /// checkout's git knows
+    /// Commit of production's manifest; the result shows it, with its age and distance to the target branch if git has
+    /// it
     #[arg(long, value_name = "SHA", env = "PREMERGE_STATE_COMMIT")]
     pub(crate) state_commit: Option<String>,
-    /// Hours after which production's manifest is called old; 0 for never [default: 48]
+    /// Hours after which production's manifest counts as old; 0 for never [default: 48]
     #[arg(long, value_name = "HOURS", env = "PREMERGE_STATE_MAX_AGE_HOURS")]
     pub(crate) state_max_age_hours: Option<u64>,
-    /// Manifest of the merge base, compiled: what differs from production and not from it is listed as not yours, and
-    /// does not gate
+    /// Compiled manifest of the merge base: what differs from production but not from it is "not yours" and does not
+    /// gate
     #[arg(long, value_name = "PATH", env = "PREMERGE_BASE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) base: Option<PathBuf>,
     /// The pull request's manifest [default: target/manifest.json in the project]
@@ -66,13 +66,13 @@ pub struct ManifestArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct SelectionArgs {
-    /// Narrow what is built to these nodes, by dbt selector
+    /// Build only these nodes, by dbt selector
     #[arg(short, long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_SELECT")]
     pub(crate) select: Vec<String>,
-    /// Leave these nodes out, by dbt selector
+    /// Exclude these nodes, by dbt selector
     #[arg(long, value_name = "SELECTOR", num_args = 1.., env = "PREMERGE_EXCLUDE")]
     pub(crate) exclude: Vec<String>,
-    /// Narrow what is built to what a selector of selectors.yml means
+    /// Build only the nodes of this selector from selectors.yml
     #[arg(long, value_name = "NAME", env = "PREMERGE_SELECTOR", conflicts_with_all = ["select", "exclude"])]
     pub(crate) selector: Option<String>,
     /// What counts as a change
@@ -90,11 +90,11 @@ pub struct SelectionArgs {
 /// What counts as a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ChangeRules {
-    /// dbt's `state:modified`, corrected by the compiled SQL: what leaves it as it was is not built, and what
-    /// changes it unseen by dbt (a variable, a macro) is
+    /// dbt's `state:modified`, corrected by the compiled SQL: cosmetic changes are not built, changes that dbt misses
+    /// (a variable, a macro) are
     #[default]
     Compiled,
-    /// dbt's `state:modified` and nothing else
+    /// Only dbt's `state:modified`
     Dbt,
 }
 
@@ -108,25 +108,25 @@ pub struct RunArgs {
     /// Number of the pull request [default: from the CI's event]
     #[arg(long, value_name = "NUMBER", env = "PREMERGE_PR")]
     pub(crate) pr: Option<u64>,
-    /// Nodes and tests worked on at once [default: the profile's `threads`]
+    /// Nodes and tests run at once [default: the profile's `threads`]
     #[arg(long, value_name = "N", env = "PREMERGE_THREADS")]
     pub(crate) threads: Option<usize>,
     /// Stop at the first failure
     #[arg(long, env = "PREMERGE_FAIL_FAST")]
     pub(crate) fail_fast: bool,
-    /// Do not count rows of changed models on both sides
+    /// Do not count the rows of changed models
     #[arg(long, env = "PREMERGE_NO_ROW_COUNTS")]
     pub(crate) no_row_counts: bool,
-    /// What becomes of an earlier run's relations at the start [default: drop]
+    /// What happens to an earlier run's relations at the start [default: drop]
     #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_START")]
     pub(crate) at_start: Option<AtStart>,
-    /// What becomes of the temporary schema at the end [default: keep]
+    /// What happens to the temporary schema at the end [default: keep]
     #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_END")]
     pub(crate) at_end: Option<AtEnd>,
     /// Keep the temporary schema at the end, for the reviewer: `--at-end keep`
     #[arg(long, conflicts_with = "drop")]
     pub(crate) keep: bool,
-    /// Drop the temporary schema at the end, after failures too: `--at-end drop`
+    /// Drop the temporary schema at the end, also after failures: `--at-end drop`
     #[arg(long)]
     pub(crate) drop: bool,
 }

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 pub(crate) struct Commit {
     /// When it was committed.
     pub(crate) at: Timestamp,
-    /// How many commits have been made since on the way to the target; `None` when it is no ancestor, or the history is cut off.
+    /// How many commits have been made since on the way to the target; `None` when it is no ancestor, or the history is
+    /// cut off.
     pub(crate) behind: Option<u64>,
 }
 
@@ -53,22 +54,22 @@ pub(super) enum AtCommit {
 pub(super) fn file_at(folder: &Path, commit: &str, name: &str) -> AtCommit {
     let unknown = |why: String| AtCommit::Unknown(why);
     if !is_hash(commit.strip_suffix("^1").unwrap_or(commit)) {
-        return unknown(format!("`{commit}` is no commit's hash"));
+        return unknown(format!("`{commit}` is not a commit hash"));
     }
     if ask(folder, &["cat-file", "-e", &peeled(commit)]).is_none() {
         return unknown(format!("the checkout does not have commit {commit}"));
     }
     // `./` makes the path one below the folder.
     let Some(entry) = ask(folder, &["ls-tree", commit, "--", &format!("./{name}")]) else {
-        return unknown(format!("git does not list commit {commit}"));
+        return unknown(format!("git cannot list commit {commit}"));
     };
     match entry.split_whitespace().next() {
         None => AtCommit::Absent,
         Some("100644" | "100755") => match ask_exactly(folder, &["cat-file", "blob", &format!("{commit}:./{name}")]) {
             Some(text) => AtCommit::Text(text),
-            None => unknown(format!("git does not show {name} of commit {commit}")),
+            None => unknown(format!("git cannot show {name} of commit {commit}")),
         },
-        Some(_) => unknown(format!("{name} of commit {commit} is no plain file")),
+        Some(_) => unknown(format!("{name} of commit {commit} is not a regular file")),
     }
 }
 

@@ -66,7 +66,7 @@ impl Renderer {
         jinja.add_function("var", move |name: &str, default: Option<Jinja>| {
             default.ok_or_else(|| {
                 refuse(format!(
-                    "`var('{name}')` has no default, and premerge takes no --vars: give a default, or use env_var()"
+                    "`var('{name}')` has no default, and premerge does not take --vars: add a default, or use env_var()"
                 ))
             })
         });
@@ -130,8 +130,8 @@ impl Renderer {
             return RenderError { is_syntax, safe: ours.clone(), full: ours };
         }
         let safe = match error.kind() {
-            ErrorKind::UndefinedError => "a name in it is not defined; texts need quotes within {{ }}".to_owned(),
-            ErrorKind::SyntaxError => "it is no valid Jinja".to_owned(),
+            ErrorKind::UndefinedError => "it uses an undefined name; strings need quotes inside {{ }}".to_owned(),
+            ErrorKind::SyntaxError => "it is not valid Jinja".to_owned(),
             kind => kind.to_string(),
         };
         let full = error.detail().map_or_else(|| safe.clone(), |detail| format!("{safe} ({detail})"));
@@ -183,10 +183,10 @@ mod tests {
             assert_eq!(renderer.value(&Value::from(text)).unwrap(), value, "{text}");
         }
         for (text, part) in [
-            ("{{ TYPO }}", "not defined"),
+            ("{{ TYPO }}", "undefined"),
             ("{{ env_var('NOPE') }}", "`NOPE` is not set"),
             ("{{ var('db') }}", "`var('db')` has no default"),
-            ("a{{b", "no valid Jinja"),
+            ("a{{b", "not valid Jinja"),
         ] {
             let error = renderer.value(&Value::from(text)).unwrap_err();
             assert!(error.safe.contains(part) && !error.safe.contains("TYPO"), "{text}: {error:?}");

@@ -24,9 +24,9 @@ pub enum LintScope {
 pub enum LintSeverity {
     /// Shuts the gate.
     Error,
-    /// Wants a person's look.
+    /// Someone should review it.
     Warn,
-    /// Worth knowing; changes no verdict.
+    /// A note; does not change the verdict.
     Notice,
     /// The rule does not run.
     Off,

@@ -51,7 +51,7 @@ pub enum ConfigError {
         message: String,
     },
     /// No profiles.yml in any of the places dbt looks.
-    #[error("no profiles.yml in {}; name its folder with --profiles-dir", places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("no profiles.yml in {}; pass its folder with --profiles-dir", places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
     NoProfiles {
         /// Where it was looked for.
         places: Vec<PathBuf>,

@@ -32,11 +32,11 @@ pub(super) fn make(root: &Path, below: &[&str]) -> Result<PathBuf, String> {
 pub fn refuse_strange_file(path: &Path) -> Result<(), String> {
     let Ok(found) = fs_err::symlink_metadata(path) else { return Ok(()) };
     if !found.is_file() {
-        return Err(format!("{} is not a plain file; remove it", path.display()));
+        return Err(format!("{} is not a regular file; remove it", path.display()));
     }
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
-        return Err(format!("{} is also the name of another file; remove it", path.display()));
+        return Err(format!("{} is a hard link to another file; remove it", path.display()));
     }
     Ok(())
 }
@@ -53,14 +53,14 @@ fn refuse_strange(folder: &Path) -> Result<(), String> {
     let name = folder.display();
     let found = fs_err::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !found.is_dir() {
-        return Err(format!("{name} is a link or a file, and has to be a directory"));
+        return Err(format!("{name} is a link or a file, not a directory"));
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
 
         if found.mode() & 0o022 != 0 {
-            return Err(format!("others may write to {name}: `chmod go-w` it"));
+            return Err(format!("other users can write to {name}: run `chmod go-w` on it"));
         }
         // Whoever a new file belongs to is the one that runs this.
         let own = tempfile::NamedTempFile::new_in(folder).and_then(|file| Ok(file.as_file().metadata()?.uid()));
@@ -100,7 +100,7 @@ mod tests {
         symlink(elsewhere.path(), dir.path().join("linked")).unwrap();
         assert!(make(&dir.path().join("linked"), &[]).unwrap_err().contains("is a link"));
         fs_err::set_permissions(&root, PermissionsExt::from_mode(0o777)).unwrap();
-        assert!(make(&root, &["x"]).unwrap_err().contains("others may write"));
+        assert!(make(&root, &["x"]).unwrap_err().contains("other users can write"));
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         fs_err::write(&file, "x").unwrap();
         assert!(refuse_strange_file(&file).is_ok());
         symlink(&file, &link).unwrap();
-        assert!(refuse_strange_file(&link).unwrap_err().contains("not a plain file"));
+        assert!(refuse_strange_file(&link).unwrap_err().contains("not a regular file"));
         fs_err::hard_link(&file, &twin).unwrap();
         assert!(refuse_strange_file(&file).unwrap_err().contains("another file"));
         assert!(refuse_strange_file(dir.path()).is_err());

@@ -70,7 +70,7 @@ impl Target {
                     return Err(ConfigError::Value {
                         place: path.display().to_string(),
                         why: format!(
-                            "which profile? name it with --profile or in dbt_project.yml; the file has {}",
+                            "no profile chosen: pass --profile or set it in dbt_project.yml; the file has {}",
                             super::list(&file.keys().cloned().collect::<Vec<_>>())
                         ),
                     });
@@ -102,7 +102,7 @@ impl Target {
             (Some(target), _) => target.clone(),
             (None, Some(Value::String(text))) => renderer.text(text).map_err(|error| failed("?", "target", error))?,
             (None, None) => "default".to_owned(),
-            (None, Some(_)) => return Err(wrong(&place, "`target` is not a text")),
+            (None, Some(_)) => return Err(wrong(&place, "`target` is not a string")),
         };
         let Some(output) = outputs.get(&target) else {
             let known = outputs.keys().cloned().collect();
@@ -110,7 +110,7 @@ impl Target {
         };
         let place = format!("{place}, target `{target}`");
         let Value::Object(output) = output else {
-            return Err(wrong(&place, "a target is a mapping of fields; its value here is none"));
+            return Err(wrong(&place, "a target must be a mapping of fields"));
         };
         let mut fields = Map::new();
         for (field, value) in output {

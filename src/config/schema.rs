@@ -17,7 +17,7 @@ pub enum AtStart {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum AtEnd {
-    /// It stays until the pull request is closed or its time runs out, without the views that would hold production's
+    /// It stays until the pull request is closed or it expires, without the views that would hold production's
     /// tables
     #[default]
     Keep,

@@ -1,7 +1,7 @@
 //! Flags, environment and files, resolved: the one place where every command asks what holds.
 //!
-//! A pull request does not set its own gate. In its checkout, the keys of premerge.yml that can weaken the gate are read
-//! from the base commit or from `--trusted-config`; where neither can be had, its own count and [`Gate`] says so.
+//! A pull request does not set its own gate. In its checkout, the keys of premerge.yml that can weaken the gate are
+//! read from the base commit or from `--trusted-config`; where neither can be had, its own count and [`Gate`] says so.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -144,8 +144,8 @@ impl Settings {
         };
         let is_theirs = checkout.holds(&path);
         if is_theirs && path.is_symlink() {
-            let remedy = "name a file with --config, or one outside of the checkout with --trusted-config".to_owned();
-            let message = format!("{} is a symbolic link, which a pull request may point anywhere", path.display());
+            let remedy = "pass a file with --config, or one outside the checkout with --trusted-config".to_owned();
+            let message = format!("{} is a symbolic link, which a pull request can point anywhere", path.display());
             return Err(ConfigError::Flag { message, remedy: Some(remedy) });
         }
         let file = ConfigFile::read(&path, flags.config.is_some())?;
@@ -157,7 +157,7 @@ impl Settings {
                         "--trusted-config {} is in the checkout, where the pull request can change it",
                         trusted.display()
                     );
-                    let remedy = Some("name a file that the job puts outside of the checkout".to_owned());
+                    let remedy = Some("pass a file that the job creates outside the checkout".to_owned());
                     return Err(ConfigError::Flag { message, remedy });
                 }
                 Ok(("the trusted settings".to_owned(), ConfigFile::read(&trusted, true)?))
@@ -206,8 +206,8 @@ impl Settings {
         Ok(DbtProject::unrendered(&self.project_dir)?.name)
     }
 
-    /// The project flag `state_modified_compare_more_unrendered_values`: as given, else as dbt_project.yml says; `None`:
-    /// to be guessed.
+    /// The project flag `state_modified_compare_more_unrendered_values`: as given, else as dbt_project.yml says;
+    /// `None`: to be guessed.
     ///
     /// # Errors
     /// When dbt_project.yml does not parse.
@@ -225,13 +225,13 @@ impl Settings {
     pub fn manifests(&self, flags: &ManifestArgs) -> Result<ManifestSettings, ConfigError> {
         let Some(state) = self.named(Some(&flags.state)) else {
             return Err(ConfigError::Flag {
-                message: "--state, or the variable PREMERGE_STATE, is set to nothing".to_owned(),
-                remedy: Some("give the path of production's manifest.json, or of the folder that holds it".to_owned()),
+                message: "--state (PREMERGE_STATE) is empty".to_owned(),
+                remedy: Some("pass the path of production's manifest.json, or of its folder".to_owned()),
             });
         };
         let state_commit = flags.state_commit.clone().filter(|commit| !commit.is_empty());
         if let Some(commit) = state_commit.as_deref().filter(|commit| !git::is_hash(commit)) {
-            let what = "a commit's hash of 7 to 64 hexadecimal digits";
+            let what = "a commit hash of 7 to 64 hexadecimal digits";
             let message = format!("--state-commit {commit:?} is not {what}");
             return Err(ConfigError::Flag { message, remedy: None });
         }
@@ -273,13 +273,13 @@ impl Settings {
         let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         own_folder::make(&self.cache_dir()?, &["projects", &hash]).map_err(|message| ConfigError::Flag {
             message,
-            remedy: Some("name another folder with --cache-dir".to_owned()),
+            remedy: Some("pass another folder with --cache-dir".to_owned()),
         })
     }
 
     /// The folder that is premerge's alone; it need not be there yet.
     fn cache_dir(&self) -> Result<PathBuf, ConfigError> {
-        let remedy = Some("name a folder outside of the checkout with --cache-dir".to_owned());
+        let remedy = Some("pass a folder outside the checkout with --cache-dir".to_owned());
         let variable = |name: &str| self.env.get(name).map(|folder| self.env.cwd.join(folder));
         let users = || {
             let home = || variable("HOME").map(|home| home.join(".cache"));
@@ -344,8 +344,8 @@ impl Settings {
                 (None, WithoutNumber::Local) => "local".to_owned(),
                 (None, WithoutNumber::Refused) => {
                     return Err(ConfigError::Flag {
-                        message: "no pull request number for the temporary schema's name".to_owned(),
-                        remedy: Some("pass --pr, or name the schema with --schema".to_owned()),
+                        message: "no pull request number to name the temporary schema after".to_owned(),
+                        remedy: Some("pass --pr or --schema".to_owned()),
                     });
                 }
             };
@@ -450,7 +450,7 @@ impl Checkout {
 fn at_base(path: &Path, bases: &[String]) -> Result<(String, ConfigFile), String> {
     let folder = path.parent().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let mut why = "nothing says which commit the pull request is to be merged into".to_owned();
+    let mut why = "the commit that the pull request will be merged into is unknown".to_owned();
     for base in bases {
         let source = format!("{name} of commit {base}");
         match git::file_at(folder, base, &name) {

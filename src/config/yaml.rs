@@ -14,13 +14,13 @@ pub(super) fn fault(error: &Error) -> String {
 
 fn kind(error: &Error) -> &'static str {
     match error {
-        Error::DuplicateMappingKey { .. } => "a key occurs twice in one mapping",
-        Error::UnknownAnchor { .. } => "an alias without its anchor",
+        Error::DuplicateMappingKey { .. } => "a duplicate key in a mapping",
+        Error::UnknownAnchor { .. } => "an alias without an anchor",
         Error::Eof { .. } => "the file ends too early, or is empty",
         Error::MultipleDocuments { .. } => "more than one YAML document",
         Error::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a mapping or a list of mappings",
         Error::SerdeInvalidType { .. } | Error::SerdeInvalidValue { .. } | Error::Unexpected { .. } => {
-            "a value of another kind than belongs there; a profile is a mapping"
+            "a value of the wrong type; a profile is a mapping"
         }
         Error::InvalidUtf8Input => "the text is not UTF-8",
         other => scanner(&other.render_with_options(plain())),
@@ -32,21 +32,21 @@ fn scanner(text: &str) -> &'static str {
     let text = text.to_ascii_lowercase();
     let has = |word: &str| text.contains(word);
     if has("tab") {
-        "a tab where YAML wants blanks"
+        "a tab where YAML needs spaces"
     } else if has("escape") {
-        "a backslash sequence that YAML does not know within double quotes; single quotes take it as it stands"
+        "an unknown escape sequence in double quotes; use single quotes for a literal backslash"
     } else if has("flow") || has("bracket") {
-        "a bracket, brace or comma of a list or mapping in brackets is missing or too much"
+        "a missing or extra bracket, brace or comma in a list or mapping"
     } else if has("quoted") || has("scalar") {
-        "a quoted or block text that does not end, or begins with a character that needs quotes"
+        "an unterminated quoted or block string, or one that begins with a character that needs quotes"
     } else if has("anchor") || has("alias") || has("tag") {
-        "an anchor, alias or tag that is none; a text that begins with `&`, `*`, `!` or `@` needs quotes"
+        "an invalid anchor, alias or tag; a string that begins with `&`, `*`, `!` or `@` needs quotes"
     } else if has("any token") || has("unexpected character") {
-        "a text begins with a character that needs quotes, such as `@`, `%` or a backtick"
+        "a string begins with a character that needs quotes, such as `@`, `%` or a backtick"
     } else if has("mapping") || has("key") || has("indent") {
-        "a key, colon or indentation is out of place; a text with `: ` needs quotes"
+        "a misplaced key, colon or indentation; a string with `: ` needs quotes"
     } else {
-        "this is no valid YAML"
+        "invalid YAML"
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
             ("a:\n  password: @S3cr3tPw\n", "line 2", "quotes"),
             ("a:\n  password: S3cr3tPw: x\n", "line 2", "quotes"),
             ("a:\n  password: S3cr3tPw\n\tport: 1\n", "line ", ""),
-            ("a:\n  password: S3cr3tPw\n  password: S3cr3tPw2\n", "line 3", "twice"),
+            ("a:\n  password: S3cr3tPw\n  password: S3cr3tPw2\n", "line 3", "duplicate"),
             ("a:\n  password: *S3cr3tPw\n", "line 2", ""),
             ("a:\n  password: !S3cr3tPw x\n b", "line ", ""),
             ("S3cr3tPw", "line 1", "mapping"),

@@ -9,9 +9,9 @@ use serde::Serialize;
 pub enum Severity {
     /// Shuts the gate.
     Error,
-    /// Wants a person's look.
+    /// Someone should review it.
     Warning,
-    /// Worth knowing.
+    /// A note.
     Notice,
 }
 
@@ -32,7 +32,7 @@ pub struct Violation {
     pub severity: Severity,
     /// The node, where a manifest is there.
     pub unique_id: Option<String>,
-    /// Whether `premerge lint --fix` can mend it.
+    /// Whether `premerge lint --fix` can fix it.
     pub fixable: bool,
 }
 
@@ -62,14 +62,14 @@ pub struct Mended {
 
 /// What lint came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Outcome {
+pub struct LintResults {
     /// The findings to show, by path and line.
     pub violations: Vec<Violation>,
     /// How many findings production has too; hidden.
     pub known: u64,
     /// How many of production's findings are gone.
     pub fixed: u64,
-    /// Files that style rules looked at.
+    /// Files that style rules checked.
     pub files: u64,
     /// Files that they should have looked at.
     pub total: u64,
@@ -81,7 +81,7 @@ pub struct Outcome {
     pub style_off: Option<String>,
 }
 
-impl Outcome {
+impl LintResults {
     /// Adds another part's result.
     pub fn add(&mut self, other: Self) {
         self.violations.extend(other.violations);
@@ -116,13 +116,13 @@ impl Outcome {
 pub struct LintDocument {
     schema_version: u32,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: LintResults,
 }
 
 impl LintDocument {
     /// The document of an outcome.
     #[must_use]
-    pub fn new(outcome: Outcome) -> Self {
+    pub fn new(outcome: LintResults) -> Self {
         Self { schema_version: 1, outcome }
     }
 }

@@ -76,13 +76,13 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
     }
     if stale > 0 {
         gathered.notes.push(format!(
-            "{} not as dbt compiled: style rules read the disk, project rules the manifest; run `dbt compile` again",
+            "{} edited since dbt compiled: style rules read the disk, project rules the manifest; run `dbt compile` again",
             count_of(stale, "file")
         ));
     }
     if gone > 0 {
         gathered.notes.push(format!(
-            "{} in the manifest, not on the disk and not linted; run `dbt compile` again",
+            "{} in the manifest but not on disk, and not linted; run `dbt compile` again",
             count_of(gone, "file")
         ));
     }

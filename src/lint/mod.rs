@@ -1,7 +1,7 @@
 //! Lint: style rules through the lint library, project rules of our own, and only what is new.
 //!
 //! In: the pull request's manifest and production's, and the files of the project where they are there.
-//! Out: an [`Outcome`]: findings on the lines of the author's files, those that production has too counted
+//! Out: an [`LintResults`]: findings on the lines of the author's files, those that production has too counted
 //! apart. No warehouse, no network, no dbt.
 
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
@@ -27,7 +27,7 @@ mod text;
 #[cfg(not(feature = "lint"))]
 mod without;
 
-pub use finding::{LintDocument, Mended, NotLinted, Outcome, Severity, Violation};
+pub use finding::{LintDocument, LintResults, Mended, NotLinted, Severity, Violation};
 pub use gather::{Freshness, Gathered, gather};
 pub use on_disk::{OnDisk, without_mark};
 pub use options::{LintFile, Scope, StyleOptions};
@@ -37,14 +37,14 @@ pub use text::Basis;
 /// Runs sqlfluff's style rules over files. Returns the outcome, and each file that `options.fix` changes.
 #[cfg(feature = "lint")]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
     style::run(files, options)
 }
 
 /// This build has no style rules: where they would have run, each file is named as not linted.
 #[cfg(not(feature = "lint"))]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
     (without::run(files, options), Vec::new())
 }
 

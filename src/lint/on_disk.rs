@@ -26,7 +26,7 @@ impl OnDisk {
             Err(error) => Self::Unread(error.to_string()),
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Self::Text(without_mark(&text).to_owned()),
-                Err(_) => Self::Unread("it is not UTF-8, which is all that dbt reads".to_owned()),
+                Err(_) => Self::Unread("it is not UTF-8, the only encoding that dbt reads".to_owned()),
             },
         }
     }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::finding::{NotLinted, Outcome};
+use super::finding::{LintResults, NotLinted};
 use super::options::{LintFile, StyleOptions};
 
 /// Names every file as not linted; none where nobody configured sqlfluff, for there style rules do not run anyway.
-pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> Outcome {
-    let mut outcome = Outcome::default();
+pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
+    let mut outcome = LintResults::default();
     let asked = !files.is_empty();
     for file in files {
         let path = options.project_dir.join(&file.path);
@@ -28,7 +28,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> Outcome {
         });
     }
     if asked && outcome.total == 0 {
-        outcome.style_off = Some("there is no sqlfluff configuration".to_owned());
+        outcome.style_off = Some("no sqlfluff configuration found".to_owned());
     }
     outcome
 }

@@ -119,7 +119,7 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
     }
     let materialization = match materialization(node, facts.adapter()) {
         Ok(materialization) => materialization,
-        Err(materialized) => return Fate::NotChecked(NotCheckedReason::UnknownMaterialization { materialized }),
+        Err(unknown) => return Fate::NotChecked(unknown),
     };
     if !seed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
@@ -134,8 +134,8 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
     Fate::Build(materialization)
 }
 
-/// What a node is built as; the materialization's own name when premerge does not know it.
-fn materialization(node: &Node<'_>, adapter: &str) -> Result<Materialization, String> {
+/// What a node is built as, or that its materialization is unknown.
+fn materialization(node: &Node<'_>, adapter: &str) -> Result<Materialization, NotCheckedReason> {
     match node.resource_type {
         ResourceType::Seed => return Ok(Materialization::Seed),
         ResourceType::Snapshot => return Ok(Materialization::SnapshotFirstRun),
@@ -149,7 +149,7 @@ fn materialization(node: &Node<'_>, adapter: &str) -> Result<Materialization, St
         "materialized_view" | "dynamic_table" => Ok(Materialization::MaterializedViewAsTable),
         // A plain select, which dbt writes to a file; what reads it reads a relation of that name.
         "external" if adapter == "duckdb" => Ok(Materialization::ExternalAsTable),
-        other => Err(other.to_owned()),
+        other => Err(NotCheckedReason::UnknownMaterialization { materialized: other.to_owned() }),
     }
 }
 

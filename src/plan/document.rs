@@ -59,7 +59,7 @@ pub struct Plan {
     pub weaker_tests: Vec<WeakerTest>,
     /// What dbt does beside building and testing, and premerge leaves out.
     pub left_out: Vec<LeftOut>,
-    /// Whatever else a reader should know.
+    /// Other notes.
     pub notices: Vec<Notice>,
 }
 
@@ -67,7 +67,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Changed models, seeds, snapshots, functions, tests, sources, exposures and the semantic layer; ephemeral and
-    /// unbuilt ones included. New sources and exposures are no change to dbt.
+    /// unbuilt ones included. New sources and exposures do not count as changes in dbt.
     pub changed: usize,
     /// Nodes built because they changed.
     pub built_changed: usize,
@@ -576,7 +576,7 @@ pub enum NoticeRule {
     SeedNotCompared,
     /// A node is built in another way than dbt builds it.
     BuiltDifferently,
-    /// A node that changed is not built, so what reads it reads production's relation.
+    /// A node that changed is not built, so its readers read production's relation.
     ReadsProduction,
     /// Production's manifest is old.
     StateOld,
@@ -593,7 +593,7 @@ pub enum NoticeLevel {
     Error,
     /// Somebody should look at it.
     Warn,
-    /// Worth knowing.
+    /// A note.
     #[default]
     Note,
 }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::beside;
 use super::beyond;
 use super::build_set::{self, BuildSet};
 use super::data_tests::{self, DataTests};
 use super::document::{DOWNSTREAM_SHOWN, LeftOut, NotChecked, Plan, PlannedNode, Proxy, Skipped, Summary, Trial, Why};
 use super::facts::Facts;
 use super::gates::gates;
+use super::identifiers::{identifiers, trial_identifiers};
+use super::not_built;
 use super::notices::notices;
-use super::places::{places, trial_places};
 use super::reasons;
 use super::unbuilt::unbuilt_upstream;
 use super::weaker::weaker_tests;
@@ -96,7 +96,7 @@ pub fn plan<'a>(
     let reads: BTreeMap<NodeId, Vec<NodeId>> =
         set.built.keys().chain(&set.tried).map(|id| (*id, facts.reads(*id))).collect();
     let proxied = proxied(&facts, &set, &reads, &tests);
-    let names = places(&facts, set.built.keys().chain(proxied.keys()).copied(), dialect);
+    let names = identifiers(&facts, set.built.keys().chain(proxied.keys()).copied(), dialect);
     let name_of = |id: &NodeId| names.get(id).cloned().unwrap_or_default();
 
     let built_reads = reads
@@ -128,7 +128,7 @@ pub fn plan<'a>(
             })
         })
         .collect();
-    let trial_names = trial_places(&facts, &set.tried, &names, dialect);
+    let trial_names = trial_identifiers(&facts, &set.tried, &names, dialect);
     let trials = set
         .tried
         .iter()
@@ -167,10 +167,10 @@ pub fn plan<'a>(
         proxies,
         skipped: skipped(&facts, &set),
         not_checked: not_checked(&facts, &set, &tests, dialect),
-        definitions: beside::definitions(&facts, wanted),
-        removed: beside::removed(&facts),
+        definitions: not_built::definitions(&facts, wanted),
+        removed: not_built::removed(&facts),
         reasons: reasons::reasons(&facts),
-        not_yours: beside::not_yours(&facts, &set),
+        not_yours: not_built::not_yours(&facts, &set),
         weaker_tests: weaker_tests(&facts),
         left_out: left_out(&facts, &set, &tests, dialect),
         notices: notices(&facts, &set, &proxy_ids, wanted),
@@ -291,7 +291,7 @@ fn skipped(facts: &Facts<'_>, set: &BuildSet) -> Vec<Skipped> {
 }
 
 fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests, dialect: Dialect) -> Vec<LeftOut> {
-    let mut found = beside::left_out(facts, set, tests);
+    let mut found = not_built::left_out(facts, set, tests);
     found.extend(beyond::left_out(facts, set, dialect));
     found.sort_by(|a, b| (&a.unique_id, a.what).cmp(&(&b.unique_id, b.what)));
     found

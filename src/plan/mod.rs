@@ -2,16 +2,16 @@
 //!
 //! In: both manifests, the graph and the changes. Out: a [`Plan`]. Pure: no network, no warehouse.
 
-mod beside;
 mod beyond;
 mod build_set;
 mod data_tests;
 mod document;
 mod facts;
 mod gates;
+mod identifiers;
 mod make;
+mod not_built;
 mod notices;
-mod places;
 mod reasons;
 mod relocation;
 mod render;

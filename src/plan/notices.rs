@@ -49,8 +49,7 @@ fn schemas_in_strings(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
         let held = strings(&code, dialect).unwrap_or_default();
         if let Some(name) = names.intersection(&held).next() {
             let message = format!(
-                "holds the schema's name `{name}` as a string, which it keeps: in the temporary schema it finds \
-                 something else, or nothing"
+                "contains the schema name `{name}` as a string, which is not rewritten: in the temporary schema it finds something else, or nothing"
             );
             found.push(note(Some(facts.name(*id)), NoticeRule::BuiltDifferently, message));
         }
@@ -94,16 +93,16 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
     for id in proxied {
         let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
         if set.not_checked.contains_key(id) || left_out {
-            add(*id, NoticeRule::ReadsProduction, "is not built, so what reads it reads production's".to_owned());
+            add(*id, NoticeRule::ReadsProduction, "is not built, so its readers read production's".to_owned());
         } else if set.stale.contains(id) {
-            let message = "is not built, so what reads it reads production's, without what others changed";
+            let message = "is not built, so its readers read production's, without what others changed";
             add(*id, NoticeRule::ReadsProduction, message.to_owned());
         }
     }
     for (id, materialization) in &set.built {
         match materialization {
             Materialization::MaterializedViewAsTable => {
-                let message = "is built as a table; what only its own materialization refuses is not seen";
+                let message = "is built as a table; errors that only its own materialization raises are not caught";
                 add(*id, NoticeRule::BuiltDifferently, message.to_owned());
             }
             Materialization::SnapshotFirstRun => {

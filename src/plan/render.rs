@@ -68,8 +68,8 @@ impl Page<'_> {
             .collect();
         for row in rows {
             let mut line = String::from(" ");
-            for (place, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let last = place + 1 == row.len();
+            for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let last = index + 1 == row.len();
                 let cell = if last { cell.clone() } else { cut(cell, *width) };
                 line.push(' ');
                 line.push_str(&cell);
@@ -88,8 +88,8 @@ impl Page<'_> {
         let names: Vec<&str> = names.into_iter().collect();
         let shown = names.len().min(SHOWN);
         let mut line = String::from(" ");
-        for (place, name) in names.iter().take(shown).enumerate() {
-            let comma = if place + 1 < names.len() { "," } else { "" };
+        for (index, name) in names.iter().take(shown).enumerate() {
+            let comma = if index + 1 < names.len() { "," } else { "" };
             if line.trim().len() + name.chars().count() + 4 > self.width && !line.trim().is_empty() {
                 self.line(&line)?;
                 line = String::from(" ");
@@ -201,7 +201,7 @@ fn why(why: &Why, resource_type: ResourceType) -> String {
         }
         Why::NotYours { by } => {
             let names: Vec<&str> = by.iter().map(UniqueId::name).collect();
-            format!("needed by your change, others changed it: read by {}", names.join(", "))
+            format!("changed by others, needed by your change: read by {}", names.join(", "))
         }
     }
 }
@@ -266,7 +266,7 @@ fn definitions(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.definitions.is_empty() {
         return Ok(());
     }
-    page.section(&format!("Changed, with nothing to build of their own: {}", plan.definitions.len()))?;
+    page.section(&format!("Changed, with nothing to build: {}", plan.definitions.len()))?;
     let rows: Vec<Vec<String>> = plan
         .definitions
         .iter()
@@ -318,7 +318,7 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::ParentNotAvailable { parent } => {
             format!("reads {}: not built, not in production", parent.name())
         }
-        NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which is not there"),
+        NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which does not exist"),
         NotCheckedReason::ReadsUnbuilt { parent } => format!("reads {}, which is not built", parent.name()),
         NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
@@ -326,13 +326,13 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("built without {}", keys.join(", ")),
-        NotCheckedReason::NextRun => "built as on its first run; its next run is not tried".to_owned(),
+        NotCheckedReason::NextRun => "built as on its first run; its next run is not tested".to_owned(),
         NotCheckedReason::Database { name } => format!("goes into the database {name}, where production has nothing"),
         NotCheckedReason::AskedProduction { relations } => {
-            format!("its text comes from what production answered about {}", shorts(relations))
+            format!("its SQL was compiled from production's answers about {}", shorts(relations))
         }
         NotCheckedReason::AskedNothing { relations } => {
-            format!("its text comes from questions about {}, not there at compile time", shorts(relations))
+            format!("its SQL was compiled from questions about {}, missing at compile time", shorts(relations))
         }
     }
 }
@@ -344,7 +344,7 @@ fn shorts(unique_ids: &[UniqueId]) -> String {
 fn not_checked_tests(reason: &NotCheckedReason) -> String {
     match reason {
         NotCheckedReason::ParentNotAvailable { .. } => "on nodes neither built nor in production".to_owned(),
-        NotCheckedReason::MissingParent { .. } => "on nodes that are not there".to_owned(),
+        NotCheckedReason::MissingParent { .. } => "on missing nodes".to_owned(),
         NotCheckedReason::ReadsUnbuilt { .. } | NotCheckedReason::NothingOfItIsBuilt => {
             "on nodes that are not built".to_owned()
         }
@@ -363,11 +363,11 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     for (reason, names) in groups {
         page.section(match reason {
-            SkipReason::Ephemeral => "Part of the models that read them (ephemeral)",
+            SkipReason::Ephemeral => "Inlined into the models that read them (ephemeral)",
             SkipReason::SnapshotNotChanged => {
                 "Snapshots that did not change: tried as on a first run, read from production"
             }
-            SkipReason::Cosmetic => "Changed in looks only: same compiled SQL, same configuration of the build",
+            SkipReason::Cosmetic => "Cosmetic changes: same compiled SQL, same build configuration",
             SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
             SkipReason::Empty => "Without SQL",
         })?;
@@ -396,7 +396,7 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     page.table(&rows)?;
     match with_their_nodes.len() {
         0 => Ok(()),
-        count => page.line(&format!("  and {} of what is gone", count_of(count, "test"))),
+        count => page.line(&format!("  and {} of removed nodes", count_of(count, "test"))),
     }
 }
 
@@ -414,7 +414,7 @@ fn readers(node: &RemovedNode) -> String {
         ids.iter().take(SHOWN).map(UniqueId::name).collect::<Vec<_>>().join(", ") + &more
     };
     if !node.referred_by.is_empty() {
-        format!("still referred to by {}", list(&node.referred_by))
+        format!("still referenced by {}", list(&node.referred_by))
     } else if !node.was_read_by.is_empty() {
         format!("was read by {}", list(&node.was_read_by))
     } else if is_test(node) {
@@ -445,7 +445,7 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     if !undecided.is_empty() {
         let nodes = count_of(undecided.len(), "node");
-        page.line(&format!("  {nodes} not built: the SQL may differ only by when or where it was compiled:"))?;
+        page.line(&format!("  {nodes} not built: the SQL may differ only because of when or where it was compiled:"))?;
         let named: Vec<String> =
             undecided.iter().map(|node| format!("{} ({})", node.unique_id.name(), node.because)).collect();
         page.names(named.iter().map(String::as_str))?;
@@ -460,7 +460,9 @@ fn not_yours(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     for (fate, names) in groups {
         page.section(match fate {
-            NotYoursFate::NotBuilt => "Not yours: differs from production, not from the merge base; not built",
+            NotYoursFate::NotBuilt => {
+                "Not yours (changed by others): differs from production, not from the merge base; not built"
+            }
             NotYoursFate::Needed => "Not yours, but built because your change reads it; it does not gate",
             NotYoursFate::Downstream => "Others changed it too, downstream of your change",
         })?;
@@ -473,7 +475,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.left_out.is_empty() {
         return Ok(());
     }
-    page.section("Left out, though dbt does it")?;
+    page.section("Intentionally skipped, though dbt does it")?;
     let mut groups: BTreeMap<LeftOutKind, Vec<&str>> = BTreeMap::new();
     for entry in &plan.left_out {
         groups.entry(entry.what).or_default().push(entry.unique_id.name());
@@ -485,7 +487,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             LeftOutKind::Grants => "grants on",
             LeftOutKind::OnRunStart => "on-run-start",
             LeftOutKind::OnRunEnd => "on-run-end",
-            LeftOutKind::StoreFailures => "storing the failing rows of",
+            LeftOutKind::StoreFailures => "storing failures of",
             LeftOutKind::Settings => "settings of",
         };
         let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::artifacts::{Manifest, ResourceType};
 
-/// A node's place in its [`Graph`]; meaningless in any other.
+/// A node's index in its [`Graph`]; meaningless in any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
@@ -52,7 +52,7 @@ impl<'m> Graph<'m> {
 
         let ids: Vec<&'m str> = members.iter().map(|member| member.0).collect();
         let types = members.iter().map(|member| member.1).collect();
-        let index: HashMap<_, _, _> = ids.iter().zip(0_u32..).map(|(id, place)| (*id, NodeId(place))).collect();
+        let index: HashMap<_, _, _> = ids.iter().zip(0_u32..).map(|(id, number)| (*id, NodeId(number))).collect();
         let mut parents = vec![Vec::new(); ids.len()];
         let mut children = vec![Vec::new(); ids.len()];
         let mut orphans = HashSet::new();

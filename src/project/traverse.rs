@@ -7,7 +7,7 @@ use super::graph::{Graph, NodeId};
 
 /// Nodes that depend on each other in a circle; dbt refuses to write such a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the manifest has a dependency cycle through {}; dbt never writes one, so make the manifest again", .unique_ids.join(" → "))]
+#[error("the manifest has a dependency cycle through {}; dbt never writes one, so recreate the manifest", .unique_ids.join(" → "))]
 pub struct Cycle {
     /// The unique_ids of one circle, from parent to child, starting at the smallest.
     pub unique_ids: Vec<String>,
@@ -104,10 +104,10 @@ impl<'m> Graph<'m> {
     fn some_cycle(&self, missing: &[usize]) -> Cycle {
         let waits = |node: NodeId| missing.get(node.index()).is_some_and(|count| *count > 0);
         let mut path: Vec<NodeId> = Vec::new();
-        let mut place = vec![None; self.len()];
+        let mut positions = vec![None; self.len()];
         let mut current = self.nodes().find(|&node| waits(node));
         while let Some(node) = current {
-            match place.get_mut(node.index()) {
+            match positions.get_mut(node.index()) {
                 Some(Some(start)) => {
                     path.drain(..*start);
                     break;
@@ -119,7 +119,7 @@ impl<'m> Graph<'m> {
             current = self.parents(node).iter().copied().find(|&parent| waits(parent));
         }
         path.reverse();
-        if let Some(smallest) = path.iter().enumerate().min_by_key(|(_, node)| **node).map(|(place, _)| place) {
+        if let Some(smallest) = path.iter().enumerate().min_by_key(|(_, node)| **node).map(|(position, _)| position) {
             path.rotate_left(smallest);
         }
         Cycle { unique_ids: path.into_iter().map(|node| self.unique_id(node).to_owned()).collect() }

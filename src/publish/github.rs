@@ -45,8 +45,7 @@ impl Settings {
     /// # Errors
     /// When the repository or the pull request is not known.
     pub fn new(ci: &Ci, facts: &Facts, token: Token) -> Result<Self, PublishError> {
-        let missing =
-            |what: &str| PublishError::Settings(format!("there is no {what} to comment on: name it or run in CI"));
+        let missing = |what: &str| PublishError::Settings(format!("no {what} to comment on: pass it, or run in CI"));
         let repository =
             facts.repository.clone().or_else(|| ci.repository.clone()).ok_or_else(|| missing("repository"))?;
         let pull_request = facts.pull_request.or(ci.pull_request).ok_or_else(|| missing("pull request"))?;

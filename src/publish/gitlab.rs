@@ -43,7 +43,7 @@ impl Settings {
     /// When the project, the merge request or GitLab's address is not known.
     pub fn new(ci: &Ci, facts: &Facts, token: Token) -> Result<Self, PublishError> {
         let missing = |what: &str| {
-            let message = format!("there is no {what} to comment on: name it or run in a merge request pipeline");
+            let message = format!("no {what} to comment on: pass it, or run in a merge request pipeline");
             PublishError::Settings(message)
         };
         let server_url = ci.server_url.clone().or_else(|| facts.server_url.clone());
@@ -161,7 +161,7 @@ impl Host for GitLab {
     }
 
     fn needed(&self) -> Option<&'static str> {
-        Some("an access token of the project or the group, with the scope api and the role Reporter")
+        Some("a project or group access token with the scope api and the role Reporter")
     }
 }
 

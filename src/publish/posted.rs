@@ -68,10 +68,10 @@ impl std::fmt::Display for Posted {
             Self::Unchanged { url } => write!(f, "comment is up to date: {url}"),
             Self::ReadOnly { needed } => {
                 let needed = needed.as_deref().unwrap_or("pull_requests=write");
-                write!(f, "no comment: the token may not write one (needed: {needed}); the job summary has the report")
+                write!(f, "no comment: the token cannot write one (needed: {needed}); the job summary has the report")
             }
             Self::Outdated { head } => {
-                write!(f, "no comment: the pull request's head is {head} by now, whose own run will comment")
+                write!(f, "no comment: the pull request's head is now {head}, and its own run will comment")
             }
             Self::Superseded => f.write_str("no comment: a newer run of this pull request writes it"),
         }
@@ -85,10 +85,10 @@ pub enum PublishError {
     #[error("{0}")]
     Settings(String),
     /// The token is wrong or expired.
-    #[error("the forge does not know the token (401): it is wrong, expired or empty")]
+    #[error("the forge rejected the token (401): it is wrong, expired or empty")]
     Unauthorized,
     /// The repository or pull request is not there, or the token may not see it.
-    #[error("{what} is not there, or the token may not see it (404)")]
+    #[error("{what} does not exist, or the token cannot see it (404)")]
     NotFound {
         /// What was asked for.
         what: String,

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::transport::{Answer, Method, Transport};
+use super::transport::{Answer, Method, NoAnswer, Transport};
 use super::{Forge, Posted, PublishError};
 use crate::report::{Interruption, Report, markdown};
 
@@ -113,7 +113,7 @@ impl<H: Host> Forge for H {
                 }
             }
         }
-        let message = "it finds even the shortest comment too long".to_owned();
+        let message = "even the shortest comment is too long for it".to_owned();
         Err(PublishError::Refused { what: "a new comment".to_owned(), status: 422, message })
     }
 }
@@ -203,7 +203,7 @@ async fn create(
         let (reason, asked) = match outcome {
             Ok(answer) if answer.is_temporary() => (answer.reason(), answer.retry_after),
             Ok(answer) => return refused_or_created(host, answer, what),
-            Err(reason) => (reason, None),
+            Err(NoAnswer(reason)) => (reason, None),
         };
         failed += 1;
         host.transport().pause(failed, asked, what, &reason).await?;

@@ -35,6 +35,11 @@ impl Default for Patience {
     }
 }
 
+/// The code host did not answer, for this reason: whether the request was carried out is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoAnswer(pub(super) String);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
@@ -54,7 +59,7 @@ impl Transport {
     pub(super) fn new(api_url: &str, token: &Token, patience: Patience) -> Result<Self, PublishError> {
         let wrong = |error: octocrab::Error| {
             let error = escape::cut(&escape::visible(&error.to_string()), 200);
-            PublishError::Settings(format!("the API address is none: {error}"))
+            PublishError::Settings(format!("the API address is invalid: {error}"))
         };
         let api = Octocrab::builder()
             .base_uri(api_url.trim_end_matches('/'))
@@ -69,8 +74,8 @@ impl Transport {
         Ok(Self { api, timeout: patience.answer, attempts })
     }
 
-    /// One request, never repeated. An error is a transport's: there was no answer.
-    pub(super) async fn once(&self, method: Method, route: &str, body: Option<&Value>) -> Result<Answer, String> {
+    /// One request, never repeated.
+    pub(super) async fn once(&self, method: Method, route: &str, body: Option<&Value>) -> Result<Answer, NoAnswer> {
         let exchange = async {
             let response = match method {
                 Method::Get => self.api._get(route).await?,
@@ -95,8 +100,8 @@ impl Transport {
         };
         match tokio::time::timeout(self.timeout, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(escape::cut(&escape::visible(&error.to_string()), 200)),
-            Err(_) => Err(format!("no answer within {} s", self.timeout.as_secs_f32())),
+            Ok(Err(error)) => Err(NoAnswer(escape::cut(&escape::visible(&error.to_string()), 200))),
+            Err(_) => Err(NoAnswer(format!("no answer within {} s", self.timeout.as_secs_f32()))),
         }
     }
 
@@ -113,7 +118,7 @@ impl Transport {
             let (reason, asked) = match self.once(method, route, body).await {
                 Ok(answer) if answer.is_temporary() => (answer.reason(), answer.retry_after),
                 Ok(answer) => return Ok(answer),
-                Err(reason) => (reason, None),
+                Err(NoAnswer(reason)) => (reason, None),
             };
             failed += 1;
             self.pause(failed, asked, what, &reason).await?;
@@ -196,7 +201,7 @@ impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, PublishError> {
         serde_json::from_str(&self.body).map_err(|error| PublishError::Unreachable {
             what: what.to_owned(),
-            reason: format!("the answer is not the code host's: {error}"),
+            reason: format!("unexpected answer from the code host: {error}"),
         })
     }
 }

@@ -24,8 +24,8 @@ pub fn write(list: &FindingList, most: Option<usize>, log: &mut dyn Write) -> io
         let mut lines: Vec<String> = findings.map(|finding| of_finding(command, list, finding)).collect();
         if severity == Severity::Warning {
             lines.extend(list.missing.iter().map(|missing| {
-                let place = missing.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-                format!("::warning::{}", data(&format!("{place}{}", missing.message)))
+                let location = missing.location.as_ref().map(|location| format!("{location}: ")).unwrap_or_default();
+                format!("::warning::{}", data(&format!("{location}{}", missing.message)))
             }));
         }
         let shown = most.unwrap_or(lines.len()).min(lines.len());
@@ -41,9 +41,9 @@ pub fn write(list: &FindingList, most: Option<usize>, log: &mut dyn Write) -> io
 
 fn of_finding(command: &str, list: &FindingList, finding: &Finding) -> String {
     let mut properties = Vec::new();
-    if let Some((place, path)) = finding.place().and_then(|place| Some((place, list.path(place)?))) {
+    if let Some((location, path)) = finding.location().and_then(|location| Some((location, list.path(location)?))) {
         properties.push(format!("file={}", escape::command_property(&path)));
-        properties.extend(place.line.map(|line| format!("line={line}")));
+        properties.extend(location.line.map(|line| format!("line={line}")));
     }
     properties.push(format!("title={}", escape::command_property(&title(finding.rule()))));
     let subject = match finding.rule() {

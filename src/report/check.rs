@@ -11,9 +11,9 @@ use crate::text::words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// It ran, and there is nothing to say.
+    /// It ran, and found nothing.
     Passed,
-    /// It ran, and a person should look.
+    /// It ran, and someone should review it.
     Warned,
     /// It ran, and shuts the gate.
     Failed,
@@ -31,10 +31,10 @@ pub struct Check {
     /// Whether the verdict `passed` needs it. A check that is not required can still fail the gate.
     #[serde(default)]
     pub required: bool,
-    /// How many things it looked at.
+    /// How many items it checked.
     #[serde(default)]
     pub done: u64,
-    /// How many it should have looked at.
+    /// How many items it should have checked.
     #[serde(default)]
     pub total: u64,
     /// How many of them fail.
@@ -46,7 +46,7 @@ pub struct Check {
     /// The cell's words where counts do not say it ("1 breaking, 2 added").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    /// Why it was not made.
+    /// Why it did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -61,7 +61,7 @@ impl Check {
             (0, 0) if done < total => CheckState::NotChecked,
             (0, 0) => CheckState::Passed,
         };
-        let reason = (done < total).then(|| format!("{done} of {total} were looked at"));
+        let reason = (done < total).then(|| format!("{done} of {total} were checked"));
         Self { state, required: true, done, total, failed, warned, summary: None, reason }
     }
 

@@ -42,7 +42,7 @@ pub struct Draft {
     /// Why the run ended before its end, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interruption: Option<Interruption>,
-    /// Everything wrong or worth saying. Failed nodes and tests need no finding of their own to count.
+    /// All findings. Failed nodes and tests count without a finding of their own.
     #[serde(default)]
     pub findings: Vec<Finding>,
     /// What lint counted, if it ran.
@@ -57,13 +57,13 @@ pub struct Draft {
     /// How many proxy views were made.
     #[serde(default)]
     pub proxies: u64,
-    /// What changed and is nothing to build.
+    /// What changed but has nothing to build.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_changes: Vec<OtherChange>,
     /// Who is downstream.
     #[serde(default)]
     pub impact: Impact,
-    /// What state has and the pull request has not.
+    /// Nodes that state has and the pull request does not.
     #[serde(default)]
     pub removed: Vec<RemovedNode>,
     /// What concerns many nodes at once: changed macros, variables.
@@ -76,13 +76,13 @@ pub struct Draft {
     /// What differs from production and not from the merge base: others changed it, and it does not gate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_yours: Vec<NotYours>,
-    /// What should have been checked and was not.
+    /// What should have been checked but was not.
     #[serde(default)]
     pub not_checked: Vec<NotChecked>,
-    /// What dbt would have run and premerge leaves out on purpose.
+    /// What dbt would have run and premerge intentionally skips.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
-    /// What a reader should know about how it was checked, in sentences.
+    /// Notes on how it was checked, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

@@ -43,7 +43,7 @@ pub struct RunFacts {
     /// The CI system's id of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The how-manieth attempt it is.
+    /// Which attempt it is, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
     /// Where its log is.
@@ -125,7 +125,7 @@ pub struct NotChecked {
     pub reason: String,
 }
 
-/// Something that dbt would have run and premerge leaves out on purpose: hooks, grants, operations.
+/// Something that dbt would have run and premerge intentionally skips: hooks, grants, operations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
     /// What: `post-hook of fct_orders`, `on-run-end`.

@@ -1,4 +1,4 @@
-//! One thing wrong or worth saying.
+//! One finding.
 
 use std::borrow::Cow;
 
@@ -13,9 +13,9 @@ use crate::artifacts::UniqueId;
 pub enum Severity {
     /// Shuts the gate.
     Error,
-    /// Wants a person's look.
+    /// Someone should review it.
     Warning,
-    /// Worth knowing; changes no verdict.
+    /// A note; does not change the verdict.
     Notice,
 }
 
@@ -155,13 +155,14 @@ own_rules! {
     ROWS_NOT_COUNTED = "rows-not-counted",
     /// A node is built in another way than dbt builds it in production.
     BUILT_DIFFERENTLY = "built-differently",
-    /// A node that changed is not built, so what reads it reads production's relation.
+    /// A node that changed is not built, so its readers read production's relation.
     READS_PRODUCTION = "reads-production",
     /// A manifest lacks something that a check needs, such as compiled SQL.
     MANIFEST_PARTIAL = "manifest-partial",
     /// The production manifest, or the commit it was made of, is older than the configured age.
     STATE_OLD = "state-old",
-    /// The pull request changes what decides whether it passes: premerge.yml, sqlfluff's settings, a `noqa` of a whole file.
+    /// The pull request changes what decides whether it passes: premerge.yml, sqlfluff's settings, a `noqa` of a whole
+    /// file.
     GATE_CHANGED = "gate-changed",
     /// A relation is called as premerge's own are.
     RESERVED_NAME = "reserved-name",
@@ -225,7 +226,7 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// One thing wrong or worth saying: what it is about is part of every finding.
+/// One finding: what it is about is part of every finding.
 ///
 /// It can only be made from a place or a node ([`Finding::at`], [`Finding::about`]), so every output may
 /// rely on having something to point to.
@@ -234,8 +235,8 @@ impl std::fmt::Display for Location {
 pub struct Finding {
     severity: Severity,
     rule: RuleId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<Location>,
+    #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
+    location: Option<Location>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unique_id: Option<UniqueId>,
     message: String,
@@ -255,12 +256,12 @@ impl Finding {
     ///
     /// `message` says what is wrong in names and counts; never in the warehouse's words (see [`Finding::detail`]).
     #[must_use]
-    pub fn at(severity: Severity, rule: RuleId, place: Location, message: impl Into<String>) -> Self {
+    pub fn at(severity: Severity, rule: RuleId, location: Location, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             severity,
             rule,
-            place: Some(place),
+            location: Some(location),
             unique_id: None,
             message,
             remedy: None,
@@ -276,7 +277,7 @@ impl Finding {
         Self {
             severity,
             rule,
-            place: None,
+            location: None,
             unique_id: Some(unique_id),
             message,
             remedy: None,
@@ -287,8 +288,8 @@ impl Finding {
 
     /// Adds the place.
     #[must_use]
-    pub fn with_place(mut self, place: Option<Location>) -> Self {
-        self.place = place.or(self.place);
+    pub fn with_location(mut self, location: Option<Location>) -> Self {
+        self.location = location.or(self.location);
         self
     }
 
@@ -334,8 +335,8 @@ impl Finding {
 
     /// Where it is, if it has a place.
     #[must_use]
-    pub fn place(&self) -> Option<&Location> {
-        self.place.as_ref()
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
     }
 
     /// The node it is about, if it is about one.
@@ -371,10 +372,10 @@ impl Finding {
     /// What it points to: the place if there is one, the unique_id otherwise.
     #[must_use]
     pub fn subject(&self) -> String {
-        match (&self.place, &self.unique_id) {
-            (Some(place), _) => place.to_string(),
+        match (&self.location, &self.unique_id) {
+            (Some(location), _) => location.to_string(),
             (None, Some(unique_id)) => unique_id.to_string(),
-            (None, None) => unreachable!("a finding has a place or a unique_id: both constructors set one"),
+            (None, None) => unreachable!("a finding has a location or a unique_id: both constructors set one"),
         }
     }
 }
@@ -384,7 +385,8 @@ impl Finding {
 struct Unchecked {
     severity: Severity,
     rule: RuleId,
-    place: Option<Location>,
+    #[serde(rename = "place")]
+    location: Option<Location>,
     unique_id: Option<UniqueId>,
     message: String,
     remedy: Option<String>,
@@ -396,7 +398,7 @@ struct Unchecked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFinding {
     /// It points to nothing.
-    #[error("a finding needs a place or a unique_id")]
+    #[error("a finding needs a location or a unique_id")]
     Nowhere,
     /// Its rule is no rule code.
     #[error("a rule code has 1 to 64 ASCII letters, digits and - _ . /")]
@@ -407,11 +409,11 @@ impl TryFrom<Unchecked> for Finding {
     type Error = InvalidFinding;
 
     fn try_from(read: Unchecked) -> Result<Self, Self::Error> {
-        let Unchecked { severity, rule, place, unique_id, message, remedy, fixable } = read;
-        if place.is_none() && unique_id.is_none() {
+        let Unchecked { severity, rule, location, unique_id, message, remedy, fixable } = read;
+        if location.is_none() && unique_id.is_none() {
             return Err(InvalidFinding::Nowhere);
         }
-        Ok(Self { severity, rule, place, unique_id, message, remedy, fixable, detail: None })
+        Ok(Self { severity, rule, location, unique_id, message, remedy, fixable, detail: None })
     }
 }
 
@@ -423,7 +425,7 @@ mod tests {
     fn a_document_cannot_smuggle_in_a_finding_that_points_to_nothing() {
         let text = r#"{"severity":"error","rule":"build-failed","message":"x"}"#;
         let error = serde_json::from_str::<Finding>(text).unwrap_err().to_string();
-        assert!(error.contains("a finding needs a place or a unique_id"), "{error}");
+        assert!(error.contains("a finding needs a location or a unique_id"), "{error}");
     }
 
     #[test]

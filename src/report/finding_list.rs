@@ -3,14 +3,14 @@
 use super::concluded::Report;
 use super::finding::{Finding, Location, RuleId};
 use super::gather::lint_finding;
-use crate::lint::Outcome;
+use crate::lint::LintResults;
 
 /// What a command found, and what it could not look at.
 #[derive(Debug, Clone, Default)]
 pub struct FindingList {
     /// What is wrong or worth saying.
     pub findings: Vec<Finding>,
-    /// What should have been checked and was not.
+    /// What should have been checked but was not.
     pub missing: Vec<Missing>,
     /// The project's folder in the repository, with `/`; empty at the top. Tools read paths from the repository's root.
     pub folder: String,
@@ -20,7 +20,7 @@ pub struct FindingList {
 #[derive(Debug, Clone)]
 pub struct Missing {
     /// Where it is, if it is a file.
-    pub place: Option<Location>,
+    pub location: Option<Location>,
     /// What and why.
     pub message: String,
 }
@@ -29,10 +29,10 @@ impl FindingList {
     /// A report's problems, worst first.
     #[must_use]
     pub fn of_report(report: &Report) -> Self {
-        let missing = report
-            .not_checked
-            .iter()
-            .map(|item| Missing { place: None, message: format!("{} was not checked: {}", item.subject, item.reason) });
+        let missing = report.not_checked.iter().map(|item| Missing {
+            location: None,
+            message: format!("{} was not checked: {}", item.subject, item.reason),
+        });
         Self {
             findings: report.problems(),
             missing: missing.collect(),
@@ -42,10 +42,10 @@ impl FindingList {
 
     /// What lint found, by path and line, in the project at `folder`.
     #[must_use]
-    pub fn of_lint(outcome: &Outcome, folder: &str) -> Self {
+    pub fn of_lint(outcome: &LintResults, folder: &str) -> Self {
         let missing = outcome.not_linted.iter().filter(|file| !file.on_purpose);
         let missing = missing.map(|file| Missing {
-            place: Some(Location::file(&file.path)),
+            location: Some(Location::file(&file.path)),
             message: format!("not linted: {}", file.reason),
         });
         Self {
@@ -56,13 +56,16 @@ impl FindingList {
     }
 
     /// The path of a place from the repository's root; `None` where it leads out of it.
-    pub(super) fn path(&self, place: &Location) -> Option<String> {
-        if !place.is_inside() {
+    pub(super) fn path(&self, location: &Location) -> Option<String> {
+        if !location.is_inside() {
             return None;
         }
         let folder = self.folder.trim_matches('/');
-        let path =
-            if folder.is_empty() || folder == "." { place.path.clone() } else { format!("{folder}/{}", place.path) };
+        let path = if folder.is_empty() || folder == "." {
+            location.path.clone()
+        } else {
+            format!("{folder}/{}", location.path)
+        };
         Location::file(&path).is_inside().then_some(path)
     }
 }

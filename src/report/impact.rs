@@ -47,8 +47,8 @@ pub struct ExposedUse {
     pub url: Option<String>,
 }
 
-/// Something that changed and is nothing to build: a source, an ephemeral model, a test, an operation; or that premerge
-/// does not build.
+/// Something that changed but is not built: a source, an ephemeral model, a test, an operation, or what premerge does
+/// not build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherChange {
     /// dbt's unique_id.
@@ -94,7 +94,7 @@ pub struct CosmeticChange {
     pub why: Vec<Why>,
 }
 
-/// A node that state has and the pull request has not.
+/// A node that state has and the pull request does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemovedNode {
     /// dbt's unique_id.

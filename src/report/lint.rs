@@ -15,7 +15,7 @@ pub struct LintFacts {
     /// Findings that production has too; hidden.
     #[serde(default)]
     pub known: u64,
-    /// Files that style rules looked at.
+    /// Files that style rules checked.
     #[serde(default)]
     pub files: u64,
     /// What is worth saying once: unsupported settings, parts that were not rendered.

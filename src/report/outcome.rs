@@ -115,8 +115,8 @@ pub struct NodeOutcome {
     /// `model`, `seed` or `snapshot`.
     pub resource_type: String,
     /// Its file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Location>,
+    #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// Why it is in scope. Never empty in a report that premerge wrote.
     #[serde(default)]
     pub why: Vec<Why>,
@@ -163,7 +163,7 @@ impl NodeOutcome {
             unique_id,
             name: name.into(),
             resource_type,
-            place: None,
+            location: None,
             why: Vec::new(),
             changed: false,
             status,
@@ -257,8 +257,8 @@ pub struct TestOutcome {
     /// Whether failures shut the gate.
     pub severity: Severity,
     /// The file that declares it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Location>,
+    #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// What went wrong or why it was left, in names and counts; never in the warehouse's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -283,7 +283,7 @@ impl TestOutcome {
             status,
             failures: None,
             severity: Severity::Error,
-            place: None,
+            location: None,
             message: None,
             detail: None,
             duration_ms: None,

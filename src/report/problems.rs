@@ -57,7 +57,7 @@ fn of_node(node: &NodeOutcome) -> Option<Finding> {
     }
     let message = node.message.as_deref().unwrap_or("it could not be built");
     let finding = Finding::about(Severity::Error, rules::BUILD_FAILED, &node.unique_id, message);
-    Some(with_detail(finding.with_place(node.place.clone()), node.detail.as_deref()))
+    Some(with_detail(finding.with_location(node.location.clone()), node.detail.as_deref()))
 }
 
 fn of_test(test: &TestOutcome) -> Option<Finding> {
@@ -72,7 +72,7 @@ fn of_test(test: &TestOutcome) -> Option<Finding> {
         None => "could not be run".to_owned(),
     });
     let finding = Finding::about(severity, rule, &test.unique_id, message);
-    Some(with_detail(finding.with_place(test.place.clone()), test.detail.as_deref()))
+    Some(with_detail(finding.with_location(test.location.clone()), test.detail.as_deref()))
 }
 
 fn with_detail(finding: Finding, detail: Option<&str>) -> Finding {

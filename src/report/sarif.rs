@@ -37,14 +37,14 @@ fn document(list: &FindingList) -> Value {
         .iter()
         .map(|missing| {
             let mut notification = json!({"level": "warning", "message": {"text": message(&missing.message)}});
-            let file = missing.place.as_ref().and_then(|place| list.path(place));
+            let file = missing.location.as_ref().and_then(|location| list.path(location));
             add(&mut notification, "locations", file.map(|path| json!([artifact(&path, None)])));
             notification
         })
         .collect();
     let cut = list.findings.len().saturating_sub(RESULTS);
     if cut > 0 {
-        let text = format!("{cut} more findings are left out: code scanning takes {RESULTS}");
+        let text = format!("{cut} more findings are left out: code scanning accepts {RESULTS}");
         notifications.push(json!({"level": "warning", "message": {"text": text}}));
     }
     json!({
@@ -78,8 +78,8 @@ fn result(list: &FindingList, finding: &Finding) -> Value {
         "level": level,
         "message": {"text": message(finding.message())},
     });
-    let file = finding.place().and_then(|place| Some((place, list.path(place)?)));
-    let mut location = file.map(|(place, path)| artifact(&path, Some(place))).unwrap_or_else(|| json!({}));
+    let file = finding.location().and_then(|location| Some((location, list.path(location)?)));
+    let mut location = file.map(|(location, path)| artifact(&path, Some(location))).unwrap_or_else(|| json!({}));
     let node = finding.unique_id().map(|id| json!([{"fullyQualifiedName": escape::visible(id.as_str())}]));
     add(&mut location, "logicalLocations", node);
     add(&mut result, "locations", Some(json!([location])));
@@ -88,10 +88,10 @@ fn result(list: &FindingList, finding: &Finding) -> Value {
 }
 
 /// A file, and the place in it; without one the file as a whole.
-fn artifact(path: &str, place: Option<&Location>) -> Value {
+fn artifact(path: &str, location: Option<&Location>) -> Value {
     let mut physical = json!({"artifactLocation": {"uri": uri(path)}});
-    let region =
-        place.map(|place| json!({"startLine": place.line.unwrap_or(1), "startColumn": place.column.unwrap_or(1)}));
+    let region = location
+        .map(|location| json!({"startLine": location.line.unwrap_or(1), "startColumn": location.column.unwrap_or(1)}));
     add(&mut physical, "region", region);
     json!({"physicalLocation": physical})
 }
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_finding_about_a_node_has_its_name_and_one_at_a_place_its_line() {
-        let place = Location { column: Some(7), ..Location::line("models/a.sql", 3) };
+        let location = Location { column: Some(7), ..Location::line("models/a.sql", 3) };
         let sarif = of(vec![
-            Finding::at(Severity::Error, own::MANIFEST_PARTIAL, place, "x").fixable(true),
+            Finding::at(Severity::Error, own::MANIFEST_PARTIAL, location, "x").fixable(true),
             Finding::about(Severity::Notice, own::STATE_OLD, "model.shop.a", "y"),
         ]);
         let results = &sarif["runs"][0]["results"];
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_message_is_no_link_and_a_path_leads_nowhere_else() {
         let hostile = "[click](https://evil.example) \u{202e}\n";
-        let place = Location::line("../../etc/passwd", 1);
-        let sarif = of(vec![Finding::at(Severity::Error, own::MANIFEST_PARTIAL, place, hostile)]);
+        let location = Location::line("../../etc/passwd", 1);
+        let sarif = of(vec![Finding::at(Severity::Error, own::MANIFEST_PARTIAL, location, hostile)]);
         let result = &sarif["runs"][0]["results"][0];
         assert_eq!(result["message"]["text"], "\\[click\\](https://evil.example) \u{fffd} ");
         assert!(!result.to_string().contains("passwd"), "{result}");

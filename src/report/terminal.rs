@@ -31,8 +31,8 @@ pub fn write(report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<
     verdict(report, &mut screen)?;
     scoreboard(report, &mut screen)?;
     problems(report, Severity::Error, "Must fix", &mut screen)?;
-    problems(report, Severity::Warning, "Look at", &mut screen)?;
-    problems(report, Severity::Notice, "Worth knowing", &mut screen)?;
+    problems(report, Severity::Warning, "Review", &mut screen)?;
+    problems(report, Severity::Notice, "Notes", &mut screen)?;
     not_looked_at(report, &mut screen)?;
     models(report, &mut screen)?;
     removed(report, &mut screen)?;
@@ -204,10 +204,10 @@ fn one_problem(report: &Report, problem: &Finding, screen: &mut Screen<'_>) -> i
         Severity::Warning => ("!", Paint::Warn),
         Severity::Notice => ("·", Paint::Plain),
     };
-    let place = problem.place().map(ToString::to_string);
+    let location = problem.location().map(ToString::to_string);
     let named = problem.unique_id().map(|id| name_of(report, id).to_owned());
-    let subject = match (named, &place) {
-        (Some(name), Some(place)) => format!("{name}  {place}"),
+    let subject = match (named, &location) {
+        (Some(name), Some(location)) => format!("{name}  {location}"),
         (Some(name), None) => name,
         (None, _) => problem.subject(),
     };
@@ -243,7 +243,7 @@ fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let skipped: Vec<_> = report.nodes.iter().filter(|node| node.status == NodeStatus::Skipped).collect();
     let tests = report.tests.iter().filter(|test| test.status == TestStatus::Skipped).count();
     if !skipped.is_empty() || tests > 0 {
-        screen.heading("Skipped, because something they need failed")?;
+        screen.heading("Skipped because something they need failed")?;
         for node in skipped.iter().take(ITEMS) {
             screen.line(Paint::Plain, &format!("  · {}", escape::terminal(&node.name, false)))?;
         }
@@ -285,7 +285,7 @@ fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
         return other_changes(report, screen);
     }
     let changed = report.nodes.iter().filter(|node| node.changed).count();
-    screen.heading(&format!("Built and looked at ({changed} changed, {} downstream)", report.nodes.len() - changed))?;
+    screen.heading(&format!("Built and checked ({changed} changed, {} downstream)", report.nodes.len() - changed))?;
     // The longest name sets the column, within reason.
     let width = report.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).clamp(8, 40);
     for node in report.nodes.iter().take(ITEMS) {
@@ -304,13 +304,13 @@ fn models(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     other_changes(report, screen)
 }
 
-/// What changed and is nothing to build.
+/// What changed but has nothing to build.
 fn other_changes(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let all = &report.other_changes;
     if all.is_empty() {
         return Ok(());
     }
-    screen.heading(&format!("Changed, with nothing to build of it ({})", all.len()))?;
+    screen.heading(&format!("Changed, with nothing to build ({})", all.len()))?;
     for change in all.iter().take(ITEMS) {
         let kind = words::kind(&change.resource_type).map(|kind| kind + " ").unwrap_or_default();
         let why: Vec<_> = change.why.iter().map(Why::text).collect();
@@ -343,7 +343,7 @@ fn removed(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
             text.push_str(&format!(", probably renamed to {new}"));
         }
         if !node.still_used_by.is_empty() {
-            text.push_str(&format!("; still referred to by {}", node.still_used_by.join(", ")));
+            text.push_str(&format!("; still referenced by {}", node.still_used_by.join(", ")));
         }
         screen.wrapped(Paint::Plain, 2, &escape::terminal(&text, false))?;
     }

@@ -23,8 +23,7 @@ pub(super) fn reasons(report: &Report) -> Vec<String> {
         let verb = if undecided.len() == 1 { "differs" } else { "differ" };
         let name = first.unique_id.name();
         lines.push(format!(
-            "the SQL of {nodes} {verb} in what may only be when or where it was compiled ({} in {name}), so not \
-             built for that",
+            "the SQL of {nodes} {verb} only in what may depend on when or where it was compiled ({} in {name}), so not built",
             first.because
         ));
     }
@@ -37,7 +36,7 @@ pub(super) fn cosmetic(report: &Report) -> Option<String> {
     let noun = if all.iter().all(|node| node.unique_id.kind() == ResourceType::Model) { "model" } else { "node" };
     let rest = if all.len() == 1 { "its SQL is the same, so it was" } else { "their SQL is the same, so they were" };
     let how = if all.iter().flat_map(|node| &node.why).all(|why| why.kind() == "body") {
-        " in comments, white space or the like only"
+        " only in comments, whitespace or the like"
     } else {
         ""
     };
@@ -56,7 +55,7 @@ pub(super) fn left_out_counted(left_out: &[LeftOut]) -> Option<String> {
         "pre-hook" => count(*number, "pre-hook"),
         "post-hook" => count(*number, "post-hook"),
         "grants" => count(*number, "grant"),
-        "storing the failing rows" => format!("storing the failing rows of {}", count(*number, "test")),
+        "storing failures" => format!("storing failures of {}", count(*number, "test")),
         // `on-run-end`, and what a later version may leave out.
         other => format!("{} {}", thousands(*number), escape::prose(other, CELL)),
     });
@@ -74,7 +73,7 @@ fn node_word(report: &Report) -> &'static str {
     if report.nodes.iter().all(|node| node.resource_type == "model") { "model" } else { "node" }
 }
 
-/// Why the verdict is what it is, in counts: `1 test fails, 2 models do not build`.
+/// Why the verdict is what it is, in counts: `1 test fails, 2 models failed to build`.
 pub(super) fn headline(report: &Report) -> String {
     let parts = match report.verdict() {
         Verdict::Running => vec![],
@@ -125,8 +124,7 @@ fn failed(report: &Report) -> Vec<String> {
     let explicit = explicit_findings(report, Severity::Error);
     let mut parts = Vec::new();
     if nodes > 0 {
-        let verb = if nodes == 1 { "does not build" } else { "do not build" };
-        parts.push(format!("{} {verb}", count(nodes, node_word(report))));
+        parts.push(format!("{} failed to build", count(nodes, node_word(report))));
     }
     if fail > 0 {
         parts.push(format!("{} {}", count(fail, "test"), if fail == 1 { "fails" } else { "fail" }));
@@ -171,7 +169,7 @@ fn incomplete(report: &Report) -> Vec<String> {
         let missing =
             checks.iter().filter(|(_, check)| check.required && !check.is_complete() || check.done < check.total);
         parts.push(format!(
-            "{} did not run to the end",
+            "{} did not finish",
             missing.map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ")
         ));
     }

@@ -99,22 +99,22 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    /// Whether the byte at `place` is code, for certain. Places must be asked for in ascending order.
-    fn is_code_at(&mut self, place: usize) -> bool {
-        while self.at < place {
+    /// Whether the byte at `index` is code, for certain. Indices must be asked for in ascending order.
+    fn is_code_at(&mut self, index: usize) -> bool {
+        while self.at < index {
             match self.step() {
                 Some(next) if next > self.at => self.at = next,
                 _ => return false,
             }
         }
-        self.at == place
+        self.at == index
     }
 
-    fn byte(&self, place: usize) -> Option<u8> {
-        self.text.get(place).copied()
+    fn byte(&self, index: usize) -> Option<u8> {
+        self.text.get(index).copied()
     }
 
-    /// The place behind the string, comment or character that begins here; `None` when it is not certain.
+    /// The index behind the string, comment or character that begins here; `None` when it is not certain.
     fn step(&self) -> Option<usize> {
         let next = self.byte(self.at + 1);
         match self.byte(self.at)? {

@@ -61,7 +61,7 @@ fn in_any(tokens: &Tokens<'_>, token: Token, before: Option<Token>) -> Option<&'
             }
         }
         // sqlparser takes a backtick for a quote nearly everywhere; where it is none, it is an operator.
-        Kind::Quoted if !text.starts_with(dialect.quote_char()) => return Some("a name in foreign quotes"),
+        Kind::Quoted if !text.starts_with(dialect.quote_char()) => return Some("a name in another dialect's quotes"),
         // `r'\'`: a raw string for Databricks and, spelled `rb'…'`, for BigQuery.
         Kind::Text if text.contains('\\') => {
             let raw = before.is_some_and(|word| {

@@ -120,10 +120,10 @@ struct Walk<'t, 's> {
 
 impl<'s> Walk<'_, 's> {
     fn run(&mut self) {
-        let mut place = 0;
-        while let Some(at) = self.tokens.next_solid(place) {
+        let mut index = 0;
+        while let Some(at) = self.tokens.next_solid(index) {
             let Some(token) = self.tokens.get(at) else { break };
-            place = at + 1;
+            index = at + 1;
             match token.kind {
                 Kind::Open => self.open(),
                 Kind::Close => {
@@ -133,7 +133,7 @@ impl<'s> Walk<'_, 's> {
                 }
                 Kind::Comma => (self.top.table, self.top.bare) = (self.top.from, false),
                 Kind::Word | Kind::Quoted => {
-                    place = self.word(at, token);
+                    index = self.word(at, token);
                     continue;
                 }
                 // BigQuery's pipes: whatever follows `|>` is another clause.
@@ -166,7 +166,7 @@ impl<'s> Walk<'_, 's> {
         self.frames.push(std::mem::replace(&mut self.top, inner));
     }
 
-    /// A word: a clause, or the beginning of a name. Returns the place behind it.
+    /// A word: a clause, or the beginning of a name. Returns the index behind it.
     fn word(&mut self, at: usize, token: Token) -> usize {
         let follows_period = self.words[0].is_some_and(|before| before.kind == Kind::Period);
         let (parts, behind, more) = self.parts(at, token);
@@ -199,7 +199,7 @@ impl<'s> Walk<'_, 's> {
         behind
     }
 
-    /// The parts of the name that begins at `at`, the place behind them, and whether a period follows.
+    /// The parts of the name that begins at `at`, the index behind them, and whether a period follows.
     fn parts(&self, at: usize, token: Token) -> (Vec<Part<'s>>, usize, bool) {
         let mut parts = Vec::new();
         let mut behind = self.part(at, token, &mut parts);

@@ -63,25 +63,25 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
     let neutral = relocate(sql, map)?.sql;
     let tokens = Tokens::of(&neutral, map.dialect())?;
     let solid: Vec<usize> = (0..tokens.list.len())
-        .filter(|place| tokens.get(*place).is_some_and(|token| !token.kind.is_blank() || is_hint(tokens.text(token))))
+        .filter(|index| tokens.get(*index).is_some_and(|token| !token.kind.is_blank() || is_hint(tokens.text(token))))
         .collect();
-    let at = |place: usize| solid.get(place).and_then(|token| tokens.get(*token));
+    let at = |index: usize| solid.get(index).and_then(|token| tokens.get(*token));
     let all: Vec<Token> = solid.iter().filter_map(|token| tokens.get(*token)).collect();
     let folds = letter_case::irrelevant(&tokens, &all);
 
     let mut found: Vec<String> = Vec::with_capacity(solid.len());
-    for place in 0..solid.len() {
-        let Some(token) = at(place) else { break };
+    for index in 0..solid.len() {
+        let Some(token) = at(index) else { break };
         let text = tokens.text(token);
-        let before = place.checked_sub(1).and_then(at);
-        let after = at(place + 1);
+        let before = index.checked_sub(1).and_then(at);
+        let after = at(index + 1);
         match token.kind {
             Kind::Word => {
                 let is_key = before.is_some_and(|token| token.kind == Kind::Colon)
                     || after.is_some_and(|token| token.kind == Kind::Colon || is_argument_arrow(tokens.text(token)));
                 let is_named = before
                     .is_some_and(|token| token.kind == Kind::Period || tokens.text(token).eq_ignore_ascii_case("as"));
-                let folds = folds.get(place).copied().unwrap_or_default();
+                let folds = folds.get(index).copied().unwrap_or_default();
                 let next = after.map(|token| tokens.text(token)).unwrap_or_default();
                 let word = if !is_key && (folds || (!is_named && is_reserved(text, next))) {
                     Cow::Owned(text.to_ascii_uppercase())

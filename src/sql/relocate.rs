@@ -58,14 +58,14 @@ impl Relocation {
         if let Some(entry) = self.whole.get(&key).and_then(|entry| self.entries.get(*entry)) {
             return entry.unique_id == unique_id;
         }
-        let place = self.entries.len();
+        let index = self.entries.len();
         if let [_, short @ ..] = key.as_slice()
             && short.len() == 2
         {
             let same = |other: &usize| self.entries.get(*other).is_some_and(|entry| entry.unique_id == unique_id);
-            self.short.entry(short.to_vec()).and_modify(|other| *other = other.filter(same)).or_insert(Some(place));
+            self.short.entry(short.to_vec()).and_modify(|other| *other = other.filter(same)).or_insert(Some(index));
         }
-        self.whole.insert(key, place);
+        self.whole.insert(key, index);
         self.entries.push(Entry { unique_id: unique_id.to_owned(), to: to.clone(), to_key: to.key(self.dialect) });
         true
     }
@@ -160,9 +160,9 @@ impl<'s> Edits<'_, 's> {
 
         let mut tables = Tables::new();
         let mut given: HashMap<(usize, String), usize> = HashMap::new();
-        for (name, place) in found {
+        for (name, index) in found {
             let (Some(entry), Some(first), Some(last), Some(old)) =
-                (self.relocation.entries.get(place), name.parts.first(), name.parts.last(), name.key.last())
+                (self.relocation.entries.get(index), name.parts.first(), name.parts.last(), name.key.last())
             else {
                 continue;
             };
@@ -176,7 +176,7 @@ impl<'s> Edits<'_, 's> {
                     let relation = self.tokens.sql.get(first.start..last.end).unwrap_or_default().to_owned();
                     return Err(SqlError::NeedsAlias { relation, line });
                 }
-                if given.insert((name.scope, old.clone()), place).is_some_and(|other| other != place) {
+                if given.insert((name.scope, old.clone()), index).is_some_and(|other| other != index) {
                     return Err(SqlError::AmbiguousAlias { alias: old.clone(), line });
                 }
                 let spelled = self.spelled(&last.text, last.quoted);
@@ -184,7 +184,7 @@ impl<'s> Edits<'_, 's> {
                 alias = Some(spelled);
             }
             if name.table && name.then != Then::Alias {
-                let known = tables.entry(place).or_insert(None);
+                let known = tables.entry(index).or_insert(None);
                 *known = alias.or(known.take());
             }
             if name.key != entry.to_key {
@@ -210,14 +210,14 @@ impl<'s> Edits<'_, 's> {
                 let key = name.key.get(..length)?;
                 let whole = self.relocation.whole.get(key).copied();
                 // Without the database, only a relation of this statement can be meant.
-                let short = || self.relocation.find(key).filter(|place| tables.contains_key(place));
-                let place =
-                    if length == 3 { whole } else { whole.filter(|place| tables.contains_key(place)).or_else(short) };
-                Some((length, place?))
+                let short = || self.relocation.find(key).filter(|index| tables.contains_key(index));
+                let index =
+                    if length == 3 { whole } else { whole.filter(|index| tables.contains_key(index)).or_else(short) };
+                Some((length, index?))
             });
-            let Some((length, place)) = found else { continue };
+            let Some((length, index)) = found else { continue };
             let (Some(entry), Some(first), Some(last)) =
-                (self.relocation.entries.get(place), name.parts.first(), name.parts.get(length - 1))
+                (self.relocation.entries.get(index), name.parts.first(), name.parts.get(length - 1))
             else {
                 continue;
             };
@@ -229,7 +229,7 @@ impl<'s> Edits<'_, 's> {
             if name.key.get(..length) == Some(entry.to_key.as_slice()) {
                 continue;
             }
-            let text = match tables.get(&place) {
+            let text = match tables.get(&index) {
                 Some(Some(alias)) => alias.clone(),
                 _ => entry.to.quoted(self.relocation.dialect),
             };

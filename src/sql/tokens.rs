@@ -35,7 +35,7 @@ pub enum SqlError {
         line: usize,
     },
     /// A `;` in text that dbt puts inside a statement.
-    #[error("a `;` in line {line}: dbt puts this text inside a statement, where none may stand; take it out")]
+    #[error("a `;` on line {line}: dbt puts this text inside a statement; remove it")]
     Semicolon {
         /// Of the `;`, from 1.
         line: usize,
@@ -50,7 +50,7 @@ pub enum SqlError {
         line: usize,
     },
     /// Two relations of one name in one `FROM`, and a column that says neither.
-    #[error("`{alias}` means two relations of one FROM (line {line}): give them aliases")]
+    #[error("`{alias}` names two relations of one FROM (line {line}): give them aliases")]
     AmbiguousAlias {
         /// The name.
         alias: String,
@@ -139,15 +139,15 @@ impl<'s> Tokens<'s> {
         self.sql.get(token.start..token.end).unwrap_or_default()
     }
 
-    /// The token at `place`.
-    pub(crate) fn get(&self, place: usize) -> Option<Token> {
-        self.list.get(place).copied()
+    /// The token at `index`.
+    pub(crate) fn get(&self, index: usize) -> Option<Token> {
+        self.list.get(index).copied()
     }
 
-    /// The place of the first token at or after `place` that is not blank.
-    pub(crate) fn next_solid(&self, place: usize) -> Option<usize> {
-        let rest = self.list.get(place..)?;
-        rest.iter().position(|token| !token.kind.is_blank()).map(|step| place + step)
+    /// The index of the first token at or after `index` that is not blank.
+    pub(crate) fn next_solid(&self, index: usize) -> Option<usize> {
+        let rest = self.list.get(index..)?;
+        rest.iter().position(|token| !token.kind.is_blank()).map(|step| index + step)
     }
 
     /// The line of a byte, from 1.

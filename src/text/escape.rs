@@ -22,7 +22,8 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// One line of visible text: line breaks, tabs and separators become spaces, variation selectors go (they
-/// only choose the look of an emoji), and every other control or invisible character becomes `U+FFFD`, so that it is seen.
+/// only choose the look of an emoji), and every other control or invisible character becomes `U+FFFD`, so that it is
+/// seen.
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars()

@@ -16,8 +16,8 @@ pub struct Opening<'a> {
     pub target: &'a Target,
     /// Its `schema` is the name that is wanted.
     pub context: OpenContext<'a>,
-    /// A name that only this pull request has, for when the wanted one is another project's or repository's. `None` when
-    /// somebody chose the wanted one, who is told then.
+    /// A name that only this pull request has, for when the wanted one is another project's or repository's. `None`
+    /// when somebody chose the wanted one, who is told then.
     pub own: Option<String>,
     /// Schemas that must never be written to.
     pub protected: &'a Protected,

@@ -38,7 +38,8 @@ pub enum Dropped {
 }
 
 impl KeptSchema {
-    /// Every schema of the warehouse that premerge made and that holds its register; apart from them those whose register could not be
+    /// Every schema of the warehouse that premerge made and that holds its register; apart from them those whose
+    /// register could not be
     /// read, of which it is not known whose they are.
     ///
     /// # Errors

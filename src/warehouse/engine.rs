@@ -124,8 +124,8 @@ pub(super) trait Engine: Send {
     fn canceller(&mut self) -> Arc<dyn Canceller>;
 }
 
-/// What an engine makes of an error of its driver. [`Session::new`](super::Session) asks every engine for it, so that no
-/// fault goes on without a class.
+/// What an engine makes of an error of its driver. [`Session::new`](super::Session) asks every engine for it, so that
+/// no fault goes on without a class.
 pub(super) trait Classify {
     /// The driver's error.
     type Fault;

@@ -55,9 +55,9 @@ impl FaultClass {
     pub fn phrase(self) -> &'static str {
         match self {
             Self::Syntax => "the warehouse could not parse the SQL",
-            Self::Binding => "the SQL names a column or function that does not exist, or types do not fit",
+            Self::Binding => "the SQL uses a column or function that does not exist, or types do not match",
             Self::MissingRelation => "the SQL reads a relation that does not exist",
-            Self::MissingDatabase => "the warehouse has no database of the profile's name",
+            Self::MissingDatabase => "the profile's database does not exist",
             Self::Data => "a value could not be processed (cast, overflow, division or constraint)",
             Self::Permission => "the role lacks a permission",
             Self::Connection => "the connection to the warehouse failed",
@@ -67,12 +67,12 @@ impl FaultClass {
             Self::Restart => "the warehouse was restarting",
             Self::Resources => "the warehouse ran out of memory, disk or quota",
             Self::Timeout => "the statement ran longer than the time limit",
-            Self::Superseded => "a newer run of this pull request, or clean-up, took the temporary schema",
+            Self::Superseded => "a newer run of this pull request, or cleanup, took the temporary schema",
             Self::SomebodyElses => "the temporary schema belongs to another project or repository",
             Self::Cancelled => "the statement was cancelled",
             Self::Conflict => "another session changed the same object",
             Self::Locked => "another session's open transaction holds a relation that is to be dropped or replaced",
-            Self::Unsupported => "the engine of this build lacks something that the SQL needs",
+            Self::Unsupported => "this build's engine lacks something that the SQL needs",
             Self::Other => "the warehouse reported an error",
         }
     }
@@ -154,7 +154,7 @@ impl WarehouseError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// premerge does not know the adapter.
-    #[error("premerge cannot talk to adapter `{adapter}` yet; it knows {known}")]
+    #[error("premerge does not support adapter `{adapter}` yet; it supports {known}")]
     UnknownAdapter {
         /// dbt's name of it.
         adapter: String,

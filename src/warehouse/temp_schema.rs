@@ -36,8 +36,7 @@ impl Protected {
 pub enum GuardError {
     /// Production or the profile uses that schema.
     #[error(
-        "`{schema}` cannot be the temporary schema: production's manifest, the profile or the configuration names it; \
-         choose another with --schema"
+        "`{schema}` cannot be the temporary schema: production's manifest, the profile or the configuration uses it; choose another with --schema"
     )]
     Protected {
         /// The name asked for.
@@ -54,7 +53,7 @@ pub enum GuardError {
     },
     /// It is there with a register that may not be read.
     #[error(
-        "schema `{schema}` has a premerge register that this role may not read, so it is not known whose it is: run as \
+        "schema `{schema}` has a premerge register that this role cannot read, so its owner is unknown: run as \
          the role that made it, or choose another with --schema"
     )]
     Unreadable {

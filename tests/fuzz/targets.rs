@@ -119,7 +119,7 @@ pub(crate) fn lint(bytes: &[u8]) {
         let line = usize::try_from(violation.line.unwrap_or(1)).unwrap_or(usize::MAX);
         assert!(line >= 1 && (line <= lines || !fixed.is_empty()), "line {line} of {lines}");
     }
-    assert!(fixed.is_empty() || !source.contains("{{"), "templated text was mended");
+    assert!(fixed.is_empty() || !source.contains("{{"), "templated text was fixed");
 }
 
 const DIALECTS: [Dialect; 6] =

@@ -7,7 +7,7 @@ use premerge::report::*;
 pub(crate) fn worked_example() -> Draft {
     let why = |kind: &str, text: &str| vec![Why::Changed { kind: kind.to_owned().into(), text: text.into() }];
     let node = |name: &str, path: &str| NodeOutcome {
-        place: Some(Location::file(path)),
+        location: Some(Location::file(path)),
         changed: true,
         duration_ms: Some(1_840),
         owner: Some("finance".into()),
@@ -16,7 +16,7 @@ pub(crate) fn worked_example() -> Draft {
     let test = |name: &str, node: &str, status| TestOutcome {
         attached_node: Some(format!("model.analytics.{node}").into()),
         failures: Some(0),
-        place: Some(Location::file("models/marts/_marts.yml")),
+        location: Some(Location::file("models/marts/_marts.yml")),
         duration_ms: Some(80),
         ..TestOutcome::new(format!("test.analytics.{name}.0f1e2d"), name, status)
     };
@@ -91,7 +91,7 @@ pub(crate) fn worked_example() -> Draft {
             TestOutcome {
                 failures: Some(37),
                 message: Some("37 keys occur more than once".into()),
-                place: Some(Location::line("models/marts/_marts.yml", 31)),
+                location: Some(Location::line("models/marts/_marts.yml", 31)),
                 ..test("unique_fct_orders_order_id", "fct_orders", TestStatus::Fail)
             },
             TestOutcome {
@@ -188,7 +188,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
     let place = || Some(Location::line(text(), 3));
     let node = |status| NodeOutcome {
         why: vec![Why::Changed { kind: text().into(), text: text() }],
-        place: place(),
+        location: place(),
         changed: true,
         message: Some(text()),
         owner: Some(text()),
@@ -197,7 +197,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
     };
     let test = |status| TestOutcome {
         attached_node: Some(text().into()),
-        place: place(),
+        location: place(),
         message: Some(text()),
         failures: Some(3),
         ..TestOutcome::new(text(), text(), status)
@@ -325,7 +325,7 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
     let statuses = [NodeStatus::Failed, NodeStatus::Built, NodeStatus::Skipped, NodeStatus::NotChecked];
     draft.nodes.extend((0..nodes).zip(statuses.iter().cycle()).map(|(number, status)| NodeOutcome {
         changed: true,
-        place: Some(Location::line(format!("models/a_rather_long_folder_name/another_one/model_{number}.sql"), 7)),
+        location: Some(Location::line(format!("models/a_rather_long_folder_name/another_one/model_{number}.sql"), 7)),
         why: vec![Why::Changed { kind: "body".into(), text: "SQL body".into() }],
         message: Some("the warehouse rejected the SQL: column not found (Binder Error)".repeat(4)),
         ..NodeOutcome::new(format!("model.analytics.model_{number}"), format!("model_{number}"), *status)
@@ -333,7 +333,7 @@ pub(crate) fn large(nodes: usize, tests: usize) -> Draft {
     draft.tests.extend((0..tests).map(|number| TestOutcome {
         failures: Some(9),
         message: Some("| many | `words` | ".repeat(20)),
-        place: Some(Location::line("models/a_rather_long_folder_name/another_one/_models.yml", 9)),
+        location: Some(Location::line("models/a_rather_long_folder_name/another_one/_models.yml", 9)),
         attached_node: Some(format!("model.analytics.model_{number}").into()),
         ..TestOutcome::new(format!("test.analytics.t{number}"), format!("test_{number}"), TestStatus::Fail)
     }));

@@ -27,13 +27,13 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
 
-    /// How the result is written to stdout
+    /// Format of the result on stdout
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT", help_heading = "Result")]
     pub(crate) format: Format,
-    /// Also write the report, as JSON, to this file
+    /// Also write the report as JSON to this file
     #[arg(short, long, value_name = "FILE", env = "PREMERGE_OUTPUT", help_heading = "Result")]
     pub(crate) output: Option<PathBuf>,
-    /// Do not post the comment, even where repository, pull request and token are known
+    /// Do not post the comment
     #[arg(long, env = "PREMERGE_NO_COMMENT", help_heading = "Result")]
     pub(crate) no_comment: bool,
 }

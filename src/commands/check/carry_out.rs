@@ -153,7 +153,7 @@ impl Job<'_> {
         let outcome = build::run(warehouse, &schema, prepared, session, options, stopped, observer).await;
         let lost = lease.is_lost();
         if let Err(error) = lease.end().await {
-            tracing::warn!("the register does not know that this run is over: {}", error.class.phrase());
+            tracing::warn!("the end of this run could not be recorded in the register: {}", error.class.phrase());
         }
         let outcome = match outcome {
             Err(error) if lost || error.class == FaultClass::Superseded => {
@@ -204,9 +204,7 @@ fn interrupted(
     };
     draft.interrupt(match fault.class {
         FaultClass::Superseded => Interruption::Superseded,
-        FaultClass::Cancelled if signalled => {
-            Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }
-        }
+        FaultClass::Cancelled if signalled => Interruption::Cancelled { reason: "stopped by a signal".to_owned() },
         _ => broken(&fault, warehouse),
     });
     Ok(())
@@ -216,7 +214,7 @@ fn interrupted(
 async fn taken(schema: &TempSchema, warehouse: &dyn Warehouse) -> Interruption {
     match schema.is_cleaned_up(warehouse).await {
         Ok(true) => Interruption::Cancelled {
-            reason: "`premerge cleanup` dropped the temporary schema while it ran".to_owned(),
+            reason: "`premerge cleanup` dropped the temporary schema during the run".to_owned(),
         },
         _ => Interruption::Superseded,
     }

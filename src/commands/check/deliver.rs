@@ -26,7 +26,7 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
         write_to_ci(report, ci, None, path, io.log)
     };
     if let Err(error) = told {
-        io.say(format_args!("warning: CI's own summary is incomplete: {error}"));
+        io.say(format_args!("warning: the CI summary is incomplete: {error}"));
     }
     let colours = io.colours();
     let out: &mut dyn std::io::Write = match (args.format.commands_the_runner(), ci.log) {

@@ -44,12 +44,12 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
         Gate::Own => None,
         Gate::Trusted { differs, .. } if differs.is_empty() => None,
         Gate::Trusted { source, differs } => Some(format!(
-            "premerge.yml of the pull request sets {} otherwise; {source} counts until the change is merged",
+            "the pull request's premerge.yml changes {}; {source} applies until it is merged",
             listed(differs)
         )),
         Gate::PullRequest { sets, .. } if sets.is_empty() => None,
         Gate::PullRequest { why, sets } => {
-            Some(format!("the pull request's own premerge.yml sets {} of its gate, because {why}", listed(sets)))
+            Some(format!("the pull request's own premerge.yml sets {} of its gate: {why}", listed(sets)))
         }
     }
 }
@@ -62,7 +62,7 @@ fn reserved(pr: &Manifest<'_>) -> impl Iterator<Item = Finding> {
             && alias.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
     };
     pr.nodes.values().filter(is_reserved).map(|node| {
-        let message = format!("names that begin with `{RESERVED}` are those of premerge's register");
+        let message = format!("names that begin with `{RESERVED}` are reserved for premerge's register");
         Finding::at(Severity::Error, rules::RESERVED_NAME, Location::file(node.original_file_path.as_ref()), message)
             .with_node(node.unique_id.as_ref())
             .with_remedy("give it another alias")
@@ -70,14 +70,14 @@ fn reserved(pr: &Manifest<'_>) -> impl Iterator<Item = Finding> {
 }
 
 fn of_premerge(gate: &Gate, project: &str) -> Option<Finding> {
-    let remedy = "check out with `fetch-depth: 2`, or name a file outside of the checkout with --trusted-config";
+    let remedy = "check out with `fetch-depth: 2`, or pass a file outside the checkout with --trusted-config";
     let about = |severity, message: String| Finding::about(severity, rules::GATE_CHANGED, project, message);
     match (gate, gate_in_words(gate)) {
         (Gate::Own, _) => None,
         (Gate::Trusted { .. }, said) => said.map(|said| about(Severity::Notice, said)),
         (Gate::PullRequest { .. }, Some(said)) => Some(about(Severity::Warning, said).with_remedy(remedy)),
         (Gate::PullRequest { why, .. }, None) => {
-            let message = format!("premerge.yml of the base could not be read, so the defaults count: {why}");
+            let message = format!("premerge.yml of the base could not be read, so the defaults apply: {why}");
             Some(about(Severity::Notice, message).with_remedy(remedy))
         }
     }
@@ -96,7 +96,7 @@ fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
     };
     files.extend(changed(&ALSO_OF_SQLFLUFF).unwrap_or_default().into_iter().filter(mentions));
     let said = files.iter().map(|name| {
-        let message = format!("the pull request changes sqlfluff's settings in `{name}`, by which it is linted");
+        let message = format!("the pull request changes sqlfluff settings in `{name}`, and is linted with them");
         let inside = root.as_ref().and_then(|root| below(folder, &root.join(name)));
         match inside {
             Some(path) => Finding::at(Severity::Warning, rules::GATE_CHANGED, Location::file(path), message),
@@ -135,7 +135,7 @@ fn silenced(before: &Manifest<'_>, pr: &Manifest<'_>, project: &str) -> Vec<Find
     let said = found.into_iter().map(|(node, line, comment)| {
         let message = match comment {
             Comment::Disables(rules) => {
-                format!("a comment switches lint off for the rest of the file: `noqa: disable={rules}`")
+                format!("a comment turns lint off for the rest of the file: `noqa: disable={rules}`")
             }
             Comment::Sets(setting) => format!("a comment sets sqlfluff for this file: `-- sqlfluff:{setting}`"),
         };

@@ -5,7 +5,7 @@ use crate::artifacts::Manifest;
 use crate::commands::lint::{options, project_rules};
 use crate::commands::{CommandError, Io};
 use crate::config::StyleSwitch;
-use crate::lint::{Outcome, StyleOptions, gather, style};
+use crate::lint::{LintResults, StyleOptions, gather, style};
 
 /// Lints what the pull request changes.
 pub(super) fn lint(
@@ -13,12 +13,12 @@ pub(super) fn lint(
     state: &Manifest<'_>,
     pr: &Manifest<'_>,
     io: &Io<'_>,
-) -> Result<Outcome, CommandError> {
+) -> Result<LintResults, CommandError> {
     let config = &settings.lint;
     let scope = config.scope.unwrap_or_default();
-    let mut outcome = Outcome::default();
+    let mut outcome = LintResults::default();
     if config.style == StyleSwitch::Never {
-        outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
+        outcome.style_off = Some("`lint.style` in premerge.yml is `never`".to_owned());
     } else {
         let gathered = gather(pr, Some(state), &settings.project_dir, scope);
         outcome.not_linted.extend(gathered.not_linted);

@@ -39,7 +39,7 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
 
     io.say(format_args!("Production: building the ferry company's warehouse from its manifest"));
     let project = folder.join("project");
-    make(&folder, &project).map_err(|why| fail("could not make the demo's production", why))?;
+    make(&folder, &project).map_err(|why| fail("could not create the demo's production", why))?;
 
     let about: About =
         read_json(&folder.join("prs/demo/about.json")).map_err(|why| fail("the bundle is broken", why))?;
@@ -107,7 +107,7 @@ fn folder(args: &DemoArgs, io: &Io<'_>) -> Result<PathBuf, CommandError> {
     if let Some(dir) = &args.dir {
         let dir = io.env.cwd.join(dir);
         if dir.exists() {
-            return Err(CommandError::Usage(format!("--dir {} exists already; name a new folder", dir.display())));
+            return Err(CommandError::Usage(format!("--dir {} already exists; pass a new folder", dir.display())));
         }
         return Ok(dir);
     }

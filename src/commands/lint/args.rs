@@ -10,9 +10,9 @@ use crate::config::{LintScope, ProjectArgs};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  premerge lint --state prod-artifacts/manifest.json     what this pull request brings
+  premerge lint --state prod-artifacts/manifest.json     what this pull request adds
   premerge lint models/marts/orders.sql                  all of one file
-  premerge lint --fix models/marts/orders.sql            and mend what can be mended
+  premerge lint --fix models/marts/orders.sql            and fix what can be fixed
 
 Style rules are sqlfluff's, with the project's own sqlfluff configuration. No dbt and no warehouse is needed.")]
 pub struct LintArgs {

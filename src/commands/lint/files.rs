@@ -25,10 +25,10 @@ impl Named {
     pub(super) fn without_project_rules(&self, has_manifest: bool) -> Option<String> {
         (self.not_fresh > 0).then(|| match has_manifest {
             true => format!(
-                "project rules skipped {} not as dbt compiled; run `dbt compile` again",
+                "project rules skipped {} edited since dbt compiled; run `dbt compile` again",
                 count_of(self.not_fresh, "file")
             ),
-            false => "project rules did not run: there is no manifest".to_owned(),
+            false => "project rules did not run: no manifest found".to_owned(),
         })
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn write_fixed(project_dir: &Path, mended: &Mended) -> Result<(), Str
     let before = fs_err::read_to_string(&file).map_err(failed)?;
     let bare = without_mark(&before);
     if bare != mended.source {
-        return Err("it was not fixed, for it changed while it was linted".to_owned());
+        return Err("it was not fixed because it changed while it was linted".to_owned());
     }
     let mark = before.strip_suffix(bare).unwrap_or_default();
     let text = if bare.contains("\r\n") { mended.text.replace('\n', "\r\n") } else { mended.text.clone() };

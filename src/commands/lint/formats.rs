@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use super::args::LintFormat;
 use crate::commands::Io;
-use crate::lint::{LintDocument, NotLinted, Outcome, Severity, Violation};
+use crate::lint::{LintDocument, LintResults, NotLinted, Severity, Violation};
 use crate::report::{FindingList, annotations, sarif};
 use crate::text::{escape, words};
 
 impl LintFormat {
     /// Writes the outcome; what a forge reads has paths from the repository's root, where the project is in `folder`.
-    pub(super) fn write(self, outcome: &Outcome, folder: &str, io: &mut Io<'_>) -> io::Result<()> {
+    pub(super) fn write(self, outcome: &LintResults, folder: &str, io: &mut Io<'_>) -> io::Result<()> {
         match self {
             Self::Text => text(outcome, io.out),
             Self::Json => document(&LintDocument::new(outcome.clone()), io.out),
@@ -34,7 +34,7 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
-fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+fn text(outcome: &LintResults, out: &mut dyn Write) -> io::Result<()> {
     for violation in &outcome.violations {
         let Violation { path, code, message, .. } = violation;
         let line = violation.line.map(|line| format!(":{line}")).unwrap_or_default();

@@ -16,7 +16,7 @@ use fix::write_fixed;
 
 use crate::artifacts::{Manifest, ManifestFile};
 use crate::config::{LintConfig, LintSeverity, Settings, StyleSwitch};
-use crate::lint::{Outcome, Scope, Severity, StyleOptions, gather, rules, style, unknown_dialect};
+use crate::lint::{LintResults, Scope, Severity, StyleOptions, gather, rules, style, unknown_dialect};
 
 /// Seconds for one file, unless configured. 20 KB of SQL take about a third of a second.
 const TIME_LIMIT: u64 = 30;
@@ -45,15 +45,15 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let state = state.as_ref().map(ManifestFile::parse).transpose()?;
     let scope = args.scope.or(config.scope).unwrap_or_default();
 
-    let mut outcome = Outcome::default();
+    let mut outcome = LintResults::default();
     outcome.notes.extend(gate_in_words(&settings.gate));
     // Paths that project rules are asked about; `None`: every one.
     let mut only = None;
     let gathered = if args.files.is_empty() {
         let Some(pr) = &manifest else {
             return Err(CommandError::Input {
-                message: "there is nothing to lint: no file is named and target/manifest.json is not there".to_owned(),
-                remedy: "name files, or run `dbt compile`, or pass --manifest".to_owned(),
+                message: "nothing to lint: no file was passed and target/manifest.json does not exist".to_owned(),
+                remedy: "pass files, run `dbt compile`, or pass --manifest".to_owned(),
             });
         };
         gather(pr, state.as_ref(), &project_dir, scope)
@@ -75,7 +75,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         ..options(&config, &project_dir, settings.lint_cache(), io)
     };
     if config.style == StyleSwitch::Never {
-        outcome.style_off = Some("`lint.style` of premerge.yml says never".to_owned());
+        outcome.style_off = Some("`lint.style` in premerge.yml is `never`".to_owned());
     } else {
         let (mut found, mended) = style(gathered.files, &options);
         for file in mended {
@@ -108,10 +108,10 @@ pub(super) fn project_rules(
     scope: Scope,
     project_dir: &std::path::Path,
     only: Option<&BTreeSet<String>>,
-) -> Result<Outcome, CommandError> {
-    let remedy = "write one of the codes of docs/rules.md, such as PM001".to_owned();
+) -> Result<LintResults, CommandError> {
+    let remedy = "use one of the codes in docs/rules.md, such as PM001".to_owned();
     rules::project(pr, state, config, scope, project_dir, only)
-        .map_err(|message| CommandError::Input { message, remedy })
+        .map_err(|unknown| CommandError::Input { message: unknown.to_string(), remedy })
 }
 
 /// What style rules depend on, from `premerge.yml` and the environment.
@@ -146,7 +146,7 @@ fn severity(configured: LintSeverity) -> Severity {
     }
 }
 
-fn exit_code(outcome: &Outcome) -> u8 {
+fn exit_code(outcome: &LintResults) -> u8 {
     if outcome.count(Severity::Error) > 0 {
         1
     } else if outcome.not_linted.iter().any(|file| !file.on_purpose) {

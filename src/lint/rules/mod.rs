@@ -33,7 +33,7 @@ use super::finding::Severity;
 use crate::sql::Dialect;
 use model::Model;
 use rule::{Hit, Rule};
-pub use run::project;
+pub use run::{UnknownRule, project};
 
 /// What a finding of a rule weighs on a warehouse unless configured.
 fn default_severity(rule: &Rule, dialect: Option<Dialect>) -> Severity {

@@ -43,7 +43,8 @@ impl<'m> Project<'m> {
         Self { manifest, tests, unit_tested, layers, dialect, target_readers: OnceCell::new() }
     }
 
-    /// For each macro whose text depends on `target`, the macro that reads it: what `find` finds when a rule first asks.
+    /// For each macro whose text depends on `target`, the macro that reads it: what `find` finds when a rule first
+    /// asks.
     pub(super) fn target_readers(
         &self,
         find: fn(&'m Manifest<'m>) -> HashMap<&'m str, &'m str>,
@@ -147,8 +148,8 @@ impl<'m> Model<'m> {
         self.text.as_ref()?.causing_line(line, column)
     }
 
-    /// Whether the author wrote this name, in the model's own text or as a documented column. What a macro wrote may be a
-    /// row's value: `dbt_utils.pivot` names columns after them.
+    /// Whether the author wrote this name, in the model's own text or as a documented column. What a macro wrote may be
+    /// a row's value: `dbt_utils.pivot` names columns after them.
     pub(super) fn names(&self, name: &str) -> bool {
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let (text, name) = (self.node.raw_code.get().to_lowercase(), name.to_lowercase());

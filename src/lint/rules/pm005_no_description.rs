@@ -11,3 +11,15 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     }
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::tests::{hits, hits_in};
+    use super::RULE;
+
+    #[test]
+    fn a_description_is_what_counts() {
+        assert_eq!(hits(&RULE, "select 1 as a"), [(None, "the model has no description".to_owned())]);
+        assert_eq!(hits_in(&RULE, &serde_json::json!({"description": "what it is"})), []);
+    }
+}

@@ -14,5 +14,5 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     let missing = |name: &String| !selected.names.iter().any(|given| given.key.eq_ignore_ascii_case(bare(name)));
     let documented = model.node.columns();
     let names = documented.into_values().map(|column| column.name).filter(missing);
-    names.map(|name| Hit::model(format!("column `{name}` is documented and not selected"))).collect()
+    names.map(|name| Hit::model(format!("column `{name}` is documented but not selected"))).collect()
 }

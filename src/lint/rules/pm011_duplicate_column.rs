@@ -15,7 +15,7 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         Hit::model(if model.names(&shown) {
             format!("two columns are named `{shown}`")
         } else {
-            "two columns have one name, which a macro writes".to_owned()
+            "two columns have the same name, written by a macro".to_owned()
         })
     };
     model.columns().names.into_iter().filter(|name| again(&name.key)).map(|name| message(name.shown)).collect()

@@ -81,3 +81,17 @@ fn is_plain(factor: &TableFactor, aliases: &HashSet<String>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::tests::hits;
+    use super::RULE;
+
+    #[test]
+    fn a_join_needs_a_condition_unless_it_says_cross() {
+        let lines = |sql: &str| hits(&RULE, sql).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines("select a.x\nfrom a\njoin b"), [Some(3)]);
+        assert_eq!(lines("select a.x\nfrom a\njoin b on a.x = b.x").len(), 0);
+        assert_eq!(lines("select a.x\nfrom a cross join b").len(), 0);
+    }
+}

@@ -33,3 +33,17 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         .filter_map(|(_, item, _)| at(item, "a model's rows have no order; leave `order by` to its readers"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::tests::hits;
+    use super::RULE;
+
+    #[test]
+    fn only_the_models_own_rows_are_cut_or_ordered() {
+        let lines = |sql: &str| hits(&RULE, sql).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines("select a\nfrom t\norder by a"), [Some(3)]);
+        assert_eq!(lines("select a\nfrom t\nlimit 3"), [Some(3)]);
+        assert_eq!(lines("select row_number() over (order by a) as n from t"), []);
+    }
+}

@@ -50,8 +50,26 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
             !["AS", "."].contains(before) && (alone || (CALLS.contains(&word) && *after == "("))
         })
         .map(|(_, item, _)| {
-            let message = format!("`{}` is another value on every run", item.word.to_lowercase());
+            let message = format!("`{}` returns a different value on every run", item.word.to_lowercase());
             Hit::at(model.caused(item.line, item.column), message)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::tests::{hits, hits_in};
+    use super::RULE;
+
+    #[test]
+    fn a_call_that_differs_on_every_run_is_named() {
+        let sql = "select\n    random() as a,\n    abs(1) as b";
+        let found = hits_in(
+            &RULE,
+            &serde_json::json!({"raw_code": sql, "compiled_code": sql, "config": {"materialized": "incremental"}}),
+        );
+        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [Some(2)]);
+        assert!(found.iter().all(|(_, message)| message.contains("random")), "{found:?}");
+        assert_eq!(hits(&RULE, sql), [], "a table is made anew every time");
+    }
 }

@@ -7,9 +7,17 @@ use super::model::{Model, Project};
 use super::{ALL, Hit, Rule, default_severity};
 use crate::artifacts::{Manifest, Node};
 use crate::config::{LintConfig, LintScope, LintSeverity, Where};
-use crate::lint::finding::{Outcome, Severity, Violation};
+use crate::lint::finding::{LintResults, Severity, Violation};
 use crate::sql::Dialect;
 use crate::text::words::count_of;
+
+/// The configuration names a project rule that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`lint.rules` names the unknown rule `{code}`; docs/rules.md lists all rules")]
+pub struct UnknownRule {
+    /// As it is written there.
+    pub code: String,
+}
 
 /// Runs the project rules over the project's own models, or over those of `only` these files (paths below the
 /// project).
@@ -26,13 +34,13 @@ pub fn project(
     scope: LintScope,
     project_dir: &Path,
     only: Option<&BTreeSet<String>>,
-) -> Result<Outcome, String> {
+) -> Result<LintResults, UnknownRule> {
     for code in config.rules.keys() {
         if !ALL.iter().any(|rule| rule.code == code) {
-            return Err(format!("`lint.rules` names `{code}`, which is no rule; docs/rules.md lists them"));
+            return Err(UnknownRule { code: code.clone() });
         }
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = LintResults::default();
     let state = state.filter(|_| scope != LintScope::All);
     let mut unread = Unread::default();
     let mut found = findings(pr, config, only, Some(project_dir), |model| {
@@ -144,14 +152,14 @@ impl Unread {
         let mut notes = Vec::new();
         if self.not_compiled > 0 {
             notes.push(format!(
-                "{} without compiled SQL, which project rules that read SQL skipped; run `dbt compile`",
+                "{} without compiled SQL, skipped by project rules that read SQL; run `dbt compile`",
                 count_of(self.not_compiled, "model")
             ));
         }
         if !self.not_parsed.is_empty() {
             let names: Vec<&str> = self.not_parsed.iter().map(String::as_str).take(SHOWN).collect();
             notes.push(format!(
-                "{} whose SQL could not be parsed, so not every project rule looked at it: `{}`{}",
+                "{} whose SQL could not be parsed, so not every project rule was applied: `{}`{}",
                 count_of(self.not_parsed.len(), "model"),
                 names.join("`, `"),
                 if self.not_parsed.len() > SHOWN { ", …" } else { "" }

@@ -345,7 +345,7 @@ pub(super) fn resolve_settings(
     set(&mut settings, &key("disable_noqa"), Value::Bool(true));
     set(&mut settings, &key("disable_noqa_except"), Value::None);
     if get(&settings, &["core", "dialect"]).is_none() {
-        let dialect = dialect.ok_or("no dialect is configured, and the adapter's is not known to the lint library")?;
+        let dialect = dialect.ok_or("no dialect is configured, and the lint library does not support the adapter's")?;
         set(&mut settings, &key("dialect"), Value::String(dialect.into()));
     }
     let dialect = get(&settings, &["core", "dialect"]).map(plain).unwrap_or_default();
@@ -362,7 +362,7 @@ pub(super) fn resolve_settings(
 /// What is wrong with the name of a dialect (sqlfluff's), if the library has none of that name.
 pub(crate) fn unknown_dialect(name: &str) -> Option<String> {
     let has = name.parse::<DialectKind>().is_ok();
-    (!has).then(|| format!("`{name}` is no dialect; there are {}", dialect_readout().join(", ")))
+    (!has).then(|| format!("unknown dialect `{name}`; the known ones are {}", dialect_readout().join(", ")))
 }
 
 /// Settings that sqlfluff moved and still takes (its `core/config/removed.py`).

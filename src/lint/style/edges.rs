@@ -1,6 +1,6 @@
-//! Edges of a file and of its tags, where the library judges otherwise than sqlfluff. LT12 and LT13 (the ends of a file):
-//! the library takes the newlines that a macro writes for the author's, and keeps quiet about a head that it holds for
-//! templated. LT02: it judges the indent of tags that go on in other lines.
+//! Edges of a file and of its tags, where the library judges otherwise than sqlfluff. LT12 and LT13 (the ends of a
+//! file): the library takes the newlines that a macro writes for the author's, and keeps quiet about a head that it
+//! holds for templated. LT02: it judges the indent of tags that go on in other lines.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

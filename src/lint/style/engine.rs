@@ -90,7 +90,7 @@ impl Engine {
         aim: Aim,
     ) -> Result<(Linted, Option<String>), String> {
         if is_deeper_than(&text.rendered, DEEPEST) {
-            return Err("its SQL is nested too deep for the lint library".to_owned());
+            return Err("its SQL is nested too deeply for the lint library".to_owned());
         }
         let run = || guarded(|| self.run(text, name, config.fluff.clone(), config, aim));
         with_deep_stack(run)

@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::ignored::Ignored;
 use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
 use crate::lint::baseline::{Placed, compare};
-use crate::lint::finding::{Mended, NotLinted, Outcome, Severity, Violation};
+use crate::lint::finding::{LintResults, Mended, NotLinted, Severity, Violation};
 use crate::lint::gather::is_stripped;
 use crate::lint::on_disk::mixes_line_ends;
 use crate::lint::options::{LintFile, Scope, StyleOptions};
@@ -64,9 +64,9 @@ struct Both {
 }
 
 /// Lints files. Returns what was found, and the texts that `--fix` makes.
-pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec<Mended>) {
+pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
     let engine = Arc::new(Engine::new());
-    let mut outcome = Outcome::default();
+    let mut outcome = LintResults::default();
     let jobs = prepare(files, options, &engine, &mut outcome);
     let names: Vec<_> = jobs.iter().map(|job| (job.file.path.clone(), job.file.unique_id.clone())).collect();
     let cache = Arc::new(Cache::new(options.cache.clone()));
@@ -93,7 +93,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
     }
     if unrendered.0 > 0 {
         outcome.notes.push(format!(
-            "{} of {} in branches or macros that this compilation did not render, and not linted",
+            "{} of {} in branches or macros that this compilation did not render, so not linted",
             count_of(unrendered.0, "part"),
             count_of(unrendered.1, "file")
         ));
@@ -105,7 +105,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (Outcome, Vec
 }
 
 /// Finds each file's configuration and leaves out what the team leaves out.
-fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcome: &mut Outcome) -> Vec<Job> {
+fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcome: &mut LintResults) -> Vec<Job> {
     let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
     let mut same: BTreeMap<Vec<PathBuf>, Result<Arc<Resolved>, String>> = BTreeMap::new();
     let dialect = options.adapter.as_deref().and_then(dialect_of);
@@ -158,7 +158,7 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
     }
     // Where no file changed, nobody knows which configuration would have counted.
     if asked && !configured && outcome.not_linted.is_empty() {
-        outcome.style_off = Some("there is no sqlfluff configuration".to_owned());
+        outcome.style_off = Some("no sqlfluff configuration found".to_owned());
     }
     jobs
 }
@@ -168,7 +168,7 @@ struct Folder {
     resolved: Result<Arc<Resolved>, String>,
 }
 
-fn skipped(file: &LintFile, reason: &str, on_purpose: bool, outcome: &mut Outcome) {
+fn skipped(file: &LintFile, reason: &str, on_purpose: bool, outcome: &mut LintResults) {
     outcome.not_linted.push(NotLinted {
         path: file.path.clone(),
         unique_id: file.unique_id.clone(),
@@ -205,7 +205,7 @@ fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix:
     if fix && file.on_disk && text.basis == Basis::Plain {
         fixed = engine.fix(&text, &file.path, config)?;
         if mixes_line_ends(&file.source) && fixed.take().is_some() {
-            kept = Some("not fixed, for its line ends are mixed");
+            kept = Some("not fixed because its line endings are mixed");
         }
         if let Some(Ok((mended, _))) = fixed.as_deref().map(text_of_file) {
             text = mended;
@@ -243,7 +243,7 @@ fn edges_of(file: &str, production: &str) -> String {
 }
 
 /// Sorts a file's findings into new, known and fixed.
-fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Outcome, mended: &mut Vec<Mended>) {
+fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut LintResults, mended: &mut Vec<Mended>) {
     outcome.files += 1;
     if let Some(reason) = both.fell_back {
         outcome.notes.push(format!("{}: {reason}; it was linted as rendered without dbt", file.path));

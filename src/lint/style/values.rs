@@ -108,7 +108,8 @@ const RULES: &[(&str, Allowed)] = &[
     ("wildcard_policy", OneOf(&["single", "multiple"])),
 ];
 
-/// Of a value that is refused: the items of a list that are taken all the same, as sqlfluff takes them, and what is not.
+/// Of a value that is refused: the items of a list that are taken all the same, as sqlfluff takes them, and what is
+/// not.
 pub(super) fn taken(keys: &[String], value: &Value) -> (Vec<String>, String) {
     let items = list(Some(value));
     let (taken, refused) = match allowed(keys) {

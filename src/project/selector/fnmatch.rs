@@ -44,24 +44,24 @@ impl Pattern {
     /// Whether the whole of `text` matches.
     pub(super) fn matches(&self, text: &str) -> bool {
         let chars: Vec<char> = text.chars().collect();
-        let (mut piece, mut place) = (0, 0);
+        let (mut piece, mut index) = (0, 0);
         // Where to go on when the last star has to take one character more.
         let mut retry: Option<(usize, usize)> = None;
         loop {
-            match (self.0.get(piece), chars.get(place)) {
+            match (self.0.get(piece), chars.get(index)) {
                 (Some(Piece::Star), _) => {
                     piece += 1;
-                    retry = Some((piece, place + 1));
+                    retry = Some((piece, index + 1));
                 }
                 (Some(single), Some(c)) if single.matches(*c) => {
                     piece += 1;
-                    place += 1;
+                    index += 1;
                 }
                 (None, None) => return true,
                 _ => match retry {
                     Some((after_star, next)) if next <= chars.len() => {
                         piece = after_star;
-                        place = next;
+                        index = next;
                         retry = Some((after_star, next + 1));
                     }
                     _ => return false,

@@ -15,9 +15,9 @@ pub(super) struct FqnPattern<'v> {
 impl<'v> FqnPattern<'v> {
     pub(super) fn new(value: &'v str) -> Self {
         let parts: Vec<&str> = value.split('.').collect();
-        let wildcard = parts.iter().position(|part| is_pattern(part)).map(|place| {
-            let rest: Vec<&str> = parts.iter().skip(place).copied().collect();
-            (place, Pattern::new(&rest.join(".")))
+        let wildcard = parts.iter().position(|part| is_pattern(part)).map(|index| {
+            let rest: Vec<&str> = parts.iter().skip(index).copied().collect();
+            (index, Pattern::new(&rest.join(".")))
         });
         Self { value, parts, wildcard }
     }
@@ -39,12 +39,12 @@ impl<'v> FqnPattern<'v> {
         if flat.len() < self.parts.len() {
             return false;
         }
-        let literal = self.wildcard.as_ref().map_or(self.parts.len(), |(place, _)| *place);
+        let literal = self.wildcard.as_ref().map_or(self.parts.len(), |(index, _)| *index);
         if flat.iter().zip(&self.parts).take(literal).any(|(a, b)| a != b) {
             return false;
         }
-        let Some((place, pattern)) = &self.wildcard else { return true };
-        let rest: Vec<&str> = flat.iter().skip(*place).copied().collect();
+        let Some((index, pattern)) = &self.wildcard else { return true };
+        let rest: Vec<&str> = flat.iter().skip(*index).copied().collect();
         // A wildcard without a dot also matches the bare name, however deep the node lies.
         pattern.matches(&rest.join(".")) || (!self.value.contains('.') && pattern.matches(name))
     }

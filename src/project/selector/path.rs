@@ -60,14 +60,14 @@ impl PathPattern {
             }
             let Some(component) = path.get(consumed) else { break };
             let mut next = vec![false; end + 1];
-            for (place, part) in self.parts.iter().enumerate() {
-                if !here.get(place).copied().unwrap_or(false) {
+            for (index, part) in self.parts.iter().enumerate() {
+                if !here.get(index).copied().unwrap_or(false) {
                     continue;
                 }
                 let target = match part {
-                    Part::Folders => Some(place),
-                    Part::Literal(literal) if literal == component => Some(place + 1),
-                    Part::Pattern(pattern) if pattern.matches(component) => Some(place + 1),
+                    Part::Folders => Some(index),
+                    Part::Literal(literal) if literal == component => Some(index + 1),
+                    Part::Pattern(pattern) if pattern.matches(component) => Some(index + 1),
                     _ => None,
                 };
                 if let Some(slot) = target.and_then(|target| next.get_mut(target)) {
@@ -81,10 +81,10 @@ impl PathPattern {
 
     /// `**` may stand for no folder at all.
     fn skip_folders(&self, here: &mut [bool]) {
-        for (place, part) in self.parts.iter().enumerate() {
+        for (index, part) in self.parts.iter().enumerate() {
             if matches!(part, Part::Folders)
-                && here.get(place).copied().unwrap_or(false)
-                && let Some(next) = here.get_mut(place + 1)
+                && here.get(index).copied().unwrap_or(false)
+                && let Some(next) = here.get_mut(index + 1)
             {
                 *next = true;
             }

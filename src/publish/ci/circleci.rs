@@ -1,7 +1,7 @@
 //! CircleCI, from its built-in variables.
 //!
-//! The pull request is known by its address only, and CircleCI picks one at random where a branch has several: then none
-//! is taken, and `--pr` says which. No variable names the target branch or its commit.
+//! The pull request is known by its address only, and CircleCI picks one at random where a branch has several: then
+//! none is taken, and `--pr` says which. No variable names the target branch or its commit.
 
 use std::path::PathBuf;
 

@@ -30,7 +30,7 @@ impl System {
             Self::GitLab => "GitLab CI",
             Self::CircleCi => "CircleCI",
             Self::Azure => "Azure Pipelines",
-            Self::Other => "a CI system that premerge does not know",
+            Self::Other => "an unknown CI system",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! GitLab CI, from its predefined variables.
 //!
-//! `CI_COMMIT_SHA` is the head in a detached pipeline, and an internal merge commit in a merged-results pipeline or a merge
-//! train; the variables that tell head and target apart are empty in a detached one. A pipeline of a fork runs in the
-//! fork, while the merge request lies in the parent.
+//! `CI_COMMIT_SHA` is the head in a detached pipeline, and an internal merge commit in a merged-results pipeline or a
+//! merge train; the variables that tell head and target apart are empty in a detached one. A pipeline of a fork runs in
+//! the fork, while the merge request lies in the parent.
 
 use std::path::PathBuf;
 

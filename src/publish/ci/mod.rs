@@ -1,8 +1,8 @@
-//! What CI says about a run: which pull request, which commit, where results go. CI's variables are read here and nowhere
-//! else.
+//! What CI says about a run: which pull request, which commit, where results go. CI's variables are read here and
+//! nowhere else.
 //!
-//! One file a system; to add one is to write the file and name it in [`SYSTEMS`]. What a system leaves open is not guessed:
-//! it is asked for by `--pr` and `--repository`.
+//! One file a system; to add one is to write the file and name it in [`SYSTEMS`]. What a system leaves open is not
+//! guessed: it is asked for by `--pr` and `--repository`.
 
 mod azure;
 mod circleci;

@@ -60,9 +60,9 @@ impl Draft {
         self.timings.statements = Some(self.timings.statements.unwrap_or(0) + outcome.statements);
         self.timings.warehouse_ms = Some(milliseconds(outcome.waited));
         self.interruption = match outcome.stopped {
-            Some(Stop::Signal) => Some(Interruption::Cancelled { reason: "it was stopped by a signal".to_owned() }),
+            Some(Stop::Signal) => Some(Interruption::Cancelled { reason: "stopped by a signal".to_owned() }),
             Some(Stop::FailFast) => {
-                Some(Interruption::Cancelled { reason: "--fail-fast stopped it at the first failure".to_owned() })
+                Some(Interruption::Cancelled { reason: "stopped by --fail-fast at the first failure".to_owned() })
             }
             None => rebuilt(outcome).or_else(|| infrastructure(outcome)),
         };
@@ -140,7 +140,7 @@ fn built(node: &mut NodeOutcome, result: &NodeResult) {
             node.message = node.reads_unbuilt.first().map(|first| {
                 let more = if node.reads_unbuilt.len() > 1 { " and others" } else { "" };
                 let it = first.name();
-                format!("it and its tests ran on production's `{it}`{more}, which this pull request affects and was not built")
+                format!("it and its tests ran on production's `{it}`{more}, which this pull request affects but which was not built")
             });
             NodeStatus::Built
         }
@@ -162,7 +162,7 @@ fn row_count(node: &NodeOutcome) -> Option<Finding> {
     }
     let rows = format!("{} → {} rows", words::thousands(before), words::thousands(after));
     let finding = Finding::about(Severity::Warning, rules::ROW_COUNT, &node.unique_id, rows);
-    Some(finding.with_place(node.place.clone()))
+    Some(finding.with_location(node.location.clone()))
 }
 
 fn tested(test: &mut TestOutcome, result: &TestResult) {

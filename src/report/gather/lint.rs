@@ -1,6 +1,6 @@
 //! What lint found.
 
-use crate::lint::{NotLinted, Outcome, Severity as Weight, Violation};
+use crate::lint::{LintResults, NotLinted, Severity as Weight, Violation};
 use crate::report::{Check, Draft, Finding, LeftOut, LintFacts, Location, NotChecked, RuleId, Severity};
 use crate::text::words::count_of;
 
@@ -9,7 +9,7 @@ const NAMED: usize = 5;
 
 impl Draft {
     /// Adds what lint found, and what it did not look at.
-    pub fn add_lint(&mut self, outcome: Outcome) {
+    pub fn add_lint(&mut self, outcome: LintResults) {
         self.checks.lint = check(&outcome);
         for (subject, reason, on_purpose) in not_linted(&outcome.not_linted) {
             if on_purpose {
@@ -50,7 +50,7 @@ fn not_linted(files: &[NotLinted]) -> Vec<(String, String, bool)> {
 }
 
 /// How lint ended. A file that could not be linted is named under `not checked`.
-fn check(outcome: &Outcome) -> Check {
+fn check(outcome: &LintResults) -> Check {
     if outcome.total > 0 && outcome.files == 0 {
         let first = outcome.not_linted.iter().find(|file| !file.on_purpose);
         let reason = first.map(|file| file.reason.clone()).or(outcome.style_off.clone());
@@ -74,8 +74,8 @@ pub(in crate::report) fn lint_finding(violation: Violation) -> Finding {
         Weight::Warning => Severity::Warning,
         Weight::Notice => Severity::Notice,
     };
-    let place = Location { line: violation.line, column: violation.column, ..Location::file(violation.path) };
-    let finding = Finding::at(severity, RuleId::lint(&violation.code), place, violation.message);
+    let location = Location { line: violation.line, column: violation.column, ..Location::file(violation.path) };
+    let finding = Finding::at(severity, RuleId::lint(&violation.code), location, violation.message);
     let finding = finding.fixable(violation.fixable);
     match violation.unique_id {
         Some(unique_id) => finding.with_node(unique_id),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::report::{NodeOutcome, NodeStatus, Report, TestOutcome, TestStatus, Verdict};
 
-    fn verdict(outcome: Outcome) -> (Verdict, Draft) {
+    fn verdict(outcome: LintResults) -> (Verdict, Draft) {
         let mut draft = Draft {
             nodes: vec![NodeOutcome::new("model.a.b", "b", NodeStatus::Built)],
             tests: vec![TestOutcome::new("test.a.c", "c", TestStatus::Pass)],
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn files_that_could_not_be_linted_keep_a_check_from_being_green() {
         let paths = ["a", "b", "c", "d", "e", "f"];
-        let outcome = Outcome { total: 6, not_linted: not_linted(&paths, false), ..Outcome::default() };
+        let outcome = LintResults { total: 6, not_linted: not_linted(&paths, false), ..LintResults::default() };
         let (verdict, draft) = verdict(outcome);
         assert_eq!(verdict, Verdict::Warned);
         let subjects: Vec<_> = draft.not_checked.iter().map(|entry| entry.subject.as_str()).collect();
@@ -121,12 +121,14 @@ mod tests {
 
     #[test]
     fn what_the_team_leaves_out_is_named_and_does_not_warn() {
-        let outcome = Outcome { not_linted: not_linted(&["a"], true), ..Outcome::default() };
+        let outcome = LintResults { not_linted: not_linted(&["a"], true), ..LintResults::default() };
         let (left_out, draft) = verdict(outcome);
         assert_eq!(left_out, Verdict::Passed);
         assert_eq!(draft.left_out.len(), 1);
-        let off =
-            Outcome { style_off: Some("`lint.style` of premerge.yml says never".to_owned()), ..Outcome::default() };
+        let off = LintResults {
+            style_off: Some("`lint.style` in premerge.yml is `never`".to_owned()),
+            ..LintResults::default()
+        };
         assert_eq!(verdict(off).0, Verdict::Passed);
     }
 
@@ -143,11 +145,11 @@ mod tests {
             unique_id: None,
             fixable: false,
         };
-        let outcome = Outcome {
+        let outcome = LintResults {
             total: 1,
             files: 1,
             violations: vec![violation("a rule of ours"), violation("my_L001")],
-            ..Outcome::default()
+            ..LintResults::default()
         };
         let (verdict, draft) = verdict(outcome);
         assert_eq!(verdict, Verdict::Failed);

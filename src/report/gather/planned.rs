@@ -52,7 +52,9 @@ impl Draft {
         self.cosmetic = planned.cosmetic();
         self.not_yours = planned.not_yours();
         for removed in self.removed.iter().filter(|removed| !removed.still_used_by.is_empty()) {
-            let message = format!("`{}` is gone, and {} still use it", removed.name, removed.still_used_by.join(", "));
+            let verb = if removed.still_used_by.len() == 1 { "references" } else { "reference" };
+            let by = removed.still_used_by.join(", ");
+            let message = format!("`{}` was removed, but {by} still {verb} it", removed.name);
             self.findings.push(Finding::about(Severity::Warning, rules::REMOVED_IN_USE, &removed.unique_id, message));
         }
         self.findings.extend(planned.weaker_tests());
@@ -75,9 +77,9 @@ impl Planned<'_> {
         }
         let message = format!("{}: {}", notice.message, notice.details.join(", "));
         let finding = Finding::about(severity, rule, about, message);
-        let place = self.pr.nodes.get(about).and_then(|node| self.location(node));
-        finding.with_place(place).with_remedy(
-            "keep the contract and make a new version of the model; a model may go once its deprecation_date is past",
+        let location = self.pr.nodes.get(about).and_then(|node| self.location(node));
+        finding.with_location(location).with_remedy(
+            "keep the contract and make a new version of the model; a model may be removed once its deprecation_date has passed",
         )
     }
 
@@ -91,7 +93,7 @@ impl Planned<'_> {
                 (false, vec![Why::Downstream { text: format!("reads {}{more}", names.join(", ")) }])
             }
             plan::Why::NotYours { by } => {
-                let text = format!("needed by your change, others changed it: {} reads it", first(by));
+                let text = format!("changed by others, needed by your change: {} reads it", first(by));
                 (false, vec![Why::NotYours { text }])
             }
             plan::Why::NeededNew { by } => {
@@ -103,7 +105,7 @@ impl Planned<'_> {
         node.reads_unbuilt.clone_from(&planned.reads_unbuilt);
         node.message = Some(NOT_REACHED.to_owned());
         if let Some(manifest) = self.pr.nodes.get(planned.unique_id.as_str()) {
-            node.place = self.location(manifest);
+            node.location = self.location(manifest);
             node.owner = self.owner(manifest.group.as_deref());
             if let Some(version) = manifest.version {
                 node.name = format!("{}.v{}", planned.name, version.get().trim_matches('"'));
@@ -120,11 +122,10 @@ impl Planned<'_> {
         let names: Vec<_> = trial.of.iter().take(2).map(UniqueId::name).collect();
         let more = if trial.of.len() > 2 { ", …" } else { "" };
         let read = format!("reads {}{more}", names.join(", "));
-        node.why = vec![Why::Downstream {
-            text: format!("{read}; tried as on a first run, its readers have production's rows"),
-        }];
+        node.why =
+            vec![Why::Downstream { text: format!("{read}; tried as on a first run, its readers read production") }];
         if let Some(manifest) = self.pr.nodes.get(trial.unique_id.as_str()) {
-            node.place = self.location(manifest);
+            node.location = self.location(manifest);
             node.owner = self.owner(manifest.group.as_deref());
         }
         let id = self.graph.id(&trial.unique_id);
@@ -142,7 +143,7 @@ impl Planned<'_> {
             plan::Severity::Error => Severity::Error,
             plan::Severity::Warn => Severity::Warning,
         };
-        test.place = self.pr.nodes.get(planned.unique_id.as_str()).and_then(|node| self.location(node));
+        test.location = self.pr.nodes.get(planned.unique_id.as_str()).and_then(|node| self.location(node));
         test
     }
 
@@ -282,8 +283,8 @@ impl Planned<'_> {
     fn weaker_tests(&self) -> impl Iterator<Item = Finding> {
         self.plan.weaker_tests.iter().map(|test| {
             let message = format!("this pull request weakens the test: {}", test.in_words());
-            let place = self.pr.nodes.get(test.unique_id.as_str()).and_then(|node| self.location(node));
-            Finding::about(Severity::Warning, rules::TESTS_WEAKENED, &test.unique_id, message).with_place(place)
+            let location = self.pr.nodes.get(test.unique_id.as_str()).and_then(|node| self.location(node));
+            Finding::about(Severity::Warning, rules::TESTS_WEAKENED, &test.unique_id, message).with_location(location)
         })
     }
 
@@ -365,8 +366,8 @@ fn left_out_words(what: LeftOutKind) -> (&'static str, &'static str) {
         LeftOutKind::Grants => ("grants", "nobody else reads the temporary schema"),
         LeftOutKind::OnRunStart => ("on-run-start", "operations are not run"),
         LeftOutKind::OnRunEnd => ("on-run-end", "operations are not run"),
-        LeftOutKind::StoreFailures => ("storing the failing rows", "the test runs without keeping them"),
-        LeftOutKind::Settings => ("settings", "premerge does not act on them; they are as in production"),
+        LeftOutKind::StoreFailures => ("storing failures", "the test runs without keeping them"),
+        LeftOutKind::Settings => ("settings", "premerge does not apply them; they are the same in production"),
     }
 }
 
@@ -374,13 +375,13 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
     let reason = match &planned.reason {
         NotCheckedReason::PythonModel => "a Python model needs Python".to_owned(),
         NotCheckedReason::UnknownMaterialization { materialized } => {
-            format!("premerge does not know the materialization `{materialized}`")
+            format!("unknown materialization `{materialized}`")
         }
         NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it; run `dbt compile`".to_owned(),
         NotCheckedReason::ParentNotAvailable { parent } => {
             format!("it reads {}, which is neither built nor in production", parent.name())
         }
-        NotCheckedReason::MissingParent { parent } => format!("the manifest does not have {parent}, which it reads"),
+        NotCheckedReason::MissingParent { parent } => format!("it reads {parent}, which is not in the manifest"),
         NotCheckedReason::ReadsUnbuilt { parent } => {
             format!("it reads {}, which changes and is not built", parent.name())
         }
@@ -392,24 +393,22 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
             "--select or --exclude leaves it out, though something that it tests is built".to_owned()
         }
         NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
-        NotCheckedReason::FunctionUnsupported => "functions are not made yet; production's is called".to_owned(),
+        NotCheckedReason::FunctionUnsupported => "functions are not created yet; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("it was built without {}", keys.join(", ")),
         NotCheckedReason::NextRun => {
-            "it was built as on its first run; what its next run does to production's table was not tried".to_owned()
+            "it was built as on its first run; what its next run does to production's table was not tested".to_owned()
         }
         NotCheckedReason::Database { name } => {
             format!(
-                "it goes into the database {name}, where production has nothing; whether it is there was not checked"
+                "it goes into the database {name}, where production has nothing; whether that database exists was not checked"
             )
         }
         NotCheckedReason::AskedProduction { relations } => format!(
-            "not checked as built: its text was made from what production answered about {}, which this pull request \
-             changes",
+            "not checked as built: its SQL was compiled from production's answers about {}, which this pull request changes",
             names(relations)
         ),
         NotCheckedReason::AskedNothing { relations } => format!(
-            "not checked as built: its text was made from what the warehouse answered about {}, which was not there; \
-             compile with `dbt compile --defer --favor-state --state …`",
+            "not checked as built: its SQL was compiled from the warehouse's answers about {}, which did not exist; compile with `dbt compile --defer --favor-state --state …`",
             names(relations)
         ),
     };

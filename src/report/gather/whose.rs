@@ -48,7 +48,7 @@ pub(super) fn excuse(draft: &mut Draft) {
     for node in draft.nodes.iter_mut().filter(|node| node.status.shuts_gate() && is_not_yours(node)) {
         node.status = NodeStatus::NotChecked;
         let cause = node.message.take().map(|cause| format!(": {cause}")).unwrap_or_default();
-        let message = format!("others changed it and it does not build, so what reads it is not checked{cause}");
+        let message = format!("changed by others and failed to build, so what reads it is not checked{cause}");
         let finding = Finding::about(Severity::Notice, rules::NOT_YOURS_FAILED, &node.unique_id, &message);
         draft.not_checked.push(NotChecked {
             subject: format!("{} {}", node.resource_type, node.name),
@@ -56,7 +56,7 @@ pub(super) fn excuse(draft: &mut Draft) {
             reason: message.clone(),
         });
         node.message = Some(message);
-        let finding = finding.with_place(node.place.clone());
+        let finding = finding.with_location(node.location.clone());
         draft.findings.push(match node.detail.take() {
             Some(detail) => finding.with_detail(detail),
             None => finding,

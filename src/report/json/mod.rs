@@ -26,7 +26,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is too large to be ours.
-    #[error("the report has {size} bytes; more than {READ_LIMIT} are not read")]
+    #[error("the report has {size} bytes; the limit is {READ_LIMIT}")]
     TooLarge {
         /// Its size.
         size: usize,

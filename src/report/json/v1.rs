@@ -1,6 +1,7 @@
 //! The document's own types, version 1: what other stages may change as they like, written down as readers know it.
 //!
-//! The report's own parts describe themselves (`serde`, `schemars`); what comes from another stage is copied here, once.
+//! The report's own parts describe themselves (`serde`, `schemars`); what comes from another stage is copied here,
+//! once.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -81,7 +81,7 @@ fn failures(page: &Page<'_>) -> Option<String> {
     } else {
         let nodes = nodes.iter().map(|node| {
             let message = node.message.as_deref().unwrap_or("could not be built");
-            item(page, &page.name(&node.unique_id), &[], message, node.place.as_ref())
+            item(page, &page.name(&node.unique_id), &[], message, node.location.as_ref())
         });
         listed(nodes.chain(tests.iter().map(|test| test_item(page, test))), ROWS, total)
     };
@@ -106,7 +106,7 @@ fn skipped(page: &Page<'_>) -> Option<String> {
     if tests > 0 {
         parts.push(count(u64::try_from(tests).unwrap_or(u64::MAX), "test"));
     }
-    Some(format!("Skipped because of that: {}", parts.join("; ")))
+    Some(format!("Skipped as a result: {}", parts.join("; ")))
 }
 
 /// Tests that warn.
@@ -134,13 +134,13 @@ fn test_item(page: &Page<'_>, test: &TestOutcome) -> String {
         facts.push(format!("**{}** {}", words::thousands(failures), words::noun(failures, "failure")));
     }
     facts.push(severity.to_owned());
-    item(page, &subject, &facts, test.message.as_deref().unwrap_or_default(), test.place.as_ref())
+    item(page, &subject, &facts, test.message.as_deref().unwrap_or_default(), test.location.as_ref())
 }
 
 /// One list item: subject, facts and place in the first line, the message in a second.
-fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, place: Option<&Location>) -> String {
+fn item(page: &Page<'_>, subject: &str, facts: &[String], message: &str, location: Option<&Location>) -> String {
     let mut line = format!("- {subject}");
-    for fact in facts.iter().cloned().chain(place.map(|place| page.place(place))) {
+    for fact in facts.iter().cloned().chain(location.map(|location| page.location(location))) {
         line.push_str(" · ");
         line.push_str(&fact);
     }
@@ -177,8 +177,8 @@ fn lint(page: &Page<'_>) -> Option<String> {
     } else if !findings.is_empty() {
         let mut table = vec!["| Rule | Where | Message |".to_owned(), "|:--|:--|:--|".to_owned()];
         table.extend(findings.iter().take(LINT_ROWS).map(|finding| {
-            let place = finding.place().map_or_else(|| page.subject(finding), |place| page.place(place));
-            format!("| {} | {place} | {} |", finding.rule(), escape::prose(finding.message(), CELL))
+            let location = finding.location().map_or_else(|| page.subject(finding), |location| page.location(location));
+            format!("| {} | {location} | {} |", finding.rule(), escape::prose(finding.message(), CELL))
         }));
         parts.push(table.join("\n"));
         if findings.len() > LINT_ROWS {
@@ -211,8 +211,8 @@ fn findings(page: &Page<'_>) -> Option<String> {
     let summary = format!("<b>{icon}Findings ({})</b>", findings.len());
     let mut table = vec!["| Rule | Where | Message |".to_owned(), "|:--|:--|:--|".to_owned()];
     table.extend(findings.iter().take(ROWS).map(|finding| {
-        let place = match finding.place() {
-            Some(place) => page.place(place),
+        let location = match finding.location() {
+            Some(location) => page.location(location),
             None => page.subject(finding),
         };
         let mut message = escape::prose(finding.message(), CELL);
@@ -220,7 +220,7 @@ fn findings(page: &Page<'_>) -> Option<String> {
             message.push_str("<br>");
             message.push_str(&escape::prose(remedy, CELL));
         }
-        format!("| {} | {place} | {message} |", escape::code(finding.rule().as_str()))
+        format!("| {} | {location} | {message} |", escape::code(finding.rule().as_str()))
     }));
     let mut inside = table.join("\n");
     if findings.len() > ROWS {
@@ -239,7 +239,7 @@ fn removed(page: &Page<'_>) -> Option<String> {
     let icon = if in_use > 0 { "⚠️ " } else { "" };
     let summary = format!("<b>{icon}Removed ({})</b>", removed.len());
     if page.rung >= Rung::NotesCounted {
-        return Some(fold(&summary, &format!("{in_use} of them still referred to: see `report.json`")));
+        return Some(fold(&summary, &format!("{in_use} of them still referenced: see `report.json`")));
     }
     let lines = removed.iter().map(|node| {
         let how = if node.disabled { "disabled" } else { "deleted" };
@@ -250,7 +250,7 @@ fn removed(page: &Page<'_>) -> Option<String> {
         }
         if !node.still_used_by.is_empty() {
             let users = node.still_used_by.iter().map(String::as_str);
-            line.push_str(&format!("; still referred to by {}", names(users, 5, node.still_used_by.len())));
+            line.push_str(&format!("; still referenced by {}", names(users, 5, node.still_used_by.len())));
         }
         line
     });
@@ -363,7 +363,7 @@ fn how(page: &Page<'_>) -> Option<String> {
     let report = page.report;
     let mut parts = Vec::new();
     if let Some(state) = &report.state {
-        let mut base = "Base: production manifest".to_owned();
+        let mut base = "Production manifest".to_owned();
         if let Some(time) = state.generated_at.as_deref().and_then(words::utc) {
             base.push_str(&format!(" of {time}"));
         }

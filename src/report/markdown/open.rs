@@ -30,7 +30,7 @@ pub(super) fn verdict_line(page: &Page<'_>) -> String {
 pub(super) fn to_do(page: &Page<'_>) -> String {
     let (words, severity) = match page.report.verdict() {
         Verdict::Failed => ("Must fix", Severity::Error),
-        Verdict::Warned => ("Look at", Severity::Warning),
+        Verdict::Warned => ("Review", Severity::Warning),
         Verdict::Incomplete => return why_incomplete(page),
         Verdict::Passed | Verdict::Running => return String::new(),
     };
@@ -38,7 +38,7 @@ pub(super) fn to_do(page: &Page<'_>) -> String {
     let mut parts = Vec::new();
     let mut length = 0;
     for problem in problems.iter().take(TO_DO) {
-        let subject = page.linked(&page.subject(problem), problem.place());
+        let subject = page.linked(&page.subject(problem), problem.location());
         let part = format!("{subject} {}", escape::prose(problem.message(), CELL));
         length += part.chars().count();
         // The first always; another only where the line stays one.
@@ -142,7 +142,7 @@ pub(super) fn changed_models(page: &Page<'_>) -> String {
     table
 }
 
-/// What changed and is nothing to build.
+/// What changed but has nothing to build.
 fn other_row(page: &Page<'_>, change: &OtherChange) -> String {
     let kind = words::kind(&change.resource_type).map(|kind| escape::prose(&kind, CELL) + " ").unwrap_or_default();
     let status = page.report.tests.iter().find(|test| test.unique_id == change.unique_id).map(|test| test.status);
@@ -230,11 +230,11 @@ fn rows_cell(node: &NodeOutcome) -> String {
 pub(super) fn everything_else(page: &Page<'_>) -> String {
     let more = count(words::len(&page.problems), "problem");
     let run = page.report.facts.run.as_ref().and_then(|run| run.url.as_deref());
-    let place = match run {
+    let log = match run {
         Some(url) => escape::link("the run", url),
         None => "the run".to_owned(),
     };
-    format!("The details ({more}) do not fit into a comment: they are in `report.json` and in the log of {place}.")
+    format!("The details ({more}) do not fit into a comment: they are in `report.json` and in the log of {log}.")
 }
 
 /// Commit, run and version, in small print.

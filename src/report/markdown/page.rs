@@ -69,19 +69,19 @@ impl<'a> Page<'a> {
     }
 
     /// `text`, linked to a place in the forge if the forge is known.
-    pub(super) fn linked(&self, text: &str, place: Option<&Location>) -> String {
-        match (place, &self.files) {
-            (Some(place), Some(files)) if place.is_inside() => {
-                let line = place.line.map(|line| format!("#L{line}")).unwrap_or_default();
-                escape::link(text, &format!("{files}{}{line}", escape::address_path(&place.path)))
+    pub(super) fn linked(&self, text: &str, location: Option<&Location>) -> String {
+        match (location, &self.files) {
+            (Some(location), Some(files)) if location.is_inside() => {
+                let line = location.line.map(|line| format!("#L{line}")).unwrap_or_default();
+                escape::link(text, &format!("{files}{}{line}", escape::address_path(&location.path)))
             }
             _ => text.to_owned(),
         }
     }
 
     /// A place as code, linked.
-    pub(super) fn place(&self, place: &Location) -> String {
-        self.linked(&escape::code(&place.to_string()), Some(place))
+    pub(super) fn location(&self, location: &Location) -> String {
+        self.linked(&escape::code(&location.to_string()), Some(location))
     }
 }
 

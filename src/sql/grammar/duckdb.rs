@@ -30,7 +30,7 @@ pub(super) fn judge(text: ProjectText<'_>) -> Result<Facts, Refusal> {
         ProjectText::Key(_) | ProjectText::IndexMethod(_) => {
             Err(Refusal::new("premerge makes no indexes on DuckDB", 1))
         }
-        ProjectText::Header(_) => Err(Refusal::new("a header is no part of a statement", 1)),
+        ProjectText::Header(_) => Err(Refusal::new("a header is not part of a statement", 1)),
     }
 }
 
@@ -166,7 +166,7 @@ fn names(text: &str) -> Result<(), Refusal> {
         Kind::Comma => at % 2 == 1,
         _ => false,
     });
-    if is_list { Ok(()) } else { Err(Refusal::new("a constraint over what are no columns", 1)) }
+    if is_list { Ok(()) } else { Err(Refusal::new("a constraint over something other than columns", 1)) }
 }
 
 /// A token, or a pair of brackets with all that is in it.
@@ -583,7 +583,7 @@ impl Walk {
                         .refuse(format!("the table function `{named}`, which premerge does not know to only read"));
                 }
             }
-            "SHOW_REF" if !fields.contains_key("query") => return self.place.refuse("`show`, which is no query"),
+            "SHOW_REF" if !fields.contains_key("query") => return self.place.refuse("`show`, which is not a query"),
             _ => {}
         }
         Ok(())

@@ -127,7 +127,11 @@ fn setting(statement: &Value, allowed: &[&str]) -> Result<(), Refusal> {
         return refuse(format!("{named}, which premerge does not know to be harmless"));
     }
     let constant = |arg: &Value| fields_of(arg).is_some_and(|(kind, _)| kind == "AConst");
-    if args.iter().all(constant) { Ok(()) } else { refuse(format!("sets `{name}` to what is no constant")) }
+    if args.iter().all(constant) {
+        Ok(())
+    } else {
+        refuse(format!("sets `{name}` to something that is not a constant"))
+    }
 }
 
 /// DuckDB serializes no `set`: token by token, `set [session] name = literal`.

@@ -24,7 +24,7 @@ pub(super) fn judge_with(text: ProjectText<'_>, options: ParserOptions) -> Resul
         ProjectText::Constraint(text) => (format!("{TABLE}premerge_column integer,\n"), text, "\n)"),
         ProjectText::Key(text) => ("create index on premerge_place (\n".to_owned(), text, "\n)"),
         ProjectText::IndexMethod(text) => ("create index on premerge_place using\n".to_owned(), text, "\n(a)"),
-        ProjectText::Header(_) => return Err(Refusal::new("a header is no part of a statement", 1)),
+        ProjectText::Header(_) => return Err(Refusal::new("a header is not part of a statement", 1)),
     };
     let statements = statements(&format!("{before}{text}{after}"), options)?;
     let [statement] = statements.as_slice() else { return Err(Refusal::new("it is not one statement", 0)) };

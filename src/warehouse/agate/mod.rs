@@ -51,7 +51,7 @@ pub enum ReadError {
         columns: usize,
     },
     /// A column name that dbt does not quote rightly.
-    #[error("the column name `{0}` holds a double quote, which dbt does not double")]
+    #[error("the column name `{0}` contains a double quote, which dbt does not escape")]
     QuoteInName(String),
     /// A field that Python's reader finds too long.
     #[error("row {row} has a field of more than {LONGEST_FIELD} characters, usually because a quote is not closed")]

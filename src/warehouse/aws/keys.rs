@@ -129,11 +129,11 @@ impl Maker<'_> {
         }
         if settings.contains_key("mfa_serial") {
             return Err(format!(
-                "the AWS profile `{name}` asks for a code of a device, which nobody can type here; use a role without it"
+                "the AWS profile `{name}` requires MFA, which premerge does not support; use a role without it"
             ));
         }
         let sources = match (get("source_profile"), get("credential_source").as_deref()) {
-            _ if depth >= DEPTH => return Err(format!("the AWS profiles around `{name}` take on each other's roles")),
+            _ if depth >= DEPTH => return Err(format!("the AWS profiles around `{name}` assume each other's roles")),
             // Its own keys, beside the role.
             (Some(source), _) if source == name => {
                 vec![("its own keys", Arc::new(ProfileCredentialProvider::new().with_profile(name)) as Source)]
@@ -148,7 +148,7 @@ impl Maker<'_> {
             }
             _ => {
                 return Err(format!(
-                    "the AWS profile `{name}` has a `role_arn` and nothing to take it on with: \
+                    "the AWS profile `{name}` has a `role_arn` but nothing to assume it with: \
                      `source_profile`, `credential_source` or `web_identity_token_file`"
                 ));
             }

@@ -53,7 +53,7 @@ impl Service {
         // China's regions have a domain of their own; other partitions name theirs by AWS_ENDPOINT_URL.
         let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let address = context::endpoint(env, name).unwrap_or_else(|| format!("https://{name}.{region}.{suffix}/"));
-        let endpoint = address.parse().map_err(|error| format!("`{address}` is no address of AWS: {error}"))?;
+        let endpoint = address.parse().map_err(|error| format!("`{address}` is not a valid AWS address: {error}"))?;
         Ok(Self { endpoint, context, signer })
     }
 
@@ -98,11 +98,11 @@ fn hex_sha256(text: &str) -> String {
 
 fn unreachable(endpoint: &http::Uri, error: &dyn std::fmt::Display) -> WarehouseError {
     let host = endpoint.host().unwrap_or_default();
-    WarehouseError::new(FaultClass::Connection, format!("AWS cannot be asked for a login at {host}: {error}"))
+    WarehouseError::new(FaultClass::Connection, format!("could not request a login from AWS at {host}: {error}"))
         .with_remedy("check that this machine reaches AWS, and the region in the profile")
 }
 
 fn no_keys(error: &reqsign_core::Error) -> WarehouseError {
     WarehouseError::new(FaultClass::Authentication, format!("AWS credentials: {error}"))
-        .with_remedy("see docs/redshift.md for the places where premerge looks for AWS credentials, and their order")
+        .with_remedy("see docs/redshift.md for where premerge looks for AWS credentials, in which order")
 }

@@ -204,7 +204,7 @@ impl Warehouse for DuckDb {
         if !self.lease.reserve() {
             return Err(WarehouseError::new(
                 FaultClass::SomebodyElses,
-                format!("{} is another project's or repository's", self.temp_file.display()),
+                format!("{} belongs to another project or repository", self.temp_file.display()),
             ));
         }
         let began = Instant::now();

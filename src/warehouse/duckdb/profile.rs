@@ -92,7 +92,7 @@ impl Profile {
     pub(super) fn production(&self, target: &Target, project_dir: &Path) -> Result<Attach, OpenError> {
         let path = self.path.as_deref().unwrap_or(":memory:");
         if path == ":memory:" {
-            return Err(target_error(target, "`path` is `:memory:`, which holds no production; name a file"));
+            return Err(target_error(target, "`path` is `:memory:`, which cannot hold production; use a file"));
         }
         if path.contains("://") || path.starts_with("md:") || path.starts_with("motherduck:") || self.is_ducklake {
             return Err(target_error(

@@ -126,7 +126,7 @@ impl DuckDbSession {
             return Err(WarehouseError::new(FaultClass::Cancelled, "the statement was cancelled by premerge"));
         }
         if self.stuck.load(Ordering::Relaxed) && self.connection.try_lock().is_err() {
-            return Err(WarehouseError::new(FaultClass::Timeout, "the engine still works on an earlier statement"));
+            return Err(WarehouseError::new(FaultClass::Timeout, "the engine is still running an earlier statement"));
         }
         let connection = Arc::clone(&self.connection);
         let task = tokio::task::spawn_blocking(move || {

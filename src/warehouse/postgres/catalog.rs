@@ -255,7 +255,7 @@ impl PgSession {
                 return Ok(());
             }
             if began.elapsed() > self.server.limits.grace {
-                let message = "statements of an older run of this pull request do not end";
+                let message = "statements of an older run of this pull request are still running";
                 return Err(WarehouseError::new(FaultClass::Conflict, message)
                     .with_remedy("wait until it is over, or end its sessions at the server"));
             }

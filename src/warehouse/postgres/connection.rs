@@ -142,7 +142,7 @@ impl Server {
                 FaultClass::Connection,
                 format!("{}: no answer within {} s", self.place(), limit.as_secs()),
             )
-            .with_remedy("check `host` and `port` of the profile, and that this machine may reach them")),
+            .with_remedy("check `host` and `port` of the profile, and that this machine can reach them")),
         };
         if let (Err(error), Method::Temporary(iam)) = (&result, &self.method)
             && error.class == FaultClass::Authentication

@@ -42,7 +42,7 @@ pub(super) fn of_connecting(error: &Error, place: &str) -> WarehouseError {
             .with_remedy("set `password` in the profile, or an entry in .pgpass");
     }
     WarehouseError::new(FaultClass::Connection, message)
-        .with_remedy("check `host` and `port` of the profile, and that this machine may reach them")
+        .with_remedy("check `host` and `port` of the profile, and that this machine can reach them")
         .with_repeat(Repeat::Safe)
 }
 
@@ -73,8 +73,8 @@ fn of_state(state: &str, message: &str) -> WarehouseError {
 
 /// What a run is told that has lost its schema. Its guard does not know to whom.
 pub(super) fn superseded() -> WarehouseError {
-    let message = "the temporary schema was taken from this run: by a newer run of the pull request, or by clean-up";
-    WarehouseError::new(FaultClass::Superseded, message).with_remedy("look at the newer run, if there is one")
+    let message = "the temporary schema was taken from this run: by a newer run of the pull request, or by cleanup";
+    WarehouseError::new(FaultClass::Superseded, message).with_remedy("see the newer run, if there is one")
 }
 
 fn class_of(state: &str) -> (FaultClass, Repeat) {

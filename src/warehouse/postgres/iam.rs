@@ -204,7 +204,7 @@ fn of_json(answer: &Answer) -> Result<TemporaryLogin, WarehouseError> {
 
 /// Nothing of such an answer is shown: it may hold a password.
 fn garbled() -> WarehouseError {
-    WarehouseError::new(FaultClass::Authentication, "AWS answered the request for a login with something unknown")
+    WarehouseError::new(FaultClass::Authentication, "unexpected answer from AWS to the login request")
         .with_remedy("if AWS_ENDPOINT_URL is set, check what answers there")
 }
 
@@ -215,7 +215,7 @@ fn refused(answer: &Answer, fault: Option<(String, String)>) -> WarehouseError {
         _ if answer.status.is_server_error() => FaultClass::Connection,
         _ => FaultClass::Authentication,
     };
-    let error = WarehouseError::new(class, format!("AWS gives no login: {message} ({code})"));
+    let error = WarehouseError::new(class, format!("AWS refused the login: {message} ({code})"));
     match code.as_str() {
         "AccessDenied" | "AccessDeniedException" => error.with_remedy(
             "allow the AWS identity redshift:GetClusterCredentials, redshift:GetClusterCredentialsWithIAM or \

@@ -14,8 +14,8 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    /// A relation made in the place of `at`. `indexes`: those of the old one whose names the new one needs. `impatient`:
-    /// the statement that lets the moves wait for a short time only.
+    /// A relation made in the place of `at`. `indexes`: those of the old one whose names the new one needs.
+    /// `impatient`: the statement that lets the moves wait for a short time only.
     pub(super) fn new(
         at: &TempRelation,
         replacing: &Replacing,

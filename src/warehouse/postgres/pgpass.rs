@@ -19,10 +19,10 @@ pub(super) fn look_up(env: &Env, host: &str, port: u16, dbname: &str, user: &str
     }
     let unused = |why: &dyn std::fmt::Display| (None, Some(format!("{} is not used: {why}", path.display())));
     if !path.is_file() {
-        return unused(&"it is no plain file");
+        return unused(&"it is not a regular file");
     }
     if readable_by_others(&path) {
-        return unused(&format_args!("others may read it; `chmod 0600 {}`", path.display()));
+        return unused(&format_args!("other users can read it; run `chmod 0600 {}`", path.display()));
     }
     let text = match fs_err::read(&path) {
         Ok(text) => text,

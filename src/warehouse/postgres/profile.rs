@@ -140,7 +140,7 @@ impl Profile {
             None => SslMode::default(),
             Some(text) => SslMode::parse(&text).ok_or_else(|| {
                 fields.wrong(format_args!(
-                    "`sslmode: {text}` is none of disable, allow, prefer, require, verify-ca, verify-full"
+                    "`sslmode: {text}` is not one of disable, allow, prefer, require, verify-ca, verify-full"
                 ))
             })?,
         };

@@ -1,8 +1,8 @@
 //! Proxy views made so that production is not kept waiting.
 //!
-//! To make a view is to lock what it reads, until the transaction ends, and to wait for whoever changes it. So each view
-//! has a transaction of its own, several of them go in one message, and none waits long: what a lock was not to be had
-//! for is tried again later, while production goes on.
+//! To make a view is to lock what it reads, until the transaction ends, and to wait for whoever changes it. So each
+//! view has a transaction of its own, several of them go in one message, and none waits long: what a lock was not to be
+//! had for is tried again later, while production goes on.
 
 use super::moves::Moves;
 use super::session::{PgSession, guard_sql};

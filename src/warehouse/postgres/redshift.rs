@@ -68,7 +68,8 @@ fn temporary(fields: &Fields<'_>, env: &Env, by_role: bool) -> Result<Iam, OpenE
     let serverless = host.contains("serverless") || fields.flag("is_serverless")? == Some(true);
     let keys = keys(fields, by_role)?;
     let region = fields.text("region").or_else(|| region_of_host(&host)).or_else(|| aws::region(&keys, env));
-    let region = region.ok_or_else(|| fields.wrong("the field `region` is missing, and `host` does not tell it"))?;
+    let region =
+        region.ok_or_else(|| fields.wrong("the field `region` is missing, and cannot be derived from `host`"))?;
     let who = if serverless {
         match fields.text("serverless_work_group").or_else(|| workgroup_of_host(&host)) {
             Some(name) => Who::Workgroup { name },

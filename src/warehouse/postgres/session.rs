@@ -198,7 +198,7 @@ fn cancelled() -> WarehouseError {
 }
 
 fn gave_way() -> WarehouseError {
-    let message = "the statement was cancelled, because another session waited for a lock that it had";
+    let message = "the statement was cancelled because another session was waiting for its lock";
     WarehouseError::new(FaultClass::Conflict, message)
         .with_remedy("run the check again when production is not being changed")
         .with_repeat(Repeat::Safe)

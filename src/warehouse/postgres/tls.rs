@@ -118,7 +118,7 @@ fn client_key(
         _ => true,
     };
     if !fits {
-        return Err(format!("`sslcert` and `sslkey` {} do not fit each other", path.display()));
+        return Err(format!("`sslcert` and `sslkey` {} do not match", path.display()));
     }
     Ok(CertifiedKey::new(chain, key))
 }
@@ -168,5 +168,5 @@ fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>
     let fail = |error: &dyn std::fmt::Display| format!("`{field}` {} cannot be used: {error}", path.display());
     let list: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|error| fail(&error))?.collect();
     let list = list.map_err(|error| fail(&error))?;
-    if list.is_empty() { Err(fail(&"it holds no certificate")) } else { Ok(list) }
+    if list.is_empty() { Err(fail(&"it contains no certificate")) } else { Ok(list) }
 }

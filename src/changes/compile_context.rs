@@ -9,7 +9,7 @@ use crate::artifacts::{Manifest, Node};
 use crate::sql::jinja::{Piece, Word, pieces, words};
 
 /// Words that make a text depend on when or where it is compiled.
-const MOMENTARY: &[&str] = &[
+const CONTEXT_WORDS: &[&str] = &[
     "run_started_at",
     "invocation_id",
     "modules.datetime",
@@ -25,19 +25,19 @@ const MOMENTARY: &[&str] = &[
 ];
 
 /// Whether a node's own raw text may have a momentary word: one anywhere in it is enough.
-pub(super) fn is_momentary(node: &Node<'_>) -> bool {
+pub(super) fn depends_on_context(node: &Node<'_>) -> bool {
     has_word(&node.raw_code.get())
 }
 
 /// Whether a node's raw text, or one of the project's macros that it reaches, may have a momentary word.
-pub(super) fn reaches_momentary(manifest: &Manifest<'_>, node: &Node<'_>) -> bool {
-    is_momentary(node) || macros_of(manifest, [node]).into_iter().any(|text| has_word(&text))
+pub(super) fn reaches_context(manifest: &Manifest<'_>, node: &Node<'_>) -> bool {
+    depends_on_context(node) || macros_of(manifest, [node]).into_iter().any(|text| has_word(&text))
 }
 
 fn has_word(text: &str) -> bool {
     // Which macro of a package is meant is the same at any time.
     let adapter = || text.matches("adapter.").count() > text.matches("adapter.dispatch").count();
-    MOMENTARY.iter().any(|word| if *word == "adapter." { adapter() } else { text.contains(word) })
+    CONTEXT_WORDS.iter().any(|word| if *word == "adapter." { adapter() } else { text.contains(word) })
 }
 
 /// The texts of the macros that nodes reach, dbt's own aside.
@@ -88,7 +88,7 @@ impl Influence {
 /// What a node's compiled text may take from when and where it was compiled: read in the code of its raw text, of
 /// the ephemeral models in it, and of the project's macros that they reach.
 #[derive(Debug, Default)]
-pub(super) struct Moment {
+pub(super) struct CompileContext {
     influences: BTreeSet<Influence>,
     /// How often `is_incremental` is asked without an `else`; `None` if there is one.
     filters: Option<usize>,
@@ -123,13 +123,13 @@ const PLACES: &[&str] = &[
     "this",
 ];
 
-impl Moment {
+impl CompileContext {
     pub(super) fn of(manifest: &Manifest<'_>, node: &Node<'_>) -> Self {
         let mut moment = Self { filters: Some(0), ..Self::default() };
         let mut nodes = vec![node];
-        let mut place = 0;
-        while let Some(node) = nodes.get(place).copied() {
-            place += 1;
+        let mut index = 0;
+        while let Some(node) = nodes.get(index).copied() {
+            index += 1;
             moment.read(&node.raw_code.get(), false);
             moment.relations.insert(node.unique_id.to_string());
             for parent in &node.depends_on.nodes {
@@ -187,7 +187,7 @@ impl Moment {
     /// Takes in what one tag says, and returns how often it asks `is_incremental`.
     fn look(&mut self, words: &[Word<'_>], declared: &HashSet<&str>) -> usize {
         let mut asked = 0;
-        for (place, word) in words.iter().enumerate() {
+        for (index, word) in words.iter().enumerate() {
             let name = match word {
                 Word::Name(name) => *name,
                 Word::Literal(text) => {
@@ -197,8 +197,8 @@ impl Moment {
                 Word::Sign(_) => continue,
             };
             self.names_places |= PLACES.contains(&name);
-            let before = place.checked_sub(1).and_then(|before| words.get(before));
-            let behind = words.get(place + 1..).unwrap_or_default();
+            let before = index.checked_sub(1).and_then(|before| words.get(before));
+            let behind = words.get(index + 1..).unwrap_or_default();
             let is_own = before != Some(&Word::Sign("."));
             if behind.first() == Some(&Word::Sign("=")) || (is_own && declared.contains(name)) {
                 continue;
@@ -238,13 +238,13 @@ impl Moment {
     }
 
     /// The word for which two texts, production's and the pull request's, may differ only by when or where they were
-    /// compiled; `None` when they differ in more. `places`: names of schemas and databases; `elsewhere`: whether the
+    /// compiled; `None` when they differ in more. `schemas`: names of schemas and databases; `elsewhere`: whether the
     /// two were compiled for two targets.
     pub(super) fn explains(
         &self,
         production: &[String],
         pr: &[String],
-        places: &HashSet<String>,
+        schemas: &HashSet<String>,
         elsewhere: bool,
     ) -> Option<&'static str> {
         let influences: Vec<Influence> =
@@ -258,7 +258,7 @@ impl Moment {
         let branches = self.filters.is_none() || influences.iter().any(|other| *other != Influence::Incremental);
         let mut filters = if has(Influence::Incremental) { self.filters.unwrap_or_default() } else { 0 };
 
-        let is_said = |token: &String| self.is_said(token) || places.contains(bare(token));
+        let is_said = |token: &String| self.is_said(token) || schemas.contains(bare(token));
         for (gone, come) in differing(production, pr) {
             // Only production's text has the filter of an incremental run, and that is all it may have more.
             let is_filter = come.is_empty() && filters > 0;
@@ -402,7 +402,7 @@ mod tests {
 
     /// Why two texts, which this template compiled to for two targets, may say the same.
     fn why(template: &str, production: &str, pr: &str) -> Option<&'static str> {
-        let mut moment = Moment { filters: Some(0), ..Moment::default() };
+        let mut moment = CompileContext { filters: Some(0), ..CompileContext::default() };
         moment.read(template, false);
         moment.explains(&tokens(production), &tokens(pr), &HashSet::from(["wh".to_owned()]), true)
     }

@@ -6,7 +6,7 @@ use crate::artifacts::{Manifest, ResourceType};
 
 /// Where the nodes that two manifests have in common lie in each.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Schemas {
     /// Production's name of a schema or a database and the pull request's name of the same node's, where they differ;
     /// also in capitals and in small letters.
     moved: Vec<(String, String)>,
@@ -16,7 +16,7 @@ pub(super) struct Places {
     known: bool,
 }
 
-impl Places {
+impl Schemas {
     pub(super) fn new(state: &Manifest<'_>, pr: &Manifest<'_>) -> Self {
         let mut moved: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut names: HashSet<&str> = HashSet::new();
@@ -64,12 +64,12 @@ impl Places {
 
 /// The place of a model that asks for none: the target's schema and database.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct DefaultPlace<'m> {
+pub(super) struct DefaultSchema<'m> {
     pub(super) schema: Option<&'m str>,
     pub(super) database: Option<&'m str>,
 }
 
-impl<'m> DefaultPlace<'m> {
+impl<'m> DefaultSchema<'m> {
     pub(super) fn of(manifest: &'m Manifest<'m>) -> Self {
         let mut models = manifest.nodes.values().filter(|node| node.resource_type == ResourceType::Model);
         let plain = models.find(|node| {

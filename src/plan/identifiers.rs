@@ -1,4 +1,4 @@
-//! Where each node lies in the temporary schema.
+//! The identifier of each node in the temporary schema.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,42 +13,42 @@ const RESERVED: &str = "_premerge_";
 
 /// The identifier of each of `nodes` in the temporary schema: its alias; `<schema>__<alias>` for those that
 /// would collide, as the dialect compares names; with a hash where that collides again, or is too long.
-pub(super) fn places(
+pub(super) fn identifiers(
     facts: &Facts<'_>,
     nodes: impl IntoIterator<Item = NodeId>,
     dialect: Dialect,
 ) -> BTreeMap<NodeId, String> {
-    let mut places: BTreeMap<NodeId, String> =
+    let mut identifiers: BTreeMap<NodeId, String> =
         nodes.into_iter().map(|id| (id, fitting(&alias(facts, id, dialect), facts.name(id), dialect))).collect();
-    for id in colliding(&places, dialect) {
+    for id in colliding(&identifiers, dialect) {
         let schema = facts.node(id).and_then(|node| node.schema.as_deref()).unwrap_or_default();
         let name = format!("{schema}__{}", alias(facts, id, dialect));
-        places.insert(id, fitting(&name, facts.name(id), dialect));
+        identifiers.insert(id, fitting(&name, facts.name(id), dialect));
     }
-    for id in colliding(&places, dialect) {
-        let name = places.get(&id).cloned().unwrap_or_default();
-        places.insert(id, hashed(&name, facts.name(id), dialect));
+    for id in colliding(&identifiers, dialect) {
+        let name = identifiers.get(&id).cloned().unwrap_or_default();
+        identifiers.insert(id, hashed(&name, facts.name(id), dialect));
     }
-    places
+    identifiers
 }
 
-/// Identifiers for what is made of tried snapshots, beside the `places` of everything else.
-pub(super) fn trial_places(
+/// Identifiers for what is made of tried snapshots, beside the `identifiers` of everything else.
+pub(super) fn trial_identifiers(
     facts: &Facts<'_>,
     nodes: &BTreeSet<NodeId>,
-    places: &BTreeMap<NodeId, String>,
+    identifiers: &BTreeMap<NodeId, String>,
     dialect: Dialect,
 ) -> BTreeMap<NodeId, String> {
-    let mut taken: BTreeSet<String> = places.values().map(|name| dialect.canonical(name, true)).collect();
+    let mut taken: BTreeSet<String> = identifiers.values().map(|name| dialect.canonical(name, true)).collect();
     let mut found = BTreeMap::new();
     for id in nodes {
         let name = format!("{}__first_run", alias(facts, *id, dialect));
-        let mut place = fitting(&name, facts.name(*id), dialect);
-        if taken.contains(&dialect.canonical(&place, true)) {
-            place = hashed(&name, facts.name(*id), dialect);
+        let mut identifier = fitting(&name, facts.name(*id), dialect);
+        if taken.contains(&dialect.canonical(&identifier, true)) {
+            identifier = hashed(&name, facts.name(*id), dialect);
         }
-        taken.insert(dialect.canonical(&place, true));
-        found.insert(*id, place);
+        taken.insert(dialect.canonical(&identifier, true));
+        found.insert(*id, identifier);
     }
     found
 }
@@ -60,9 +60,9 @@ fn alias(facts: &Facts<'_>, id: NodeId, dialect: Dialect) -> String {
     identifier.unwrap_or_else(|| node.alias.as_deref().unwrap_or(&node.name)).to_owned()
 }
 
-fn colliding(places: &BTreeMap<NodeId, String>, dialect: Dialect) -> Vec<NodeId> {
+fn colliding(identifiers: &BTreeMap<NodeId, String>, dialect: Dialect) -> Vec<NodeId> {
     let mut by_name: HashMap<String, Vec<NodeId>> = HashMap::new();
-    for (id, name) in places {
+    for (id, name) in identifiers {
         by_name.entry(dialect.canonical(name, true)).or_default().push(*id);
     }
     let mut found: Vec<NodeId> = by_name
