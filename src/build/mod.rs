@@ -7,6 +7,8 @@ mod count;
 pub mod data_test;
 mod event;
 mod meeting;
+mod changed;
+mod moving;
 mod prepare;
 mod refusal;
 mod result;
@@ -17,6 +19,7 @@ pub mod snapshot;
 mod task;
 mod work;
 
+pub use changed::{Change, Changed};
 pub use count::{Count, RowCount};
 pub use event::{Ended, Event, Observer, Unobserved};
 pub use meeting::{Meeting, MeetingKind, Misfit};

@@ -1,6 +1,6 @@
 //! From a plan to jobs: everything is read, relocated and checked before anything runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::refusal::Refusals;
 use super::result::Failure;
 use super::seed::seed_file;
 use super::snapshot;
-use super::task::{Build, Prepared, Proxy, Select, Task, Test, TypedTable, Work};
+use super::task::{Build, Prepared, Proxy, Select, Task, Test, TypedTable, Watched, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
@@ -30,6 +30,8 @@ pub struct Inputs<'a> {
     pub pr: &'a Manifest<'a>,
     /// The pull request's checkout of the dbt project.
     pub project_dir: &'a Path,
+    /// Whether proxy views stand for production's relations, or statements name these themselves.
+    pub through_proxies: bool,
     /// Count rows of changed nodes on both sides.
     pub row_counts: bool,
 }
@@ -41,22 +43,27 @@ pub struct Inputs<'a> {
 /// schema: such SQL is never sent.
 #[must_use]
 pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Prepared {
-    let Inputs { plan, state, pr, .. } = inputs;
-    let preparer = Preparer {
-        inputs,
-        schema,
-        dialect,
-        relocation: plan.relocation(state, pr, dialect, schema.schema_name()),
-        territory: plan.territory(state, pr, dialect, schema.schema_name()),
-        refusals: Refusals::new(state, pr, dialect),
+    let Inputs { plan, state, pr, through_proxies, .. } = inputs;
+    let mut territory = plan.territory(state, pr, dialect, schema.schema_name());
+    let relocation = if through_proxies {
+        plan.relocation(state, pr, dialect, schema.schema_name())
+    } else {
+        plan.read_of_production(state, dialect).for_each(|(_, name)| territory.let_read(name));
+        plan.relocation_onto_production(state, pr, dialect, schema.schema_name())
     };
+    let preparer =
+        Preparer { inputs, schema, dialect, relocation, territory, refusals: Refusals::new(state, pr, dialect) };
     let tests = plan.tests.iter().map(|test| &test.unique_id);
     let nodes = plan.nodes.iter().map(|node| &node.unique_id);
     // Nothing waits for a trial: what reads the snapshot reads production's.
     let positions: HashMap<&UniqueId, usize> = tests.chain(nodes).enumerate().map(|(at, id)| (id, at)).collect();
-    let proxied: HashSet<&UniqueId> = plan.proxies.iter().map(|proxy| &proxy.unique_id).collect();
+    let nodes = plan.read_of_production(state, dialect).map(|(id, name)| (id.as_str(), name));
+    let sources = pr.sources.iter().filter_map(|(id, source)| Some((id.as_ref(), source.relation(dialect)?)));
+    let outside: HashMap<&str, &RelationName> = nodes.chain(sources).collect();
     let after = |ids: &mut dyn Iterator<Item = &UniqueId>| ids.filter_map(|id| positions.get(id).copied()).collect();
-    let reads = |parents: &[UniqueId]| parents.iter().filter(|id| proxied.contains(id)).cloned().collect();
+    let reads = |parents: &[UniqueId]| {
+        parents.iter().filter(|id| outside.contains_key(id.as_str())).cloned().collect::<Vec<_>>()
+    };
 
     let mut tasks = Vec::with_capacity(positions.len());
     for test in &plan.tests {
@@ -87,10 +94,17 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         });
     }
     tasks.extend(preparer.looked_up(&tasks));
-    let proxies = plan.proxies.iter().map(|proxy| preparer.proxy(proxy)).collect();
+    let read: BTreeSet<&UniqueId> = tasks.iter().flat_map(|task| &task.reads).collect();
+    let watched = read
+        .into_iter()
+        .filter_map(|id| Some(Watched { unique_id: id.clone(), name: (*outside.get(id.as_str())?).clone() }));
+    let watched = watched.collect();
+    let proxies: Vec<_> = plan.proxies.iter().filter(|_| through_proxies).map(|proxy| preparer.proxy(proxy)).collect();
+    let built = plan.nodes.iter().map(|node| node.identifier.as_str());
+    let proxied = proxies.iter().map(|proxy| proxy.at.identifier());
     let trials = plan.trials.iter().map(|trial| trial.identifier.as_str());
-    let identifiers = plan.relations().map(|(_, identifier)| identifier).chain(trials).map(str::to_owned).collect();
-    Prepared { tasks, proxies, identifiers }
+    let identifiers = built.chain(proxied).chain(trials).map(str::to_owned).collect();
+    Prepared { tasks, proxies, watched, identifiers }
 }
 
 struct Preparer<'a> {
@@ -264,7 +278,8 @@ impl Preparer<'_> {
         Ok(relocated.sql)
     }
 
-    /// One query that only reads, and that names nothing outside the temporary schema but sources.
+    /// One query that only reads, and that names nothing outside the temporary schema but sources, and what is read of
+    /// production where no proxy views are made.
     fn stays_inside(&self, sql: &str) -> Result<(), Failure> {
         let foreign = self.territory.foreign(sql).map_err(|error| unreadable(&error))?;
         if !foreign.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::changed::Changed;
 use super::count::RowCount;
 use super::meeting::Misfit;
 use crate::artifacts::UniqueId;
@@ -20,7 +21,11 @@ pub struct Outcome {
     pub failed_proxies: Vec<FailedProxy>,
     /// Tables of production that do not fit what was built.
     pub misfits: Vec<Misfit>,
-    /// Nodes whose relation in production was rebuilt while the run read it.
+    /// Relations of production that were changed while the run read them.
+    pub changed: Vec<Changed>,
+    /// How often what reads them was done again.
+    pub rounds: usize,
+    /// Those that were changed once more, or are not there: what was built may be of old and new.
     pub rebuilt: Vec<UniqueId>,
     /// Rows of changed relations.
     pub row_counts: Vec<RowCount>,

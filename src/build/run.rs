@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::changed::{Change, Changed};
 use super::event::{Event, Observer};
-use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult, TestStatus};
+use super::moving::{ROUNDS, Sight, affected, excuse};
+use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult};
 use super::schedule::{Finished, Running, Scheduled};
 use super::task::{Prepared, Proxy, Task};
 use super::work::Ended;
 use crate::artifacts::UniqueId;
-use crate::warehouse::{FaultClass, Session, TempSchema, Warehouse, WarehouseError, Write};
+use crate::warehouse::{Session, TempSchema, Warehouse, WarehouseError, Write};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Outcome, WarehouseError> {
-    let Prepared { mut tasks, proxies, identifiers } = prepared;
+    let Prepared { mut tasks, proxies, watched, identifiers } = prepared;
     let shown = tasks.iter().filter(|task| task.work.is_shown()).count();
     observer.on(&Event::Begin { tasks: shown, proxies: proxies.len() });
 
@@ -59,7 +61,7 @@ pub async fn run(
     };
     observer.on(&Event::Proxies { made: outcome.proxies, duration: outcome.waited });
     block(&mut tasks, &outcome.failed_proxies);
-    let before = reads_of(&proxies, schema, &mut session).await;
+    let mut sight = session.begin().until(stop.clone(), async |s| Sight::take(&watched, None, s).await).await;
 
     let mut sessions = vec![session];
     let threads = options.threads.clamp(1, tasks.len().max(1));
@@ -68,29 +70,51 @@ pub async fn run(
     }
     let tasks = Arc::new(tasks);
     let running = Running { dialect: warehouse.dialect(), fail_fast: options.fail_fast, observer };
-    let Scheduled { finished, sessions, statements, waited, stopped } =
-        running.run(Arc::clone(&tasks), sessions, stop.clone()).await;
-    outcome.statements += statements;
-    outcome.waited += waited;
-    for (task, finished) in tasks.iter().zip(finished) {
+    let mut before = Vec::new();
+    let mut round = 0;
+    let (mut finished, mut last, stopped) = loop {
+        let ran = running.run(Arc::clone(&tasks), before, sessions, stop.clone()).await;
+        outcome.statements += ran.statements;
+        outcome.waited += ran.waited;
+        let Scheduled { mut finished, sessions: mut idle, stopped, .. } = ran;
+        let Some(session) = idle.first_mut().filter(|_| stopped != Some(Stop::Signal)) else {
+            break (finished, idle.into_iter().next(), stopped);
+        };
+        let looking = async |session: &mut Session| Sight::take(&watched, Some(&sight), session).await;
+        let after = session.begin().until(stop.clone(), looking).await;
+        let changed = sight.changes(&after, &watched);
+        let again = affected(&tasks, &finished, &changed, round == 0);
+        let is_missing = changed.iter().any(|found| found.change == Change::Missing);
+        outcome.remember(&changed);
+        if again.is_empty() {
+            break (finished, idle.into_iter().next(), stopped);
+        }
+        let tries_again = stopped.is_none() && round < ROUNDS && !is_missing;
+        if !tries_again || drop_again(&tasks, &again, session, stop.clone()).await.is_err() {
+            outcome.rebuilt = changed.into_iter().map(|found| found.unique_id).collect();
+            finished
+                .iter_mut()
+                .enumerate()
+                .filter(|(at, _)| again.contains(at))
+                .for_each(|(_, f)| excuse(&mut f.ended));
+            break (finished, idle.into_iter().next(), stopped);
+        }
+        let undone = |(at, finished)| if again.contains(&at) { None } else { Some(finished) };
+        before = finished.into_iter().enumerate().map(undone).collect();
+        (sight, sessions, round) = (after, idle, round + 1);
+    };
+    outcome.rounds = round;
+    for (task, finished) in tasks.iter().zip(finished.drain(..)) {
         outcome.add(task, finished);
     }
 
-    if let Some(mut session) = sessions.into_iter().next() {
-        if let Some(before) = before {
-            outcome.rebuilt = rebuilt_since(&before, &proxies, schema, &mut session).await;
-        }
-        if !outcome.rebuilt.is_empty() {
-            excuse(&mut outcome);
-        }
-        if stopped.is_none() && !*stop.borrow() {
-            let made = outcome.made(&tasks, &proxies);
-            let began = Instant::now();
-            let sweeping = async |session: &mut Session| schema.sweep(session, &made).await;
-            let swept = session.begin().until(stop.clone(), sweeping).await;
-            outcome.waited += began.elapsed();
-            outcome.left_behind = swept.err().map(Failure::from);
-        }
+    if let Some(session) = last.as_mut().filter(|_| stopped.is_none() && !*stop.borrow()) {
+        let made = outcome.made(&tasks, &proxies);
+        let began = Instant::now();
+        let sweeping = async |session: &mut Session| schema.sweep(session, &made).await;
+        let swept = session.begin().until(stop.clone(), sweeping).await;
+        outcome.waited += began.elapsed();
+        outcome.left_behind = swept.err().map(Failure::from);
     }
     // A signal while proxies are made is not seen by the schedule.
     outcome.stopped = stopped.or_else(|| (*stop.borrow()).then_some(Stop::Signal));
@@ -98,6 +122,16 @@ pub async fn run(
 }
 
 impl Outcome {
+    /// Adds relations of production that have changed.
+    fn remember(&mut self, changed: &[Changed]) {
+        for found in changed {
+            match self.changed.iter_mut().find(|known| known.unique_id == found.unique_id) {
+                Some(known) => known.change = known.change.min(found.change),
+                None => self.changed.push(found.clone()),
+            }
+        }
+    }
+
     /// Adds what became of a task.
     fn add(&mut self, task: &Task, Finished { ended, duration, attempts }: Finished) {
         let unique_id = task.unique_id.clone();
@@ -125,54 +159,20 @@ impl Outcome {
     }
 }
 
-/// What the proxy views read, as the server sees it; `None` where it does not tie them to it.
-async fn reads_of(proxies: &[Proxy], schema: &TempSchema, session: &mut Session) -> Option<BTreeSet<[String; 3]>> {
-    if proxies.is_empty() || !session.traits().binds_proxies {
-        return None;
-    }
-    // Beside the point where it cannot be asked: the statements that follow say why.
-    session.reads_outside(schema.name()).await.ok().map(|reads| reads.into_iter().collect())
-}
-
-/// The nodes whose proxy views have gone with a relation of production, or read one that has stepped aside.
-async fn rebuilt_since(
-    before: &BTreeSet<[String; 3]>,
-    proxies: &[Proxy],
-    schema: &TempSchema,
+/// Drops what these tasks have built, for them to be done again.
+async fn drop_again(
+    tasks: &[Task],
+    again: &BTreeSet<usize>,
     session: &mut Session,
-) -> Vec<UniqueId> {
-    let Some(after) = reads_of(proxies, schema, session).await else { return Vec::new() };
-    let changed: BTreeSet<&str> = before.difference(&after).map(|[view, ..]| view.as_str()).collect();
-    let rebuilt = proxies.iter().filter(|proxy| changed.contains(proxy.at.identifier()));
-    rebuilt.map(|proxy| proxy.unique_id.clone()).collect()
-}
-
-/// What failed while production was rebuilt may have failed for that, and what a test found may be a mixture of old and
-/// new.
-fn excuse(outcome: &mut Outcome) {
-    let rebuilt = || Failure {
-        class: Some(FaultClass::Conflict),
-        remedy: Some("run the check again".to_owned()),
-        ..Failure::refused("production was rebuilt while the check read it")
-    };
-    let missing = |failure: &Failure| matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding));
-    for NodeResult { status, .. } in &mut outcome.nodes {
-        match status {
-            NodeStatus::Error(failure) if missing(failure) => *status = NodeStatus::Error(rebuilt()),
-            NodeStatus::Built { .. } | NodeStatus::Error(_) | NodeStatus::Skipped { .. } | NodeStatus::NotRun => {}
-        }
+    stop: watch::Receiver<bool>,
+) -> Result<(), WarehouseError> {
+    let made = again.iter().filter_map(|at| tasks.get(*at)?.work.makes());
+    let drops: Vec<_> = made.map(|at| Write::Drop { at }).collect();
+    if drops.is_empty() {
+        return Ok(());
     }
-    for TestResult { status, .. } in &mut outcome.tests {
-        match status {
-            TestStatus::Fail { .. } => *status = TestStatus::Error(rebuilt()),
-            TestStatus::Error(failure) if missing(failure) => *status = TestStatus::Error(rebuilt()),
-            TestStatus::Pass
-            | TestStatus::Warn { .. }
-            | TestStatus::Error(_)
-            | TestStatus::Skipped { .. }
-            | TestStatus::NotRun => {}
-        }
-    }
+    let dropping = async |session: &mut Session| session.write(&drops).await.map(|_| ());
+    session.begin().until(stop, dropping).await
 }
 
 /// What came of the proxy views.

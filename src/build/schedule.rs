@@ -49,15 +49,16 @@ pub(super) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Runs `tasks`; those that become ready at the same time start in list order. A task whose predecessor did not end
-    /// well is skipped, and so are its successors.
+    /// Runs those of `tasks` that `before` has nothing of; those that become ready at the same time start in list order.
+    /// A task whose predecessor did not end well is skipped, and so are its successors.
     pub(super) async fn run(
         &self,
         tasks: Arc<Vec<Task>>,
+        before: Vec<Option<Finished>>,
         sessions: Vec<Session>,
         mut stop: watch::Receiver<bool>,
     ) -> Scheduled {
-        let mut state = State::new(&tasks, self.observer);
+        let mut state = State::new(&tasks, before, self.observer);
         let mut idle = sessions;
         let mut running: JoinSet<Ran> = JoinSet::new();
         // Turns true when what is running is to be cancelled.
@@ -154,27 +155,42 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn new(tasks: &'a [Task], observer: &'a dyn Observer) -> Self {
+    fn new(tasks: &'a [Task], before: Vec<Option<Finished>>, observer: &'a dyn Observer) -> Self {
+        let is_done = |at: usize| before.get(at).is_some_and(Option::is_some);
+        let mut blocked_by = vec![None; tasks.len()];
         let mut successors = vec![Vec::new(); tasks.len()];
         let mut waiting = vec![0; tasks.len()];
         for (at, (task, waiting)) in tasks.iter().zip(&mut waiting).enumerate() {
             for before in &task.after {
                 if let Some(list) = successors.get_mut(*before) {
                     list.push(at);
-                    *waiting += 1;
+                    *waiting += usize::from(!is_done(*before));
                 }
             }
         }
-        let ready = waiting.iter().enumerate().filter(|(_, waiting)| **waiting == 0).map(|(at, _)| at).collect();
+        for (at, finished) in before.iter().enumerate() {
+            let blame = tasks.get(at).zip(finished.as_ref()).and_then(|(task, f)| f.ended.blame(&task.unique_id));
+            for successor in successors.get(at).into_iter().flatten().filter(|_| blame.is_some()) {
+                if let Some(slot) = blocked_by.get_mut(*successor) {
+                    *slot = blame.clone();
+                }
+            }
+        }
+        let ready = waiting.iter().enumerate().filter(|(at, waiting)| **waiting == 0 && !is_done(*at));
+        let ready = ready.map(|(at, _)| at).collect();
+        let shown = |at: &usize| tasks.get(*at).is_some_and(|task| task.work.is_shown());
+        let done = (0..tasks.len()).filter(|at| is_done(*at)).filter(shown).count();
+        let mut finished = before;
+        finished.resize_with(tasks.len(), || None);
         Self {
             tasks,
             observer,
             waiting,
             successors,
             ready,
-            blocked_by: vec![None; tasks.len()],
-            finished: tasks.iter().map(|_| None).collect(),
-            done: 0,
+            blocked_by,
+            finished,
+            done,
             of: tasks.iter().filter(|task| task.work.is_shown()).count(),
         }
     }

@@ -4,6 +4,7 @@ use super::count::Count;
 use super::meeting::Meeting;
 use super::result::Failure;
 use crate::artifacts::{TestConfig, UniqueId};
+use crate::sql::RelationName;
 use crate::warehouse::{ColumnDef, RelationConfigs, SeedFile, TempRelation};
 
 /// Everything that a plan asks for, ready to be sent.
@@ -11,8 +12,10 @@ use crate::warehouse::{ColumnDef, RelationConfigs, SeedFile, TempRelation};
 pub struct Prepared {
     /// In the plan's order; what is done beside building and testing comes last, so that it fills idle sessions.
     pub tasks: Vec<Task>,
-    /// Made before any task.
+    /// Made before any task. None where statements name production's relations themselves.
     pub proxies: Vec<Proxy>,
+    /// Production's relations that tasks read.
+    pub watched: Vec<Watched>,
     /// Every relation that will be made, for the register.
     pub identifiers: Vec<String>,
 }
@@ -30,6 +33,15 @@ pub struct Proxy {
     pub select: String,
 }
 
+/// A relation of production that is read.
+#[derive(Debug)]
+pub struct Watched {
+    /// The node or source.
+    pub unique_id: UniqueId,
+    /// Its name there.
+    pub name: RelationName,
+}
+
 /// Something to do, with all its text relocated.
 #[derive(Debug)]
 pub struct Task {
@@ -41,7 +53,7 @@ pub struct Task {
     pub work: Work,
     /// Tasks that must end well before this one starts, by their position in the list.
     pub after: Vec<usize>,
-    /// The proxied nodes that it reads.
+    /// The nodes of production and the sources that it reads.
     pub reads: Vec<UniqueId>,
 }
 

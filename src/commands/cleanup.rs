@@ -167,7 +167,12 @@ async fn clean(
         let why = "its register has no readable expiry; pass --pr";
         Line::bad(format!("not dropped: {}: {why}", kept.name()))
     }));
-    let found: Vec<_> = found.into_iter().filter(|kept| wanted.takes(kept)).collect();
+    let (found, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|kept| wanted.takes(kept));
+    for kept in left {
+        let asking = async |session: &mut Session| kept.views_that_hold(session).await;
+        let views = session.begin().until(stopped.clone(), asking).await?;
+        lines.extend(holding(&kept, views).map(|what| Line::good(format!("kept {what}"))));
+    }
     let repositories: BTreeSet<&str> = found.iter().map(|kept| kept.owner().repository.as_str()).collect();
     if let Some(number) = wanted.pull_request
         && repositories.len() > 1
@@ -217,6 +222,16 @@ async fn clean(
         lines.push(Line::good("nothing to drop".to_owned()));
     }
     Ok(lines)
+}
+
+/// What holds production's tables, and how it goes.
+pub(super) fn holding(kept: &KeptSchema, views: usize) -> Option<String> {
+    let how = match kept.owner().pull_request {
+        Some(number) => format!("`premerge cleanup --pr {number}` drops them"),
+        None => "`premerge cleanup --expired` drops them when it has expired".to_owned(),
+    };
+    let verb = if views == 1 { "holds" } else { "hold" };
+    (views > 0).then(|| format!("{}: {} in it {verb} production's tables; {how}", kept.name(), count_of(views, "view")))
 }
 
 /// A register that could not be read may be of a schema that was to be dropped.

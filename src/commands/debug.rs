@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::cleanup::holding;
 use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::artifacts::ManifestFile;
 use crate::config::{ProjectArgs, Settings, mask_variables};
 use crate::publish::ci::Ci;
 use crate::text::words::count;
-use crate::warehouse::{self, OpenContext, Privileges, Warehouse, WarehouseError, grants};
+use crate::warehouse::{self, KeptSchema, OpenContext, Privileges, Warehouse, WarehouseError, grants};
 
 /// `premerge debug`.
 #[derive(Debug, Clone, Args)]
@@ -59,7 +60,10 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         page.worth_knowing(notice);
     }
     match asked {
-        Ok(Some(privileges)) => judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page),
+        Ok(Some(Found { privileges, holding })) => {
+            judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page);
+            holding.into_iter().for_each(|what| page.worth_knowing(format!("left behind: {what}")));
+        }
         Ok(None) => page.good("production is opened read-only, so nothing can write to it".to_owned()),
         Err(error) => {
             tracing::error!("{}: {}", warehouse.describe(), error.message);
@@ -72,9 +76,23 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     Ok(u8::from(page.failed))
 }
 
-async fn ask(warehouse: &dyn Warehouse, schemas: &[String]) -> Result<Option<Privileges>, WarehouseError> {
+/// What the warehouse told.
+struct Found {
+    privileges: Privileges,
+    /// Temporary schemas whose views hold production's tables.
+    holding: Vec<String>,
+}
+
+async fn ask(warehouse: &dyn Warehouse, schemas: &[String]) -> Result<Option<Found>, WarehouseError> {
     let mut session = warehouse.connect().await?;
-    session.privileges(schemas).await
+    let Some(privileges) = session.privileges(schemas).await? else { return Ok(None) };
+    let mut found = Vec::new();
+    // Those of another role cannot be read; clean-up says which they are.
+    for kept in KeptSchema::find(warehouse, &mut session).await?.0 {
+        let views = kept.views_that_hold(&mut session).await?;
+        found.extend(holding(&kept, views));
+    }
+    Ok(Some(Found { privileges, holding: found }))
 }
 
 fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_state: bool, page: &mut Page) {

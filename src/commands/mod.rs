@@ -35,7 +35,11 @@ pub(crate) fn ci(env: &Env) -> Result<Ci, CommandError> {
 /// Times after which something is given up.
 pub(crate) fn limits(settings: &Settings) -> Limits {
     let limits = Limits::default();
-    Limits { statement: settings.statement_limit().unwrap_or(limits.statement), ..limits }
+    Limits {
+        statement: settings.statement_limit().unwrap_or(limits.statement),
+        give_way: settings.production_wait().unwrap_or(limits.give_way),
+        ..limits
+    }
 }
 
 /// Where temporary databases are; nowhere for an engine with a server.

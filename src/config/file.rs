@@ -31,6 +31,8 @@ pub struct ConfigFile {
     pub row_counts: Option<bool>,
     /// Seconds that one statement may run.
     pub statement_timeout_seconds: Option<u64>,
+    /// Seconds that production waits for a statement of premerge's before that gives way.
+    pub production_wait_seconds: Option<u64>,
     /// Hours after which production's manifest is called old; 0 for never.
     pub state_max_age_hours: Option<u64>,
     /// Hours until clean-up may drop the temporary schema.
@@ -83,6 +85,7 @@ impl ConfigFile {
             fail_fast: _,
             row_counts,
             statement_timeout_seconds,
+            production_wait_seconds,
             state_max_age_hours,
             expire_after_hours,
             lint,
@@ -93,6 +96,7 @@ impl ConfigFile {
             ("indirect_selection", *indirect_selection != other.indirect_selection),
             ("row_counts", *row_counts != other.row_counts),
             ("statement_timeout_seconds", *statement_timeout_seconds != other.statement_timeout_seconds),
+            ("production_wait_seconds", *production_wait_seconds != other.production_wait_seconds),
             ("state_max_age_hours", *state_max_age_hours != other.state_max_age_hours),
             ("expire_after_hours", *expire_after_hours != other.expire_after_hours),
             ("lint", *lint != other.lint),

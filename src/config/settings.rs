@@ -427,6 +427,12 @@ impl Settings {
         self.file.statement_timeout_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
+    /// How long production waits for a statement of premerge's before that gives way, where premerge.yml says it.
+    #[must_use]
+    pub fn production_wait(&self) -> Option<Duration> {
+        self.file.production_wait_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
     /// How lint works.
     #[must_use]
     pub fn lint(&self) -> &LintConfig {

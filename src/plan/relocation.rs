@@ -1,8 +1,8 @@
 //! The plan's names: what moves where, and what must not be named.
 
 use super::document::Plan;
-use crate::artifacts::Manifest;
-use crate::sql::{Dialect, Relocation, SchemaName, Territory};
+use crate::artifacts::{Manifest, UniqueId};
+use crate::sql::{Dialect, RelationName, Relocation, SchemaName, Territory};
 
 impl Plan {
     /// The dialect of the plan's warehouse.
@@ -30,21 +30,34 @@ impl Plan {
         dialect: Dialect,
         temporary: &SchemaName,
     ) -> Relocation {
-        let mut relocation = Relocation::new(dialect);
-        for manifest in [pr, state] {
-            for (unique_id, identifier) in self.relations() {
-                if let Some(name) = manifest.nodes.get(unique_id).and_then(|node| node.relation(dialect)) {
-                    relocation.insert(name, unique_id, &temporary.relation(identifier));
-                }
-            }
-        }
-        for (unique_id, function) in &pr.functions {
-            let production = state.functions.get(unique_id).and_then(|function| function.relation(dialect));
-            if let (Some(name), Some(production)) = (function.relation(dialect), production) {
-                relocation.insert(name, unique_id, production);
-            }
-        }
-        relocation
+        let moved = self.relations().map(|(unique_id, identifier)| (unique_id, temporary.relation(identifier)));
+        moving(moved.collect(), state, pr, dialect)
+    }
+
+    /// The same where no proxy views are made: what is not built is production's relation.
+    #[must_use]
+    pub fn relocation_onto_production(
+        &self,
+        state: &Manifest<'_>,
+        pr: &Manifest<'_>,
+        dialect: Dialect,
+        temporary: &SchemaName,
+    ) -> Relocation {
+        let built = self.nodes.iter();
+        let built = built.map(|node| (node.unique_id.as_str(), temporary.relation(node.identifier.as_str())));
+        let moved = built.chain(self.read_of_production(state, dialect).map(|(id, name)| (id.as_str(), name.clone())));
+        moving(moved.collect(), state, pr, dialect)
+    }
+
+    /// The nodes that are read and not built, with their relations in production.
+    pub fn read_of_production<'a>(
+        &'a self,
+        state: &'a Manifest<'_>,
+        dialect: Dialect,
+    ) -> impl Iterator<Item = (&'a UniqueId, &'a RelationName)> {
+        self.proxies.iter().filter_map(move |proxy| {
+            Some((&proxy.unique_id, state.nodes.get(proxy.unique_id.as_str())?.relation(dialect)?))
+        })
     }
 
     /// What no statement may name after relocation: any relation or schema of either manifest's models,
@@ -74,4 +87,23 @@ impl Plan {
         }
         territory
     }
+}
+
+/// From the names that both manifests give a node to its place.
+fn moving(moved: Vec<(&str, RelationName)>, state: &Manifest<'_>, pr: &Manifest<'_>, dialect: Dialect) -> Relocation {
+    let mut relocation = Relocation::new(dialect);
+    for manifest in [pr, state] {
+        for (unique_id, place) in &moved {
+            if let Some(name) = manifest.nodes.get(*unique_id).and_then(|node| node.relation(dialect)) {
+                relocation.insert(name, unique_id, place);
+            }
+        }
+    }
+    for (unique_id, function) in &pr.functions {
+        let production = state.functions.get(unique_id).and_then(|function| function.relation(dialect));
+        if let (Some(name), Some(production)) = (function.relation(dialect), production) {
+            relocation.insert(name, unique_id, production);
+        }
+    }
+    relocation
 }

@@ -176,6 +176,8 @@ own_rules! {
     OWN_SCHEMA = "own-schema",
     /// Views were dropped at the end of the run, because production could not have changed what they read.
     VIEWS_DROPPED = "views-dropped",
+    /// Relations of production were changed while the check read them.
+    PRODUCTION_CHANGED = "production-changed",
     /// Something in the temporary schema that was to be dropped is still there.
     LEFT_BEHIND = "left-behind",
     /// A node was removed or renamed, and something still refers to it.

@@ -422,7 +422,8 @@ fn how(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
             Some(time) => format!(", kept until {time}"),
             None => String::new(),
         };
-        parts.push(format!("schema {}, {}{kept}", schema.name, count(report.proxies, "proxy view")));
+        let proxies = words::proxies(report.proxies);
+        parts.push(format!("schema {}{proxies}{kept}", schema.name));
     }
     if let Some(total) = report.timings.total_ms {
         let warehouse = report.timings.warehouse_ms.map(|ms| format!(" ({} in the warehouse)", words::duration(ms)));

@@ -12,6 +12,11 @@ use crate::plan::Reasons;
 use crate::text::escape::{self, CELL};
 pub(super) use crate::text::words::{age, count, duration, len, noun, short_commit, thousands, utc};
 
+/// `, 3 proxy views`, where there are any.
+pub(super) fn proxies(number: u64) -> String {
+    if number == 0 { String::new() } else { format!(", {}", count(number, "proxy view")) }
+}
+
 /// Why nodes changed, where one thing concerns many of them; in names, to be escaped.
 pub(super) fn reasons(report: &Report) -> Vec<String> {
     let Reasons { macros, from_outside, undecided } = &report.reasons;

@@ -78,10 +78,15 @@ impl Territory {
 
     /// Allows a source.
     pub fn allow(&mut self, name: &RelationName) {
-        let key = name.key(self.dialect);
-        if let [.., schema, _] = key.as_slice() {
+        if let [.., schema, _] = name.key(self.dialect).as_slice() {
             self.source_schemas.insert(schema.clone());
         }
+        self.let_read(name);
+    }
+
+    /// Allows one relation of production that is read in place, and nothing else beside it.
+    pub fn let_read(&mut self, name: &RelationName) {
+        let key = name.key(self.dialect);
         if let [_, short @ ..] = key.as_slice()
             && short.len() == 2
         {

@@ -88,6 +88,8 @@ pub struct Limits {
     /// For production's lock on a relation that a proxy view is to read. Short, because who waits keeps others waiting;
     /// it is tried again.
     pub production: Duration,
+    /// For production, behind a statement of this run's, before that gives way.
+    pub give_way: Duration,
 }
 
 impl Default for Limits {
@@ -98,6 +100,7 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(5),
             lock: Duration::from_secs(30),
             production: Duration::from_millis(500),
+            give_way: Duration::from_secs(2),
         }
     }
 }

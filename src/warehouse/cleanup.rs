@@ -115,6 +115,15 @@ impl KeptSchema {
         self.schema.owner()
     }
 
+    /// How many of its views hold relations of production: what a killed run or an older version left, or was asked to
+    /// keep.
+    ///
+    /// # Errors
+    /// What the warehouse said.
+    pub async fn views_that_hold(&self, session: &mut Session) -> Result<usize, WarehouseError> {
+        session.bound_in(self.name()).await.map(|views| views.len())
+    }
+
     /// Whether it may be dropped at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {

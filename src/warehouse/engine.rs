@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::guard::Guard;
 use super::temp_schema::Replacing;
 use super::write::{Write, Written};
-use super::{ColumnType, Privileges, Rows, WarehouseError};
-use crate::sql::Facts;
+use super::{ColumnType, Privileges, Rows, Seen, WarehouseError};
+use crate::sql::{Facts, RelationName};
 
 /// What engines differ in, as far as the code above them has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +20,8 @@ pub struct Traits {
     pub replaces: bool,
     /// Whether a view belongs to what it reads, so that it stands in the way of production's own changes.
     pub binds_views: bool,
-    /// Whether proxy views are such, so that a rebuilt relation of production takes them along or leaves them with the
-    /// old one.
-    pub binds_proxies: bool,
+    /// Whether statements name production's relations themselves. Elsewhere proxy views stand for them.
+    pub reads_production: bool,
     /// Whether a session can end the statements of another run, instead of waiting for them.
     pub ends_sessions: bool,
 }
@@ -55,8 +54,6 @@ pub(super) enum Listed<'a> {
     Relations { database: Option<&'a str>, schema: &'a str },
     /// The relations in a schema that belong to relations outside of it, themselves or by what they read.
     Bound { schema: &'a str },
-    /// What the views of a schema read outside of it: view, schema and relation, each in a line of its own.
-    Reads { schema: &'a str },
     /// The schemas in which a table of this name is, and that premerge made: a server's bear its mark, and in an engine
     /// without a server they are in the one file that may be written to.
     SchemasWith { table: &'a str },
@@ -106,6 +103,13 @@ pub(super) trait Engine: Send {
     async fn end_sessions(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
         let _ = tags;
         Ok(())
+    }
+
+    /// What the catalogue says of relations of production, one answer for each; `None` where it does not tell whether
+    /// they were replaced or written to.
+    async fn look_at(&mut self, names: &[&RelationName]) -> Result<Option<Vec<Seen>>, WarehouseError> {
+        let _ = names;
+        Ok(None)
     }
 
     /// Sessions of others that wait for a lock which a statement of this run has. Empty where nobody waits for readers.

@@ -110,6 +110,8 @@ pub enum Repeat {
     Never,
     /// Yes: it has done nothing, and the reason may pass.
     Safe,
+    /// Yes, and often: it waits briefly each time for a lock that others have, so that nobody waits for it.
+    Waits,
     /// The connection broke while it ran, so whether it has done anything has to be looked up first.
     Unknown,
 }

@@ -15,9 +15,6 @@ use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 /// How often a run on an engine without a server looks for a newer one.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How long somebody else may wait for a lock of this run's before it gives way: between one and two of these.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Keeps a temporary schema while a run works in it. A session of its own tells the register every few
 /// seconds that the run lives, and learns there that a newer run has taken over.
 pub struct Lease {
@@ -29,7 +26,8 @@ pub struct Lease {
 
 impl Lease {
     /// Begins to keep `schema`. `stop` turns true when a newer run has it: the same channel that ends a run on
-    /// a signal, so that running statements are cancelled.
+    /// a signal, so that running statements are cancelled. Who waits for a lock of this run's is seen at two of its looks
+    /// in a row, so that its statement is cancelled before `give_way` is over.
     ///
     /// # Errors
     /// When no connection can be made.
@@ -37,6 +35,7 @@ impl Lease {
         warehouse: Arc<dyn Warehouse>,
         schema: &TempSchema,
         every: Duration,
+        give_way: Duration,
         stop: watch::Sender<bool>,
     ) -> Result<Self, WarehouseError> {
         // No guard: this session has to write the end of a run that has lost its schema, too.
@@ -47,7 +46,7 @@ impl Lease {
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(every.max(LOOK));
             let mut look = tokio::time::interval(LOOK);
-            let mut polite = tokio::time::interval(PATIENCE);
+            let mut polite = tokio::time::interval((give_way * 2 / 5).max(LOOK / 4));
             let mut waiting = Vec::new();
             loop {
                 let found = tokio::select! {

@@ -29,6 +29,7 @@ mod rows;
 mod session;
 mod statement;
 mod temp_schema;
+mod watch;
 mod write;
 
 #[cfg(feature = "duckdb")]
@@ -51,4 +52,5 @@ pub use privileges::{Privileges, SchemaPrivileges, grants};
 pub use rows::{ColumnType, Rows};
 pub use session::{Running, Session};
 pub use temp_schema::{GuardError, Protected, Replacing, TempRelation, TempSchema};
+pub use watch::Seen;
 pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Times that one statement is sent at most.
 pub(super) const ATTEMPTS: u32 = 4;
+/// How long a statement is sent again that waits for somebody's lock, each time briefly.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// Before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 

@@ -5,16 +5,17 @@
 //! certainly not happened.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::engine::{Canceller, Classify, Engine, Listed, Traits, Under};
 use super::guard::Guard;
-use super::retry::{ATTEMPTS, pause};
+use super::retry::{ATTEMPTS, PATIENCE, pause};
 use super::temp_schema::Replacing;
 use super::write::{Write, Written};
-use super::{ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError};
-use crate::sql::{Dialect, ProjectText, Refusal, judge};
+use super::{ColumnType, FaultClass, Privileges, Repeat, Rows, Seen, WarehouseError};
+use crate::sql::{Dialect, ProjectText, Refusal, RelationName, judge};
 
 /// One connection to a warehouse, and what its statements are sent under.
 pub struct Session {
@@ -24,6 +25,10 @@ pub struct Session {
     guard: Option<Guard>,
     replacing: Option<Replacing>,
     attempts: u32,
+    /// When the statement failed first.
+    failing_since: Instant,
+    /// How long a lock that others have is asked for.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Session {
@@ -39,7 +44,21 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(engine: impl Engine + Classify + 'static, dialect: Dialect, traits: Traits) -> Self {
-        Self { engine: Box::new(engine), dialect, traits, guard: None, replacing: None, attempts: 0 }
+        Self {
+            engine: Box::new(engine),
+            dialect,
+            traits,
+            guard: None,
+            replacing: None,
+            attempts: 0,
+            failing_since: Instant::now(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same, which asks for a lock that others have for `limit` at most.
+    pub(super) fn patient_for(self, limit: Duration) -> Self {
+        Self { patience: PATIENCE.min(limit), ..self }
     }
 
     /// What the engine can do.
@@ -160,17 +179,19 @@ impl Session {
         self.list(Listed::Bound { schema }).await
     }
 
-    /// What the views of `schema` read outside of it: view, schema and relation.
+    /// What the catalogue says of relations of production, one answer for each; `None` where it does not tell whether
+    /// they were replaced or written to.
     ///
     /// # Errors
     /// What the warehouse said, classified.
-    pub async fn reads_outside(&mut self, schema: &str) -> Result<Vec<[String; 3]>, WarehouseError> {
-        let lines = self.list(Listed::Reads { schema }).await?;
-        let read = |line: &String| {
-            let mut parts = line.splitn(3, '\n').map(str::to_owned);
-            Some([parts.next()?, parts.next()?, parts.next()?])
-        };
-        Ok(lines.iter().filter_map(read).collect())
+    pub async fn look_at(&mut self, names: &[&RelationName]) -> Result<Option<Vec<Seen>>, WarehouseError> {
+        self.attempts = 1;
+        loop {
+            match self.engine.look_at(names).await {
+                Err(error) if self.repeats(&error) => self.wait().await,
+                result => return result,
+            }
+        }
     }
 
     async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
@@ -256,12 +277,20 @@ impl Session {
         Ok(())
     }
 
-    fn repeats(&self, error: &WarehouseError) -> bool {
-        error.repeat != Repeat::Never && self.attempts < ATTEMPTS
+    fn repeats(&mut self, error: &WarehouseError) -> bool {
+        if self.attempts == 1 {
+            self.failing_since = Instant::now();
+        }
+        match error.repeat {
+            Repeat::Never => false,
+            Repeat::Waits => self.failing_since.elapsed() < self.patience,
+            Repeat::Safe | Repeat::Unknown => self.attempts < ATTEMPTS,
+        }
     }
 
     async fn wait(&mut self) {
-        pause(self.attempts).await;
+        // Beyond those of a fault it is for a lock, which is asked for at an even pace.
+        pause(if self.attempts < ATTEMPTS { self.attempts } else { 2 }).await;
         self.attempts += 1;
     }
 }

@@ -179,7 +179,7 @@ pub fn restore(cluster: &Cluster, database: &str, dump: &Path) {
 }
 
 /// `initdb` and `postgres` refuse to run as root, so root lends them another user: `uid:gid`.
-fn unprivileged() -> Option<String> {
+pub fn unprivileged() -> Option<String> {
     let id = |args: &[&str]| {
         let out = Command::new("id").args(args).output().unwrap();
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
@@ -191,7 +191,7 @@ fn unprivileged() -> Option<String> {
     ["postgres", "nobody"].iter().find_map(|name| Some(format!("{}:{}", id(&["-u", name])?, id(&["-g", name])?)))
 }
 
-fn as_user(user: &Option<String>, program: &Path) -> Command {
+pub fn as_user(user: &Option<String>, program: &Path) -> Command {
     match user.as_deref().and_then(|user| user.split_once(':')) {
         None => Command::new(program),
         Some((uid, gid)) => {

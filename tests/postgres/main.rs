@@ -7,6 +7,7 @@
 mod attack_table;
 mod attacks;
 mod aws;
+mod beside_dbt;
 mod breakages;
 mod broken_connection;
 #[path = "../common/breakages.rs"]
@@ -19,6 +20,7 @@ mod ferry;
 mod killed;
 mod meeting;
 mod physical;
+mod pooler;
 #[path = "../common/places.rs"]
 mod places;
 mod redshift;

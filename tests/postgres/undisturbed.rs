@@ -25,10 +25,10 @@ fn bound(cluster: &Cluster, database: &str, schema: &str) -> String {
 #[test]
 fn nothing_that_is_kept_belongs_to_production() {
     let production = &*PRODUCTION;
-    let all = Checkout::with_settings("changed_filter", production.port, "at_end: all\n").numbered(90_101);
+    let all = Checkout::with_settings("renamed_model", production.port, "at_end: all\n").numbered(90_101);
     all.check().status().unwrap();
     assert_ne!(bound(production, "ferry", &all.schema()), "0", "the comparison would be of nothing");
-    let kept = Checkout::with_settings("changed_filter", production.port, "at_end: keep\n").numbered(90_102);
+    let kept = Checkout::with_settings("renamed_model", production.port, "at_end: keep\n").numbered(90_102);
     kept.check().status().unwrap();
     assert_eq!(bound(production, "ferry", &kept.schema()), "0");
     let tables = |checkout: &Checkout| {
@@ -44,6 +44,24 @@ fn nothing_that_is_kept_belongs_to_production() {
     for checkout in [&all, &kept] {
         checkout.premerge("cleanup").args(["--pr", &checkout.number.to_string()]).status().unwrap();
     }
+}
+
+#[test]
+fn views_that_were_left_and_hold_production_are_named_and_dropped() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::with_settings("renamed_model", production.port, "at_end: all\n");
+    checkout.check().status().unwrap();
+    let said = |arguments: &[&str]| {
+        let output = checkout.premerge(arguments[0]).args(&arguments[1..]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let named = format!("{}: 1 view in it holds production's tables", checkout.schema());
+    for arguments in [&["debug"][..], &["cleanup", "--expired"]] {
+        assert!(said(arguments).contains(&named), "{arguments:?}: {}", said(arguments));
+    }
+    said(&["cleanup", "--pr", &checkout.number.to_string()]);
+    assert!(!said(&["debug"]).contains("holds production"), "{}", said(&["debug"]));
+    assert_eq!(bound(&production, "ferry", &checkout.schema()), "0");
 }
 
 /// While one relation is locked, production can change those whose proxies were to be made with it.
@@ -130,43 +148,136 @@ async fn the_session_is_as_dbts_driver_has_it_and_limits_are_not_raised() {
     }
 }
 
+/// Relations of that kind of production's that the pull request's run reads and does not build.
+fn read_by(production: &Cluster, checkout: &Checkout, relkind: &str) -> Vec<String> {
+    let mut plan = checkout.premerge("plan");
+    plan.arg("--state").arg(checkout.state()).arg("--manifest").arg(checkout.manifest()).args(["--format", "json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.output().unwrap().stdout).unwrap();
+    let names = plan["proxies"].as_array().unwrap().iter().map(|proxy| proxy["production"].as_str().unwrap());
+    let names = names.map(|name| name.replace("\"ferry\".", ""));
+    let of_kind = |name: &String| {
+        let sql = format!("select relkind::text from pg_class where oid = '{name}'::regclass");
+        production.value("ferry", &sql) == relkind
+    };
+    names.filter(of_kind).collect()
+}
+
+/// What dbt-postgres does to build a table again.
+fn rebuild(name: &str) -> String {
+    let (place, short) = name.rsplit_once('.').unwrap();
+    let short = short.trim_matches('"');
+    format!(
+        "create table {place}.{short}__dbt_tmp as select * from {name}; begin; \
+         alter table {name} rename to {short}__dbt_backup; \
+         alter table {place}.{short}__dbt_tmp rename to {short}; commit; drop table {place}.{short}__dbt_backup cascade; \
+         grant select on {name} to ci"
+    )
+}
+
+/// All rows deleted and inserted again.
+fn filled_in_place(name: &str) -> String {
+    format!(
+        "begin; create temp table kept on commit drop as select * from {name}; delete from {name}; \
+         insert into {name} select * from kept; commit"
+    )
+}
+
+/// A check whose first model sleeps, and what `meanwhile` does then; the exit code.
+fn beside(production: &Cluster, checkout: &Checkout, seconds: u32, meanwhile: impl FnOnce()) -> Option<i32> {
+    checkout.check().status().unwrap();
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let mut child = checkout.check_that_sleeps(&model, seconds).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let sleeps = format!(
+        "select (count(*) > 0)::text from pg_stat_activity where query like '%pg_sleep({seconds})%' \
+         and state = 'active' and pid <> pg_backend_pid()"
+    );
+    production.wait_for("ferry", &sleeps, "true");
+    meanwhile();
+    child.wait().unwrap().code()
+}
+
+/// The node that reads `name` is built again, and the run ends as it would have after the rebuild.
 #[test]
-fn a_relation_that_is_rebuilt_under_the_run_makes_it_incomplete_and_not_failed() {
+fn what_reads_a_relation_that_is_rebuilt_under_the_run_is_built_again() {
     let production = with_production(Cluster::start(&[]));
     let checkout = Checkout::of("changed_filter", production.port);
-    // One run tells which relations it reads.
-    checkout.check().status().unwrap();
-    let (schema, port) = (checkout.schema(), production.port);
-    let reads = production.sql(
-        "ferry",
-        &format!(
-            "select distinct t.oid::regclass::text, t.relname, t.relkind from pg_depend d join pg_rewrite r on r.oid = d.objid \
-             join pg_class v on v.oid = r.ev_class join pg_class t on t.oid = d.refobjid \
-             where d.refclassid = 'pg_class'::regclass and d.classid = 'pg_rewrite'::regclass \
-             and v.relnamespace::regnamespace::text = '{schema}' and t.relnamespace <> v.relnamespace \
-             and t.relkind = 'r' limit 1"
-        ),
-    );
-    let name = reads[0][0].clone().unwrap();
-    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
-    let mut child = checkout.check_that_sleeps(&model, 3).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let sleeps = "select (count(*) > 0)::text from pg_stat_activity where query like '%pg_sleep(3)%' \
-                  and state = 'active' and pid <> pg_backend_pid()";
-    production.wait_for("ferry", sleeps, "true");
-    // What dbt-postgres does with a table.
-    let short = reads[0][1].clone().unwrap();
-    let rebuild = format!(
-        "create table {name}__dbt_tmp as select * from {name}; begin; alter table {name} rename to {short}__dbt_backup; \
-         alter table {name}__dbt_tmp rename to {short}; commit; drop table {name}__dbt_backup cascade; \
-         grant select on {name} to ci"
-    );
-    production.sql("ferry", &rebuild);
-    let status = child.wait().unwrap();
+    for (relkind, sql) in [
+        ("r", rebuild as fn(&str) -> String),
+        ("r", |name| {
+            format!(
+                "begin; create temp table kept as select * from {name}; truncate {name}; \
+                 insert into {name} select * from kept; commit"
+            )
+        }),
+        ("r", |name| filled_in_place(name)),
+    ] {
+        let tables = read_by(&production, &checkout, relkind);
+        let table = tables.first().expect("the run reads no table of production's").clone();
+        let code = beside(&production, &checkout, 3, || {
+            production.sql("ferry", &sql(&table));
+        });
+        let report = checkout.report();
+        assert_eq!(code, Some(0), "{report}");
+        let findings = report["findings"].as_array().unwrap();
+        let said = findings.iter().find(|finding| finding["rule"] == "production-changed");
+        let said = said.unwrap_or_else(|| panic!("{}: {report}", sql(&table)));
+        assert!(said["message"].as_str().unwrap().contains("again"), "{said}");
+    }
+}
+
+/// dbt drops what reads a table when it replaces it, and makes it again in its turn.
+#[test]
+fn a_view_of_production_that_is_gone_for_a_moment_is_waited_for() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::of("changed_filter", production.port);
+    let view = read_by(&production, &checkout, "v").first().expect("the run reads no view of production's").clone();
+    let query = production.value("ferry", &format!("select pg_get_viewdef('{view}')"));
+    let again = format!("create view {view} as {query} grant select on {view} to ci");
+    let code = beside(&production, &checkout, 2, || {
+        production.sql("ferry", &format!("drop view {view} cascade"));
+        std::thread::sleep(Duration::from_secs(4));
+        production.sql("ferry", &again);
+    });
+    assert_eq!(code, Some(0), "{}", checkout.report());
+    // One that does not come again is not the pull request's fault, and nothing that was checked.
+    production.sql("ferry", &format!("drop view {view} cascade"));
+    let status = checkout.check().status().unwrap();
     let report = checkout.report();
-    assert_eq!(status.code(), Some(3), "{port}: {report}");
-    assert!(report.to_string().contains("production rebuilt"), "{report}");
-    let failed = report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed");
-    assert!(!failed, "{report}");
+    assert_eq!(status.code(), Some(3), "{report}");
+    assert!(report.to_string().contains("production was being rebuilt"), "{report}");
+    assert!(!report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed"), "{report}");
+}
+
+#[test]
+fn production_that_is_rebuilt_all_the_time_makes_the_run_incomplete_and_not_failed() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::of("changed_filter", production.port);
+    let views = read_by(&production, &checkout, "v");
+    let view = views.into_iter().find(|name| name.contains("stg_vessels")).unwrap();
+    // The view that the sleeping model reads is of this table.
+    let below = format!(
+        "select distinct d.refobjid::regclass::text from pg_depend d join pg_rewrite r on r.oid = d.objid \
+         join pg_class t on t.oid = d.refobjid and t.relkind = 'r' where r.ev_class = '{view}'::regclass \
+         and d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass"
+    );
+    let table = production.value("ferry", &below);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let code = std::thread::scope(|scope| {
+        let code = beside(&production, &checkout, 1, || {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    production.sql("ferry", &filled_in_place(&table));
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        });
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        code
+    });
+    let report = checkout.report();
+    assert_eq!(code, Some(3), "{report}");
+    assert!(report.to_string().contains("production was being rebuilt"), "{report}");
+    assert!(!report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed"), "{report}");
 }
 
 /// A reader keeps an `alter table` waiting, and everybody behind that; it gives way and comes again.

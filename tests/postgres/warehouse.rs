@@ -28,6 +28,7 @@ pub fn limits() -> Limits {
         heartbeat: Duration::from_millis(300),
         lock: Duration::from_millis(700),
         production: Duration::from_millis(300),
+        give_way: Duration::from_secs(2),
     }
 }
 

@@ -146,8 +146,15 @@ impl Job<'_> {
         let OpenedSchema { warehouse, schema, session } = opened;
         let kept = Arc::clone(&warehouse);
         let warehouse = warehouse.as_ref();
-        let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, stop).await?;
-        let inputs = Inputs { plan, state, pr, project_dir: &settings.project_dir, row_counts: settings.row_counts };
+        let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, settings.limits.give_way, stop).await?;
+        let inputs = Inputs {
+            plan,
+            state,
+            pr,
+            project_dir: &settings.project_dir,
+            through_proxies: !warehouse.traits().reads_production,
+            row_counts: settings.row_counts,
+        };
         let prepared = build::prepare(inputs, &schema, warehouse.dialect());
         let options = RunOptions { threads: settings.threads, fail_fast: settings.fail_fast };
         let outcome = build::run(warehouse, &schema, prepared, session, options, stopped, observer).await;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::whose::excuse;
-use crate::artifacts::UniqueId;
-use crate::build::{self, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
+use crate::artifacts::{ResourceType, UniqueId};
+use crate::build::{self, Change, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
 use crate::report::outcome::NOT_REACHED;
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
@@ -55,6 +55,7 @@ impl Draft {
             let message = format!("succeeded on attempt {attempts} after a transient warehouse error");
             Finding::about(Severity::Notice, rules::STATEMENT_REPEATED, unique_id, message)
         }));
+        self.findings.extend(changed(outcome));
         self.findings.extend(self.left_behind(outcome));
         self.proxies = u64::try_from(outcome.proxies).unwrap_or(u64::MAX);
         self.timings.statements = Some(self.timings.statements.unwrap_or(0) + outcome.statements);
@@ -97,15 +98,37 @@ fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
 
 /// Relations of production that were replaced while the run read them: what was built may be of old and new.
 fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
-    let first = outcome.rebuilt.first()?;
-    let name = first.name();
-    let others = match outcome.rebuilt.len() {
-        1 => String::new(),
-        number => format!(" and {}", count_of(number - 1, "other relation")),
+    let names = some_of(&outcome.rebuilt)?;
+    Some(Interruption::Broken { reason: format!("production was being rebuilt ({names}): run the check again") })
+}
+
+/// Relations of production that were changed while the run read them.
+fn changed(outcome: &Outcome) -> Vec<Finding> {
+    let of = |written: bool| -> Vec<UniqueId> {
+        let matching = outcome.changed.iter().filter(|found| {
+            (found.change == Change::Written && found.unique_id.kind() == ResourceType::Source) == written
+        });
+        matching.map(|found| found.unique_id.clone()).collect()
     };
-    Some(Interruption::Broken {
-        reason: format!("production rebuilt `{name}`{others} while the check read it; run the check again"),
-    })
+    let finding = |ids: &[UniqueId], what: &str, then: &str| {
+        let (first, names) = (ids.first()?, some_of(ids)?);
+        let message = format!("{what} while the check ran: {names}{then}");
+        Some(Finding::about(Severity::Notice, rules::PRODUCTION_CHANGED, first, message))
+    };
+    let again = if outcome.rounds > 0 { "; what reads them was built and tested again" } else { "" };
+    let rebuilt = finding(&of(false), "production's relations were rebuilt or dropped", again);
+    let written = finding(&of(true), "rows of sources changed", "");
+    rebuilt.into_iter().chain(written).collect()
+}
+
+/// `` `a`, `b`, `c` and 3 others ``; `None` where there is none.
+fn some_of(ids: &[UniqueId]) -> Option<String> {
+    let shown: Vec<_> = ids.iter().take(3).map(|id| format!("`{}`", id.name())).collect();
+    let others = match ids.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        number => format!(" and {}", count_of(number, "other relation")),
+    };
+    (!shown.is_empty()).then(|| format!("{}{others}", shown.join(", ")))
 }
 
 /// A fault of the warehouse or the network says nothing about the pull request: the run is incomplete.

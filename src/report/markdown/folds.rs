@@ -382,8 +382,8 @@ fn how(page: &Page<'_>) -> Option<String> {
     }
     if let Some(schema) = &report.temporary_schema {
         let built = report.nodes.iter().filter(|node| node.status == NodeStatus::Built).count();
-        let mut words =
-            format!("schema {}, {built} built, {}", escape::code(&schema.name), count(report.proxies, "proxy view"));
+        let proxies = words::proxies(report.proxies);
+        let mut words = format!("schema {}, {built} built{proxies}", escape::code(&schema.name));
         match schema.expires_at.as_deref().and_then(words::utc) {
             _ if schema.dropped => words.push_str(", dropped"),
             Some(time) => words.push_str(&format!(", kept until {time}")),

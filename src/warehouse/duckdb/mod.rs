@@ -183,7 +183,7 @@ impl Warehouse for DuckDb {
             meeting: Meeting::File,
             replaces: true,
             binds_views: false,
-            binds_proxies: false,
+            reads_production: false,
             ends_sessions: false,
         }
     }

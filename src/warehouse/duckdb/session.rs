@@ -210,7 +210,7 @@ impl Engine for DuckDbSession {
                 text(schema)
             ),
             // A view is a text, looked up when it is read.
-            Listed::Bound { .. } | Listed::Reads { .. } => return Ok(Vec::new()),
+            Listed::Bound { .. } => return Ok(Vec::new()),
             Listed::SchemasWith { table } => format!(
                 "select distinct table_schema from information_schema.tables where table_name = {} \
                  and not (select readonly from duckdb_databases() where database_name = table_catalog)",

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::connection::AS_USER;
-use super::session::PgSession;
+use super::connection::{AS_USER, Access};
+use super::session::{PgSession, guard_sql};
 use super::statement::{self, RelationKind};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Listed, Under};
 use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
 use crate::warehouse::register::{MARK, MARKED};
-use crate::warehouse::{FaultClass, TempRelation, WarehouseError, Write, Written};
+use crate::warehouse::retry::pause;
+use crate::warehouse::{FaultClass, Repeat, TempRelation, WarehouseError, Write, Written};
 
 /// Relations dropped in one transaction: their locks have to fit into the server's table of locks, which is shared by
 /// all its databases and holds some six thousand as it comes.
@@ -49,22 +50,67 @@ impl PgSession {
         let by_age = existing.iter().filter(|(_, kind)| *kind != RelationKind::Table).cloned();
         let by_age: Vec<_> =
             by_age.chain(existing.iter().filter(|(_, kind)| *kind == RelationKind::Table).cloned()).collect();
-        for some in by_age.chunks(AT_ONCE) {
+        let is_view = |(_, kind): &(String, RelationKind)| *kind != RelationKind::Table;
+        let (apart, together): (Vec<_>, Vec<_>) =
+            by_age.into_iter().partition(|found| is_view(found) && self.dialect() == Dialect::Postgres);
+        written.statements += apart.len() as u64;
+        self.drop_apart(&apart, relations, under).await?;
+        for some in together.chunks(AT_ONCE) {
             let drops = statement::drops(some);
             written.statements += drops.len() as u64;
             let drops: Vec<_> = self.server.impatient().into_iter().chain(drops).collect();
-            match self.batch(&drops, 0, under).await {
-                Ok(_) => {}
-                Err(error) if error.message.contains("2BP01") => {
-                    return Err(error.with_remedy(
-                        "something outside the temporary schema reads it, and premerge does not drop what it did not \
-                         make: drop that view first",
-                    ));
-                }
-                Err(error) => return Err(self.blame(error, relations).await),
+            if let Err(error) = self.batch(&drops, 0, under).await {
+                return Err(self.undropped(error, relations).await);
             }
         }
         Ok(())
+    }
+
+    /// Drops views one by one, several in a message, each in a transaction that waits for a moment only: production drops
+    /// them too, with what they read, in an order of its own.
+    async fn drop_apart(
+        &mut self,
+        views: &[(String, RelationKind)],
+        relations: &[&TempRelation],
+        under: Under<'_>,
+    ) -> Result<(), WarehouseError> {
+        let opening = self.server.opening(Access::Write);
+        let limit = self.server.brief().map(|limit| limit + ";\n").unwrap_or_default();
+        let guard = guard_sql(under);
+        let one = |view: &(String, RelationKind)| {
+            let drop = statement::drops(std::slice::from_ref(view)).join(";\n");
+            format!("begin;\n{opening}{limit}{guard}{drop};\ncommit;\n")
+        };
+        let began = Instant::now();
+        for some in views.chunks(AT_ONCE) {
+            // What is gone already is passed over, so the whole message can be sent again.
+            let sql: String = some.iter().map(one).collect();
+            loop {
+                let sent = self.simple(&sql).await.map(|_| ());
+                match self.after(sent).await {
+                    Ok(()) => break,
+                    Err(error)
+                        if matches!(error.repeat, Repeat::Safe | Repeat::Waits)
+                            && began.elapsed() < self.server.limits.lock =>
+                    {
+                        pause(1).await;
+                    }
+                    Err(error) => return Err(self.undropped(error, relations).await),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why something could not be dropped.
+    async fn undropped(&mut self, error: WarehouseError, relations: &[&TempRelation]) -> WarehouseError {
+        if error.message.contains("2BP01") {
+            return error.with_remedy(
+                "something outside the temporary schema reads it, and premerge does not drop what it did not make: \
+                 drop that view first",
+            );
+        }
+        self.blame(error, relations).await
     }
 
     /// The expression of a relation's name in the catalogue, and what becomes of a quoted name there: Redshift
@@ -123,10 +169,6 @@ impl PgSession {
                 literal(schema)
             ),
             Listed::Bound { schema } => return self.bound_in(schema).await,
-            Listed::Reads { schema } => {
-                let outside = self.reads_of(schema).await?.into_iter().filter(|(_, place, _)| place != schema);
-                return Ok(outside.map(|(view, place, name)| format!("{view}\n{place}\n{name}")).collect());
-            }
             Listed::SchemasWith { table } => {
                 let mark = literal(MARK);
                 let marked = match self.dialect() {

@@ -1,12 +1,13 @@
 //! Making connections: addresses, encryption, session set-up, retries.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as Wire;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -26,8 +27,67 @@ const PATIENT_ATTEMPTS: u32 = 6;
 /// rests on it.
 const CONFORMING: &str = "standard_conforming_strings";
 
+/// An option of the session's start, which no pooler hands on: a transaction only reads unless it says otherwise.
+const READS: &str = "-c default_transaction_read_only=on";
+
 /// Before statements about our own server processes: a role that was taken on may not touch them.
 pub(super) const AS_USER: &str = "set local role none;\n";
+
+/// When sessions look whether they are in a deadlock: each once, that long after it began to wait. The one that finds it
+/// is the victim.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlock {
+    /// Milliseconds, of everybody's sessions.
+    usual: u64,
+    /// Whether the role may say it for its own.
+    may_set: bool,
+}
+
+impl Deadlock {
+    /// Where production closes the circle, ours gives up before production looks; where ours closes it, ours looks at once.
+    fn settings(self) -> Vec<String> {
+        let lock = format!("set local lock_timeout to {}", (self.usual * 4 / 5).max(1));
+        let look = format!("set local deadlock_timeout to {}", self.usual.div_ceil(20));
+        std::iter::once(lock).chain(self.may_set.then_some(look)).collect()
+    }
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing but read.
+    Read,
+    /// Write, into the temporary schema.
+    Write,
+}
+
+/// Whether the role may set what is a superuser's to set.
+#[derive(Debug, Clone, Copy)]
+enum MaySet {
+    Yes,
+    No,
+    /// Where somebody has granted it, which servers know from version 15 on.
+    Granted,
+}
+
+impl MaySet {
+    fn of(is_superuser: Option<&str>, version: Option<&str>) -> Self {
+        let major = version.and_then(|version| version.split(['.', ' ']).next()?.parse::<u32>().ok());
+        match (is_superuser, major) {
+            (Some("on"), _) => Self::Yes,
+            (_, Some(15..)) => Self::Granted,
+            _ => Self::No,
+        }
+    }
+
+    fn as_sql(self) -> &'static str {
+        match self {
+            Self::Yes => "true",
+            Self::No => "false",
+            Self::Granted => "pg_catalog.has_parameter_privilege(session_user, 'deadlock_timeout', 'set')",
+        }
+    }
+}
 
 /// A server and how to log in there; shared by all sessions.
 pub(super) struct Server {
@@ -46,6 +106,10 @@ pub(super) struct Server {
     pub(super) gave_way: AtomicBool,
     /// Milliseconds that a statement may take by what was found at the server; known after the first connection.
     pub(super) role_limit: OnceLock<u128>,
+    /// Whether options at the start of a session were refused: a pooler between takes none.
+    pub(super) refuses_options: AtomicBool,
+    /// When deadlocks are looked for; known after the first connection.
+    pub(super) deadlock: OnceLock<Deadlock>,
     /// Why a connection that could have been encrypted is not.
     pub(super) unencrypted: OnceLock<String>,
     /// Names of functions and columns that the catalogue was asked about, and that call nothing which may write.
@@ -217,15 +281,27 @@ impl Server {
 
     async fn link<T>(&self, mut config: Config, mode: Wire, tls: T) -> Result<Link, WarehouseError>
     where
-        T: MakeTlsConnect<Socket> + Send,
+        T: MakeTlsConnect<Socket> + Clone + Send,
         T::Stream: Send + 'static,
         T::TlsConnect: Send,
         <T::TlsConnect as tokio_postgres::tls::TlsConnect<Socket>>::Future: Send,
     {
         config.ssl_mode(mode);
-        let connected = config.connect(tls).await.map_err(|error| fault::of_connecting(&error, &self.place()));
-        let (client, connection) = connected?;
+        let mut connected = match self.dialect {
+            Dialect::Postgres if !self.refuses_options.load(Ordering::Relaxed) => {
+                config.clone().options(READS).connect(tls.clone()).await
+            }
+            _ => config.connect(tls.clone()).await,
+        };
+        if let Err(error) = &connected
+            && error.code() == Some(&SqlState::PROTOCOL_VIOLATION)
+            && !self.refuses_options.swap(true, Ordering::Relaxed)
+        {
+            connected = config.connect(tls).await;
+        }
+        let (client, connection) = connected.map_err(|error| fault::of_connecting(&error, &self.place()))?;
         let misreads = connection.parameter(CONFORMING) != Some("on");
+        let may_set = MaySet::of(connection.parameter("is_superuser"), connection.parameter("server_version"));
         let task = tokio::spawn(async move {
             // Its end is seen by the statement that is running; between statements by `is_closed`.
             let _ = connection.await;
@@ -236,23 +312,38 @@ impl Server {
             let on = format!("set {CONFORMING} to on");
             client.simple_query(&on).await.map_err(|error| fault::of_connecting(&error, &self.place()))?;
         }
-        let backend = self.set_up(&client).await?;
+        let backend = self.set_up(&client, may_set).await?;
         Ok(Link { client, backend, encrypted, task })
     }
 
-    /// What a session has for all its statements, but for the role.
+    /// What holds for a transaction, to be said at its beginning. Nothing is set for a session, so that a pooler which lends
+    /// the connection to somebody else hands no setting on. On Redshift a session has its settings once and for all.
+    pub(super) fn opening(&self, access: Access) -> String {
+        if self.dialect == Dialect::Redshift {
+            return String::new();
+        }
+        let mode = match access {
+            Access::Read => "set transaction read only",
+            Access::Write => "set transaction read write",
+        };
+        // First, because it may not follow a query.
+        let statements = std::iter::once(mode.to_owned()).chain(self.settings()).chain(self.set_role());
+        statements.map(|statement| statement + ";\n").collect()
+    }
+
+    /// The same without what it may do.
     fn settings(&self) -> Vec<String> {
         let literal = |text: &str| self.dialect.literal(text);
         let mut settings = vec![self.statement_timeout()];
         if self.dialect == Dialect::Postgres {
             // As psycopg2 does for dbt: the style is ISO, and the order of day and month stays the role's.
-            settings.push("set datestyle to 'ISO'".to_owned());
-            settings.push("set default_transaction_read_only to on".to_owned());
+            settings.push("set local datestyle to 'ISO'".to_owned());
+            settings.extend(self.deadlock.get().into_iter().flat_map(|deadlock| deadlock.settings()));
         }
         if let Some(path) = &self.profile.search_path {
             settings.push(match self.dialect {
                 Dialect::Redshift => format!("set search_path to {path}"),
-                _ => format!("select pg_catalog.set_config('search_path', {}, false)", literal(path)),
+                _ => format!("select pg_catalog.set_config('search_path', {}, true)", literal(path)),
             });
         }
         if let Some(group) = &self.profile.query_group {
@@ -267,8 +358,9 @@ impl Server {
         match (self.dialect, self.role_limit.get()) {
             (Dialect::Postgres, None) => format!(
                 "select pg_catalog.set_config('statement_timeout', case when setting::bigint between 1 and {ours} \
-                 then setting else '{ours}' end, false) from pg_catalog.pg_settings where name = 'statement_timeout'"
+                 then setting else '{ours}' end, true) from pg_catalog.pg_settings where name = 'statement_timeout'"
             ),
+            (Dialect::Postgres, Some(limit)) => format!("set local statement_timeout to {limit}"),
             (_, Some(limit)) => format!("set statement_timeout to {limit}"),
             (_, None) => format!("set statement_timeout to {ours}"),
         }
@@ -278,7 +370,8 @@ impl Server {
         let role = self.profile.role.as_ref()?;
         // dbt writes the name bare, so it is folded; only what cannot stand bare is quoted.
         let bare = role.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        Some(format!("set role {}", if bare { role.clone() } else { self.dialect.quote(role) }))
+        let local = if self.dialect == Dialect::Redshift { "" } else { "local " };
+        Some(format!("set {local}role {}", if bare { role.clone() } else { self.dialect.quote(role) }))
     }
 
     /// Statements that make a session what it was after connecting, whatever functions that text of the project
@@ -288,27 +381,29 @@ impl Server {
         if self.dialect == Dialect::Redshift {
             return Vec::new();
         }
-        let mut statements = vec!["reset session authorization".to_owned(), "reset all".to_owned()];
-        statements.push(format!("set {CONFORMING} to on"));
-        // A pooler's server connections may have begun with others.
-        statements.push("set client_encoding to 'UTF8'".to_owned());
-        statements.push(format!("set application_name to {}", self.dialect.literal(&self.tag)));
-        statements.extend(self.settings());
-        statements.push(self.set_role().unwrap_or_else(|| "reset role".to_owned()));
-        statements
+        vec![
+            "reset session authorization".to_owned(),
+            "reset all".to_owned(),
+            format!("set {CONFORMING} to on"),
+            // A pooler's server connections may have begun with others. It keeps these two for each client.
+            "set client_encoding to 'UTF8'".to_owned(),
+            format!("set application_name to {}", self.dialect.literal(&self.tag)),
+            "reset role".to_owned(),
+        ]
     }
 
     /// One round trip: limits, role, search path, and which server process this is.
-    async fn set_up(&self, client: &Client) -> Result<Backend, WarehouseError> {
+    async fn set_up(&self, client: &Client, may_set: MaySet) -> Result<Backend, WarehouseError> {
         let mut statements = self.settings();
-        statements.push(
-            match self.dialect {
-                Dialect::Redshift => "select pg_backend_pid() as pid, '' as started",
-                _ => "select pid, backend_start, (select setting from pg_catalog.pg_settings where name = 'statement_timeout') \
-                     from pg_stat_activity where pid = pg_backend_pid()",
-            }
-            .to_owned(),
-        );
+        statements.push(match self.dialect {
+            Dialect::Redshift => "select pg_backend_pid() as pid, '' as started".to_owned(),
+            _ => format!(
+                "select pid, backend_start, (select setting from pg_catalog.pg_settings where name = 'statement_timeout'), \
+                 (select setting from pg_catalog.pg_settings where name = 'deadlock_timeout'), {} \
+                 from pg_stat_activity where pid = pg_backend_pid()",
+                may_set.as_sql()
+            ),
+        });
         // Last, because a role may not see the processes of the user who took it on.
         statements.extend(self.set_role());
         let sql = statements.join(";");
@@ -329,6 +424,9 @@ impl Server {
         let limit: u128 = text(2).parse().unwrap_or_default();
         if limit > 0 {
             let _ = self.role_limit.set(limit);
+        }
+        if let Ok(usual) = text(3).parse::<u64>() {
+            let _ = self.deadlock.set(Deadlock { usual, may_set: text(4) == "t" });
         }
         Ok(Backend { pid: text(0), started: text(1) })
     }

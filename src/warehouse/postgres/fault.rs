@@ -58,6 +58,10 @@ fn of_state(state: &str, message: &str) -> WarehouseError {
     if let Some(fault) = redshift_fault::of(state, message) {
         return fault;
     }
+    // A view was expanded, and what it reads was dropped before it was locked.
+    if state == "XX000" && (message.contains("could not open relation") || message.contains("cache lookup failed")) {
+        return WarehouseError::new(FaultClass::Conflict, message).with_repeat(Repeat::Safe);
+    }
     if state == "57014" && message.contains("statement timeout") {
         return WarehouseError::new(FaultClass::Timeout, format!("{message} (SQLSTATE {state})")).with_remedy(
             "the role or the database may have a `statement_timeout` of its own, which premerge does not raise",
@@ -79,14 +83,15 @@ pub(super) fn superseded() -> WarehouseError {
 
 fn class_of(state: &str) -> (FaultClass, Repeat) {
     use FaultClass as C;
-    use Repeat::{Never, Safe, Unknown};
+    use Repeat::{Never, Safe, Unknown, Waits};
     // Whole codes first, then classes, which are the first two characters.
     match state {
         "42601" | "42P14" | "42P12" => (C::Syntax, Never),
         "42P01" | "3F000" => (C::MissingRelation, Never),
         "3D000" => (C::MissingDatabase, Never),
         "42501" => (C::Permission, Never),
-        "40001" | "40P01" | "55P03" | "55006" => (C::Conflict, Safe),
+        "40001" | "40P01" | "55006" => (C::Conflict, Safe),
+        "55P03" => (C::Conflict, Waits),
         "42P06" | "42P07" | "42710" => (C::Conflict, Never),
         "53300" => (C::TooManyConnections, Safe),
         // The server is starting up or shutting down and has not looked at the statement.

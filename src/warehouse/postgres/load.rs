@@ -5,6 +5,7 @@ use std::pin::pin;
 use futures::SinkExt as _;
 use tokio_postgres::CopyInSink;
 
+use super::connection::Access;
 use super::fault;
 use super::seed;
 use super::session::{PgSession, REDSHIFT_STATEMENT, guard_sql};
@@ -23,7 +24,8 @@ impl PgSession {
     ) -> Result<u64, WarehouseError> {
         let zone = self.ask("select current_setting('TimeZone')").await?;
         let mut rows = seed::Rows::open(file, zone.scalar().unwrap_or("UTC"))?;
-        let begin = format!("/* {} */ begin;\n{}{}{create}", self.server.tag, self.may_write(), guard_sql(under));
+        let opening = self.server.opening(Access::Write);
+        let begin = format!("/* {} */ begin;\n{opening}{}{create}", self.server.tag, guard_sql(under));
         let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
         let copy = format!("copy {} ({}) from stdin", at.sql(), columns.join(", "));
         let end = if then.is_empty() { "commit".to_owned() } else { format!("{then};\ncommit") };

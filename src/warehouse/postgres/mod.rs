@@ -27,6 +27,7 @@ mod session;
 mod statement;
 mod tls;
 mod types;
+mod watch;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
@@ -93,6 +94,8 @@ impl Postgres {
             gone,
             gave_way: AtomicBool::new(false),
             role_limit,
+            refuses_options: AtomicBool::new(false),
+            deadlock: OnceLock::new(),
             unencrypted,
             vetted: Mutex::default(),
         };
@@ -123,7 +126,7 @@ impl Warehouse for Postgres {
             replaces: is_postgres,
             // Redshift binds those views of models that do not say otherwise.
             binds_views: true,
-            binds_proxies: is_postgres,
+            reads_production: is_postgres,
             ends_sessions: is_postgres,
         }
     }
@@ -144,7 +147,8 @@ impl Warehouse for Postgres {
     async fn connect(&self) -> Result<Session, WarehouseError> {
         let link = self.server.connect(false).await?;
         let engine = PgSession::new(Arc::clone(&self.server), link);
-        Ok(Session::new(engine, self.dialect(), self.traits()))
+        let session = Session::new(engine, self.dialect(), self.traits());
+        Ok(session.patient_for(self.server.limits.statement))
     }
 
     fn notices(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! view has a transaction of its own, several of them go in one message, and none waits long: what a lock was not to be
 //! had for is tried again later, while production goes on.
 
+use super::connection::Access;
 use super::moves::Moves;
 use super::session::{PgSession, guard_sql};
 use super::statement::render;
@@ -27,8 +28,9 @@ impl PgSession {
             while let Err(error) = self.send_proxies(&left, under).await {
                 statements += 1;
                 // A broken connection is looked into from outside.
-                if error.repeat != Repeat::Safe || attempt >= ATTEMPTS {
-                    let tried = if error.repeat == Repeat::Safe { Repeat::Never } else { error.repeat };
+                let is_safe = matches!(error.repeat, Repeat::Safe | Repeat::Waits);
+                if !is_safe || attempt >= ATTEMPTS {
+                    let tried = if is_safe { Repeat::Never } else { error.repeat };
                     return Err(error.with_repeat(tried));
                 }
                 pause(attempt).await;
@@ -51,7 +53,7 @@ impl PgSession {
         if proxies.is_empty() {
             return Ok(());
         }
-        let (guard, may_write) = (guard_sql(under), self.may_write());
+        let (guard, opening) = (guard_sql(under), self.server.opening(Access::Write));
         let dialect = self.dialect();
         let limit = self.server.brief().map(|limit| format!("{limit};\n")).unwrap_or_default();
         let mut sql = String::new();
@@ -63,7 +65,7 @@ impl PgSession {
                     before.into_iter().chain(made).chain(after).collect()
                 }
             };
-            sql.push_str(&format!("begin;\n{may_write}{limit}{guard}{};\ncommit;\n", statements.join(";\n")));
+            sql.push_str(&format!("begin;\n{opening}{limit}{guard}{};\ncommit;\n", statements.join(";\n")));
         }
         let answer = self.simple(&sql).await.map(|_| ());
         self.after(answer).await

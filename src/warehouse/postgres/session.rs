@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::cancel::Cancel;
-use super::connection::{Backend, Link, Server};
+use super::connection::{Access, Backend, Link, Server};
 use super::fault;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
-use crate::sql::{Dialect, Facts};
+use crate::sql::{Dialect, Facts, RelationName};
 use crate::warehouse::engine::{Classify, Engine, Listed, Under};
-use crate::warehouse::{Canceller, ColumnType, FaultClass, Privileges, Repeat, Rows, WarehouseError, Write, Written};
+use crate::warehouse::{
+    Canceller, ColumnType, FaultClass, Privileges, Repeat, Rows, Seen, WarehouseError, Write, Written,
+};
 
 /// Redshift takes statements of up to 16 MB; seeds and batches are cut well below.
 pub(super) const REDSHIFT_STATEMENT: usize = 8 * 1024 * 1024;
@@ -139,11 +141,6 @@ impl PgSession {
         Ok(messages)
     }
 
-    /// Sessions only read unless a transaction says otherwise, first of all.
-    pub(super) fn may_write(&self) -> &'static str {
-        if self.dialect() == Dialect::Postgres { "set transaction read write;\n" } else { "" }
-    }
-
     /// One query in a transaction that only reads.
     pub(super) async fn guarded(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
         // The statements of one message are one transaction, which `set transaction` may open.
@@ -153,13 +150,15 @@ impl PgSession {
             let answer = self.ask(&format!("begin read only;\n{guard}{sql}\n;\ncommit")).await;
             return self.after(answer).await;
         }
-        let answer = self.simple_of_project(&format!("set transaction read only;\n{guard}{sql}")).await;
+        let opening = self.server.opening(Access::Read);
+        let answer = self.simple_of_project(&format!("{opening}{guard}{sql}")).await;
         answer.map(|messages| last_rows(&messages))
     }
 
     /// A query of our own, without guard.
     pub(super) async fn ask(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
-        self.simple(sql).await.map(|messages| last_rows(&messages))
+        let opening = self.server.opening(Access::Read);
+        self.simple(&format!("{opening}{sql}")).await.map(|messages| last_rows(&messages))
     }
 
     /// Sends statements in one round trip, which PostgreSQL carries out in one transaction. The answer is the
@@ -173,7 +172,8 @@ impl PgSession {
         if statements.is_empty() {
             return Ok(None);
         }
-        let sql = format!("{}{}{}", self.may_write(), guard_sql(under), statements.join(";\n"));
+        let opening = self.server.opening(Access::Write);
+        let sql = format!("{opening}{}{}", guard_sql(under), statements.join(";\n"));
         // Redshift's documentation does not promise that a message is a transaction, so it is said.
         let explicit = self.dialect() == Dialect::Redshift;
         let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
@@ -289,6 +289,10 @@ impl Engine for PgSession {
 
     async fn end_sessions(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
         self.end_others(tags).await
+    }
+
+    async fn look_at(&mut self, names: &[&RelationName]) -> Result<Option<Vec<Seen>>, WarehouseError> {
+        self.look(names).await
     }
 
     async fn waiting_for_us(&mut self) -> Result<Vec<String>, WarehouseError> {

@@ -1,0 +1,23 @@
+//! Relations of production that were changed while the run read them.
+
+use crate::artifacts::UniqueId;
+
+/// How a relation of production was changed under the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// There is none of that name.
+    Missing,
+    /// Another relation has the name, or its rows were all replaced.
+    Replaced,
+    /// Rows were written or deleted.
+    Written,
+}
+
+/// A relation of production that was changed while the run read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The node or source.
+    pub unique_id: UniqueId,
+    /// How.
+    pub change: Change,
+}

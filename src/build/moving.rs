@@ -1,0 +1,165 @@
+//! Production that is rebuilt while the run reads it.
+//!
+//! What the run reads is looked at before and after. Where something was replaced or written to in between, what reads it
+//! may be of old and new, so it is done again; that is bounded, because production may go on.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use super::changed::{Change, Changed};
+use super::result::{Failure, NodeStatus, TestStatus};
+use super::schedule::Finished;
+use super::task::{Task, Watched};
+use super::work::Ended;
+use crate::artifacts::{ResourceType, UniqueId};
+use crate::warehouse::{FaultClass, Seen, Session};
+
+/// Times that what reads a changed relation is done again.
+pub(super) const ROUNDS: usize = 3;
+/// How often, and how many times, a relation is looked for that is not there for the moment: dbt drops what reads a table
+/// when it replaces the table, and makes it again in its turn.
+const PAUSE: Duration = Duration::from_millis(500);
+const LOOKS: usize = 10;
+
+/// What the run reads of production, as it was when it was looked at.
+pub(super) struct Sight(Option<Vec<Seen>>);
+
+impl Sight {
+    /// Looks, and where `before` or production's manifest says that there is a relation and there is none, again for a
+    /// few seconds.
+    pub(super) async fn take(watched: &[Watched], before: Option<&Self>, session: &mut Session) -> Self {
+        let names: Vec<_> = watched.iter().map(|watched| &watched.name).collect();
+        let mut looks = 1;
+        loop {
+            // Beside the point where it cannot be asked: the statements that follow say why.
+            let Ok(Some(seen)) = session.look_at(&names).await else { return Self(None) };
+            let sight = Self(Some(seen));
+            let settled = match before {
+                Some(before) => !before.changes(&sight, watched).iter().any(|found| found.change == Change::Missing),
+                None => sight.missing(watched).next().is_none(),
+            };
+            if settled || looks == LOOKS {
+                return sight;
+            }
+            looks += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Nodes that production's manifest names and that are not there.
+    fn missing<'w>(&self, watched: &'w [Watched]) -> impl Iterator<Item = &'w Watched> {
+        let seen = self.0.iter().flatten();
+        watched
+            .iter()
+            .zip(seen)
+            .filter(|(watched, seen)| !seen.is_there() && is_built(&watched.unique_id))
+            .map(|(w, _)| w)
+    }
+
+    /// What has changed until `after`, and what is not there.
+    pub(super) fn changes(&self, after: &Self, watched: &[Watched]) -> Vec<Changed> {
+        let (Some(before), Some(after)) = (&self.0, &after.0) else { return Vec::new() };
+        let pairs = before.iter().zip(after);
+        let changes = watched.iter().zip(pairs).filter_map(|(Watched { unique_id, .. }, (before, after))| {
+            let change = if !after.is_there() {
+                // A source that never was there is the pull request's mistake.
+                (before.is_there() || is_built(unique_id)).then_some(Change::Missing)?
+            } else if before.made_of != after.made_of {
+                Change::Replaced
+            } else if before.was_written_until(after) {
+                Change::Written
+            } else {
+                return None;
+            };
+            Some(Changed { unique_id: unique_id.clone(), change })
+        });
+        changes.collect()
+    }
+}
+
+/// Whether dbt builds it. Sources are loaded by others, all day long.
+fn is_built(unique_id: &UniqueId) -> bool {
+    unique_id.kind() != ResourceType::Source
+}
+
+/// The tasks that have to be done again, because what they read was changed. Rows that come into a source all the time are
+/// no reason as long as all went well; where something failed, they may be why, and `first` says that it was not tried
+/// again yet.
+pub(super) fn affected(tasks: &[Task], finished: &[Finished], changed: &[Changed], first: bool) -> BTreeSet<usize> {
+    let changes: HashMap<&UniqueId, Change> = changed.iter().map(|found| (&found.unique_id, found.change)).collect();
+    let certain = |id: &UniqueId| changes.get(id).is_some_and(|change| is_built(id) || *change != Change::Written);
+    let mut affected = with_dependents(tasks, |task| task.reads.iter().any(certain));
+    if first {
+        let perhaps = with_dependents(tasks, |task| task.reads.iter().any(|id| changes.contains_key(id)));
+        if perhaps.iter().any(|at| finished.get(*at).is_some_and(|finished| failed(&finished.ended))) {
+            affected.extend(perhaps);
+        }
+    }
+    affected
+}
+
+fn failed(ended: &Ended) -> bool {
+    match ended {
+        Ended::Node(NodeStatus::Error(_)) | Ended::Test(TestStatus::Error(_) | TestStatus::Fail { .. }) => true,
+        Ended::Node(NodeStatus::Built { .. } | NodeStatus::Skipped { .. } | NodeStatus::NotRun)
+        | Ended::Test(TestStatus::Pass | TestStatus::Warn { .. } | TestStatus::Skipped { .. } | TestStatus::NotRun)
+        | Ended::Counted(_)
+        | Ended::Compared(_)
+        | Ended::Nothing => false,
+    }
+}
+
+/// What failed while production was rebuilt may have failed for that, and what a test found may be a mixture of old and
+/// new.
+pub(super) fn excuse(ended: &mut Ended) {
+    let rebuilt = || Failure {
+        class: Some(FaultClass::Conflict),
+        remedy: Some("run the check again".to_owned()),
+        ..Failure::refused("production was being rebuilt while the check read it")
+    };
+    let perhaps = |failure: &Failure| {
+        matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Other))
+    };
+    match ended {
+        Ended::Node(NodeStatus::Error(failure)) if perhaps(failure) => {
+            *ended = Ended::Node(NodeStatus::Error(rebuilt()));
+        }
+        Ended::Test(TestStatus::Fail { .. }) => *ended = Ended::Test(TestStatus::Error(rebuilt())),
+        Ended::Test(TestStatus::Error(failure)) if perhaps(failure) => {
+            *ended = Ended::Test(TestStatus::Error(rebuilt()));
+        }
+        Ended::Node(
+            NodeStatus::Built { .. } | NodeStatus::Error(_) | NodeStatus::Skipped { .. } | NodeStatus::NotRun,
+        )
+        | Ended::Test(
+            TestStatus::Pass
+            | TestStatus::Warn { .. }
+            | TestStatus::Error(_)
+            | TestStatus::Skipped { .. }
+            | TestStatus::NotRun,
+        )
+        | Ended::Counted(_)
+        | Ended::Compared(_)
+        | Ended::Nothing => {}
+    }
+}
+
+/// Those that `begin` picks, and all that comes after them.
+fn with_dependents(tasks: &[Task], begin: impl Fn(&Task) -> bool) -> BTreeSet<usize> {
+    let mut successors: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (at, task) in tasks.iter().enumerate() {
+        for before in &task.after {
+            successors.entry(*before).or_default().push(at);
+        }
+    }
+    let mut left: Vec<usize> = tasks.iter().enumerate().filter(|(_, task)| begin(task)).map(|(at, _)| at).collect();
+    let mut found: HashSet<usize> = left.iter().copied().collect();
+    while let Some(at) = left.pop() {
+        for next in successors.get(&at).into_iter().flatten() {
+            if found.insert(*next) {
+                left.push(*next);
+            }
+        }
+    }
+    found.into_iter().collect()
+}

@@ -1,0 +1,63 @@
+//! Whether relations of production were replaced or written to.
+
+use super::session::PgSession;
+use crate::sql::{Dialect, RelationName};
+use crate::warehouse::{Seen, WarehouseError};
+
+impl PgSession {
+    /// One answer for each name; `None` on Redshift, whose catalogue counts no writes.
+    ///
+    /// A table that is emptied by `truncate`, or rewritten, has another file; a view that is replaced has another rule.
+    /// Rows that are written or deleted are counted by the statistics, to which a session adds its own when its
+    /// transaction ends, or some seconds later when that was its second within one.
+    pub(super) async fn look(&mut self, names: &[&RelationName]) -> Result<Option<Vec<Seen>>, WarehouseError> {
+        if self.dialect() != Dialect::Postgres {
+            return Ok(None);
+        }
+        let literal = |text: &str| Dialect::Postgres.literal(text);
+        let asked: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| {
+                let schema = name.schema().map_or("", |schema| schema.name());
+                format!("({at}, {}, {})", literal(schema), literal(name.identifier()))
+            })
+            .collect();
+        if asked.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let found = self.ask(&query(&asked.join(", "))).await?;
+        let seen = found.rows.into_iter().map(|row| {
+            let mut values = row.into_iter();
+            let (made_of, written) = (values.next().flatten(), values.next().flatten().unwrap_or_default());
+            Seen { made_of, written: written.split(',').filter_map(|number| number.parse().ok()).collect() }
+        });
+        Ok(Some(seen.collect()))
+    }
+}
+
+/// `asked` is a list of numbers, schemas and names. The server's own relations, which views may read too, change all the
+/// time and are left out; a materialized view is what it holds.
+fn query(asked: &str) -> String {
+    format!(
+        "with recursive asked (n, place, name) as (values {asked}), \
+         below (n, oid) as (\
+         select a.n, c.oid from asked a join pg_catalog.pg_namespace s on s.nspname = a.place \
+         join pg_catalog.pg_class c on c.relnamespace = s.oid and c.relname = a.name \
+         union \
+         select b.n, x.oid from below b cross join lateral (\
+         select d.refobjid as oid from pg_catalog.pg_class v join pg_catalog.pg_rewrite r on r.ev_class = v.oid \
+         join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid \
+         and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         where v.oid = b.oid and v.relkind = 'v' and d.refobjid <> v.oid and d.refobjid >= 16384 \
+         union all select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = b.oid) x) \
+         select pg_catalog.string_agg(case when c.oid is not null then pg_catalog.concat_ws(':', c.oid, c.relfilenode, c.relnatts, (select \
+         pg_catalog.string_agg(r.xmin::text, ' ') from pg_catalog.pg_rewrite r where r.ev_class = c.oid)) end, ',' \
+         order by c.oid), \
+         pg_catalog.string_agg((pg_catalog.pg_stat_get_tuples_inserted(c.oid) + \
+         pg_catalog.pg_stat_get_tuples_updated(c.oid) + pg_catalog.pg_stat_get_tuples_deleted(c.oid))::text, ',' \
+         order by c.oid) \
+         from asked a left join below b on b.n = a.n left join pg_catalog.pg_class c on c.oid = b.oid \
+         group by a.n order by a.n"
+    )
+}

@@ -1,0 +1,111 @@
+//! Behind a pooler in transaction mode: nothing that premerge sets is handed on to its other clients.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::cluster::{Cluster, as_user, unprivileged};
+use crate::ferry::{Checkout, with_production};
+use crate::warehouse::{limits, target, try_open};
+
+/// pgbouncer with two connections to `cluster` in transaction mode.
+struct Pooler {
+    port: u16,
+    child: Child,
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Pooler {
+    fn of(cluster: &Cluster) -> Self {
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| fs_err::metadata(path).is_ok());
+        let program = program.expect("this test needs pgbouncer: run `.ci/setup tests`");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = cluster.dir.join(format!("pgbouncer-{port}.ini"));
+        let users = cluster.dir.join("users.txt");
+        fs_err::write(&users, "\"ci\" \"\"\n\"test\" \"\"\n").unwrap();
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=test\nferry = host=127.0.0.1 port={} dbname=ferry\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\n\
+             unix_socket_dir=\nauth_type=trust\nauth_file={}\npool_mode=transaction\ndefault_pool_size=2\n",
+            cluster.port,
+            cluster.port,
+            users.display()
+        );
+        fs_err::write(&config, text).unwrap();
+        let child =
+            as_user(&unprivileged(), program.as_ref()).arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let pooler = Self { port, child: child.unwrap() };
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(20), "pgbouncer does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        pooler
+    }
+
+    /// What another client finds set, on both connections.
+    async fn settings(&self, database: &str, user: &str) -> Vec<String> {
+        let config = format!("host=127.0.0.1 port={} user={user} dbname={database} application_name=other", self.port);
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            // In a transaction, so that each has a connection of its own.
+            client.batch_execute("begin").await.unwrap();
+            clients.push(client);
+        }
+        let mut found = Vec::new();
+        for client in clients {
+            let sql = "select concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), \
+                       current_setting('datestyle'), current_setting('search_path'), current_user, \
+                       current_setting('default_transaction_read_only'), current_setting('deadlock_timeout'))";
+            let answer = client.simple_query(sql).await.unwrap();
+            found.extend(answer.iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            }));
+            client.batch_execute("rollback").await.unwrap();
+        }
+        found
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_hands_no_setting_on() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    cluster.sql("postgres", "create role reader; grant reader to test");
+    let pooler = Pooler::of(&cluster);
+    let before = pooler.settings(&database, "test").await;
+    let profile = json!({"role": "reader", "search_path": "nowhere, public"});
+    let house = try_open(&target("postgres", pooler.port, &database, profile), limits(), &Default::default()).unwrap();
+    let mut sessions =
+        vec![house.connect().await.unwrap(), house.connect().await.unwrap(), house.connect().await.unwrap()];
+    let ours = "select concat_ws(' ', current_setting('statement_timeout'), current_setting('search_path'), current_user, \
+                current_setting('transaction_read_only'))";
+    for _ in 0..4 {
+        for session in &mut sessions {
+            assert_eq!(session.read(ours).await.unwrap().scalar(), Some("20s nowhere, public reader on"));
+        }
+        assert_eq!(pooler.settings(&database, "test").await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_check_goes_through_a_pooler() {
+    let cluster = with_production(Cluster::start(&[]));
+    let pooler = Pooler::of(&cluster);
+    let before = pooler.settings("ferry", "ci").await;
+    let checkout = Checkout::of("changed_filter", pooler.port);
+    let status = checkout.check().status().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", checkout.report());
+    assert_eq!(pooler.settings("ferry", "ci").await, before);
+}
