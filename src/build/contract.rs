@@ -44,7 +44,7 @@ impl Broken {
 }
 
 /// A type's name without what stands in brackets: lengths, and the values of an enum.
-fn without_arguments(data_type: &str) -> String {
+pub(super) fn without_arguments(data_type: &str) -> String {
     let mut depth = 0_usize;
     let mut name = String::new();
     for c in data_type.chars() {

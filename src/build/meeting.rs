@@ -1,8 +1,10 @@
 //! What the merge meets in production: tables that dbt goes on writing into, and whose columns may be others than
 //! those that were built.
 
+use super::contract::without_arguments;
 use crate::artifacts::UniqueId;
 use crate::sql::{Dialect, RelationName};
+use crate::text::words::count_of;
 use crate::warehouse::{ColumnType, Session};
 
 /// A table of production that dbt's next run writes into, and what was built of the same node.
@@ -36,7 +38,8 @@ pub struct Misfit {
     pub unique_id: UniqueId,
     /// How dbt writes into it.
     pub kind: MeetingKind,
-    /// What is different, a phrase a column: names and types only, so it may be published.
+    /// What is different, a phrase a column: names that production or a seed's file has, types without arguments, and
+    /// counts, so it may be published.
     pub columns: Vec<String>,
 }
 
@@ -53,18 +56,26 @@ fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKin
     // What dbt itself adds to a snapshot is its own affair.
     let own = |column: &&ColumnType| kind != MeetingKind::Snapshot || !column.name.starts_with("dbt_");
     let mut found = Vec::new();
+    // A new column of a model may be named after a row's value (`pivot`).
+    let mut new = 0;
     for column in built.iter().filter(own) {
         match production.iter().find(|other| other.name == column.name) {
             None if kind == MeetingKind::Snapshot => {}
+            None if kind == MeetingKind::Incremental => new += 1,
             None => found.push(format!("`{}` is not in production", column.name)),
             Some(other) if other.data_type != column.data_type => {
-                found.push(format!(
-                    "`{}` is {} in production and {} here",
-                    column.name, other.data_type, column.data_type
-                ));
+                let (there, here) = (without_arguments(&other.data_type), without_arguments(&column.data_type));
+                found.push(if there == here {
+                    format!("`{}` is {here} on both sides, with other arguments", column.name)
+                } else {
+                    format!("`{}` is {there} in production and {here} here", column.name)
+                });
             }
             Some(_) => {}
         }
+    }
+    if new > 0 {
+        found.push(format!("{} not in production", count_of(new, "column")));
     }
     let names = |columns: &[ColumnType]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     // dbt-duckdb copies a file's columns by their place.
@@ -104,6 +115,21 @@ mod tests {
             ["`b` is VARCHAR in production and INTEGER here"]
         );
         assert!(differences(&production, &production, MeetingKind::Incremental).is_empty());
+        let pivoted = columns(&[
+            ("a", "ENUM('somebody@example.org')"),
+            ("b", "DECIMAL(18,3)"),
+            ("c", "DATE"),
+            ("somebody@example.org", "INTEGER"),
+        ]);
+        let decimal = columns(&[("a", "INTEGER"), ("b", "DECIMAL(10,2)"), ("c", "DATE")]);
+        assert_eq!(
+            differences(&decimal, &pivoted, MeetingKind::Incremental),
+            [
+                "`a` is INTEGER in production and ENUM here",
+                "`b` is DECIMAL on both sides, with other arguments",
+                "1 column not in production"
+            ]
+        );
         let moved = columns(&[("b", "VARCHAR"), ("a", "INTEGER"), ("c", "DATE")]);
         assert_eq!(
             differences(&production, &moved, MeetingKind::Seed),

@@ -38,9 +38,10 @@ impl Places {
 
 /// Attaches production under a name of its own, which is gone afterwards.
 ///
-/// The engine lets statements write to the files of all databases that are attached, those for reading too
-/// (`copy … to`). So it knows production by a second name of the file, and never hears the first. Where the file
-/// system gives it none, because the folder lies in another, it is attached as it is.
+/// DuckDB before 2.0 lets statements write to the files of all databases that are attached, those for reading too
+/// (`copy … to`); from 2.0 on it refuses that. A library of the user's own (`DUCKDB_LIB_DIR`) may be either, so
+/// it knows production by a second name of the file, and never hears the first. Where the file system gives it none,
+/// because the folder lies in another, production is attached as it is: there the engine's own refusal is the wall.
 pub(super) fn attach_apart(connection: &Connection, production: &Attach, folder: &Path) -> duckdb::Result<()> {
     let apart = || -> Option<()> {
         let folder = tempfile::tempdir_in(folder).ok()?;
@@ -87,6 +88,16 @@ mod tests {
     /// The wall behind the grammar: what it would have to hold if a statement got past the first.
     #[test]
     fn a_locked_engine_reaches_no_other_file() {
+        locked(true);
+    }
+
+    /// As where the cache folder lies in another file system.
+    #[test]
+    fn nor_where_production_has_no_second_name() {
+        locked(false);
+    }
+
+    fn locked(second_name: bool) {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
         let production = file("prod.duckdb");
@@ -99,7 +110,12 @@ mod tests {
 
         let connection = Connection::open_in_memory().unwrap();
         let attach = Attach { path: production.clone(), alias: "prod".to_owned(), ..Attach::default() };
-        attach_apart(&connection, &attach, dir.path()).unwrap();
+        let folder = if second_name { dir.path().to_owned() } else { dir.path().join("nowhere") };
+        attach_apart(&connection, &attach, &folder).unwrap();
+        let known: String = connection
+            .query_row("select path from duckdb_databases() where database_name = 'prod'", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(known != production, second_name, "{known}");
         connection.execute_batch(&format!("attach '{}' as work", file("work.duckdb"))).unwrap();
         let mut places = Places::default();
         places.folder(&dir.path().join("open"));
@@ -114,6 +130,13 @@ mod tests {
             "create table prod.x as select 1".to_owned(),
             format!("copy (select 1) to '{production}' (format csv, use_tmp_file false)"),
             format!("copy (select 1) to '{production}.wal' (format csv, use_tmp_file false)"),
+            format!("copy (select 1) to '{}' (format csv, use_tmp_file false)", file("open/../prod.duckdb")),
+            format!("copy (select 1) to 'file:{production}' (format csv, use_tmp_file false)"),
+            format!("copy (select 1) to '{production}' (format parquet)"),
+            format!("copy (select 1 as a, 2 as b) to '{production}' (format csv, partition_by (a), overwrite)"),
+            format!("export database '{production}'"),
+            format!("attach '{production}' as again (read_only false)"),
+            format!("call enable_logging(storage = 'file', storage_path = '{production}')"),
             format!("attach '{production}' as again"),
             format!("from '{}'", file("secret.csv")),
             format!("from read_text('{}')", file("open/../secret.csv")),

@@ -56,7 +56,7 @@ impl DuckDb {
         // have the same name.
         let temp_database = format!("{}_{}", production.alias, context.schema);
         let temp_file = context.temp_dir.join(format!("{temp_database}.duckdb"));
-        let notices = Mutex::new(profile.left_out().into_iter().collect());
+        let notices = Mutex::new(profile.left_out());
         let lease = Arc::new(LeaseFile::beside(&temp_file, context.run));
         Ok(Self {
             profile,

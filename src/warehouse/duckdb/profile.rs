@@ -31,13 +31,20 @@ pub(super) struct Profile {
     secrets: bool,
     #[serde(deserialize_with = "present")]
     filesystems: bool,
+    /// Whether the profile says where the engine puts what does not fit into memory.
+    #[serde(skip)]
+    spills: bool,
 }
 
+/// The setting of that folder. It could be one of the checkout's, or production's.
+const SPILL: &str = "temp_directory";
+
 /// Settings that name a file for the engine to write.
-const WRITES_A_FILE: [&str; 6] = [
+const WRITES_A_FILE: [&str; 7] = [
     "enable_logging",
     "http_logging_output",
     "log_query_path",
+    "logging_sink",
     "logging_storage",
     "profile_output",
     "profiling_output",
@@ -71,8 +78,13 @@ impl Attach {
 
 impl Profile {
     pub(super) fn read(target: &Target) -> Result<Self, OpenError> {
-        let profile: Self = serde_json::from_value(Value::Object(target.fields.clone()))
+        let mut profile: Self = serde_json::from_value(Value::Object(target.fields.clone()))
             .map_err(|error| target_error(target, error))?;
+        for given in [&mut profile.settings, &mut profile.config_options] {
+            let before = given.len();
+            given.retain(|name, _| !name.eq_ignore_ascii_case(SPILL));
+            profile.spills |= given.len() < before;
+        }
         let mut settings = profile.settings.keys().chain(profile.config_options.keys());
         match settings.find(|name| WRITES_A_FILE.contains(&name.to_lowercase().as_str())) {
             None => Ok(profile),
@@ -108,11 +120,16 @@ impl Profile {
         Ok(Attach { path: file.to_string_lossy().into_owned(), alias, ..Attach::default() })
     }
 
-    /// What of the profile is not used, said once.
-    pub(super) fn left_out(&self) -> Option<String> {
+    /// What of the profile is not used, a sentence each.
+    pub(super) fn left_out(&self) -> Vec<String> {
         let fields = [("plugins", self.plugins), ("secrets", self.secrets), ("filesystems", self.filesystems)];
         let named: Vec<_> = fields.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
-        (!named.is_empty()).then(|| format!("the profile's {} are not used: they need dbt's Python", named.join(", ")))
+        let python = (!named.is_empty())
+            .then(|| format!("the profile's {} are not used: they need dbt's Python", named.join(", ")));
+        let spill = self.spills.then(|| {
+            format!("the profile's `{SPILL}` is not used: DuckDB spills beside the temporary schema, which --cache-dir moves")
+        });
+        python.into_iter().chain(spill).collect()
     }
 }
 
@@ -151,4 +168,47 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D:
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(fields: Value) -> Result<Profile, OpenError> {
+        let fields = fields.as_object().unwrap().clone();
+        Profile::read(&Target {
+            profile: "shop".to_owned(),
+            name: "ci".to_owned(),
+            adapter: "duckdb".to_owned(),
+            schema: None,
+            threads: 1,
+            fields,
+        })
+    }
+
+    #[test]
+    fn settings_that_name_a_file_to_write_are_refused() {
+        for name in WRITES_A_FILE {
+            for field in ["settings", "config_options"] {
+                let refused = read(json!({"path": "x.duckdb", field: {name.to_uppercase(): "x.duckdb"}})).unwrap_err();
+                assert!(refused.to_string().contains("names a file that DuckDB would write"), "{name}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_profile_does_not_say_where_duckdb_spills() {
+        let profile = read(json!({
+            "path": "x.duckdb",
+            "settings": {"Temp_Directory": ".", "threads": 1},
+            "config_options": {"temp_directory": "."},
+        }))
+        .unwrap();
+        assert_eq!(profile.settings.keys().collect::<Vec<_>>(), ["threads"]);
+        assert!(profile.config_options.is_empty());
+        assert_eq!(profile.left_out().len(), 1, "{:?}", profile.left_out());
+        assert!(read(json!({"path": "x.duckdb"})).unwrap().left_out().is_empty());
+    }
 }
