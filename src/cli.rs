@@ -101,7 +101,7 @@ pub fn main() -> ExitCode {
         env,
     };
     let code = run(std::env::args_os(), &mut io);
-    // A reader that has gone away is no failure of ours.
+    // A reader that has gone away is not our failure.
     let _ = out.flush().and(err.flush());
     ExitCode::from(code)
 }

@@ -1,6 +1,6 @@
 //! The compiled SQL against dbt's comparison.
 
-// Helpers of tests are no test functions to clippy.
+// Helpers of tests are not test functions to clippy.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -61,7 +61,7 @@ fn a_text_that_is_nested_too_deep_is_not_linted_and_said() {
     put(dir.path(), ".sqlfluff", &format!("{CONFIG}large_file_skip_byte_limit = 0\n"));
     let (code, out, log) = lint(&dir, &["models/a.sql", "models/b.sql", "models/c.sql"]);
     assert_ne!(code, 0, "{out}{log}");
-    assert!(out.contains("nested too deep") && out.contains("models/c.sql"), "{out}{log}");
+    assert!(out.contains("nested too deeply") && out.contains("models/c.sql"), "{out}{log}");
 }
 
 // ---- fix ----
@@ -417,7 +417,7 @@ fn nothing_is_read_from_or_written_to_the_checkout() {
     assert!(!codes(&before).is_empty());
     let left: Vec<_> = fs_err::read_dir(dir.path().join("target/premerge/lint")).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    // A folder in the checkout is no cache, whoever names it.
+    // A folder in the checkout is not a cache, whoever names it.
     let found = document(&dir, &["--cache-dir", "target/premerge", "a.sql"]);
     assert_eq!((found, fs_err::read_dir(dir.path().join("target/premerge/lint")).unwrap().count()), (before, 1));
 }

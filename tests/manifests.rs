@@ -1,4 +1,4 @@
-//! Reading manifests: every schema, every compression, and everything that is no usable manifest.
+//! Reading manifests: every schema, every compression, and everything that is not a usable manifest.
 
 // Helpers of tests fail loudly; clippy spares only the test functions themselves.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]

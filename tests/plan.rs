@@ -1,6 +1,6 @@
 //! Plans: what is built, proxied, tested, and why.
 
-// Helpers of tests are no test functions to clippy.
+// Helpers of tests are not test functions to clippy.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};

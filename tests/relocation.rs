@@ -1,6 +1,6 @@
 //! Relocation of relation names, and the check that nothing else is named.
 
-// Helpers of tests are no test functions to clippy.
+// Helpers of tests are not test functions to clippy.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ pub struct ManifestFile {
     bytes: Vec<u8>,
 }
 
-/// Why a file is no manifest that premerge can use. Each message names the file and the place;
+/// Why a file is not a manifest that premerge can use. Each message names the file and the place;
 /// [`ArtifactError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
@@ -67,7 +67,7 @@ pub enum ArtifactError {
         /// Where it ends.
         column: usize,
     },
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("{path} is not a JSON document: {source}")]
     Json {
         /// The file.
@@ -181,7 +181,7 @@ impl ManifestFile {
     /// The manifest, brought to the newest schema as dbt does.
     ///
     /// # Errors
-    /// When the text is no JSON or no manifest that premerge can read.
+    /// When the text is not JSON or not a manifest that premerge can read.
     pub fn parse(&self) -> Result<Manifest<'_>, ArtifactError> {
         let path = || self.path.clone();
         // Some Windows shells prepend a byte order mark.
@@ -274,7 +274,7 @@ impl ManifestPair {
     /// Parses both, at the same time: production's first.
     ///
     /// # Errors
-    /// When either is no manifest; if neither is, the error is about state.
+    /// When either is not a manifest; if neither is, the error is about state.
     pub fn parse(&self) -> Result<(Manifest<'_>, Manifest<'_>), ArtifactError> {
         let (state, pr) = both(|| self.state.parse(), || self.pr.parse());
         Ok((state?, pr?))
@@ -310,7 +310,7 @@ fn locate(path: &Path) -> Result<PathBuf, ArtifactError> {
     candidates.find(|file| file.is_file()).ok_or_else(|| ArtifactError::Missing { path: path.join("manifest.json") })
 }
 
-/// What the document is, if it is no manifest.
+/// What the document is, if it is not a manifest.
 fn foreign(manifest: &Manifest<'_>) -> Option<String> {
     let url = manifest.metadata.dbt_schema_version.as_deref();
     match url.and_then(Metadata::artifact) {

@@ -198,7 +198,7 @@ impl<'a> Node<'a> {
 
     /// The name of its relation, read once. A function's is made of its parts, as the manifest has no more of it.
     ///
-    /// `dialect`: that of the manifest's adapter. `None` where there is no relation, or its text is no name.
+    /// `dialect`: that of the manifest's adapter. `None` where there is no relation, or its text is not a name.
     #[must_use]
     pub fn relation(&self, dialect: Dialect) -> Option<&RelationName> {
         let read = || {

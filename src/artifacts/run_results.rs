@@ -34,7 +34,7 @@ impl<'a> RunResults<'a> {
     /// Reads the document.
     ///
     /// # Errors
-    /// When it is no JSON, or no list of results.
+    /// When it is not JSON, or not a list of results.
     pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }

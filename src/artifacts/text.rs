@@ -21,7 +21,7 @@ impl<'a> Text<'a> {
         let inner = source.strip_prefix('"').and_then(|s| s.strip_suffix('"'));
         match inner {
             Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-            // Python writes lone surrogates, which are no Unicode text: the source is then the best there is.
+            // Python writes lone surrogates, which are not Unicode text: the source is then the best there is.
             Some(inner) => serde_json::from_str(source).map_or(Cow::Borrowed(inner), Cow::Owned),
             None => Cow::Borrowed(""),
         }

@@ -103,7 +103,7 @@ pub(super) fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result
     MaybeStr::deserialize(deserializer).map(|text| text.0.unwrap_or_default())
 }
 
-/// A list of strings; a single string is a list of one, members that are no strings are left out.
+/// A list of strings; a single string is a list of one, members that are not strings are left out.
 pub(super) fn strings<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cow<'a, str>>, D::Error> {
     struct Reader;
     impl<'de> Visitor<'de> for Reader {
@@ -133,7 +133,7 @@ pub(super) fn strings<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Res
     deserializer.deserialize_any(Reader)
 }
 
-/// An object read as `T`; nothing when it is no object.
+/// An object read as `T`; nothing when it is not an object.
 struct MaybeObject<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for MaybeObject<T> {
@@ -187,7 +187,7 @@ pub(super) fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
     Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
 }
 
-/// A map from unique_id (or name) to resource. Members that are no objects are left out; of two members with
+/// A map from unique_id (or name) to resource. Members that are not objects are left out; of two members with
 /// one key the last counts, as in Python.
 pub(super) fn map<'de: 'a, 'a, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -209,7 +209,7 @@ pub(super) fn map_of_lists<'de: 'a, 'a, T: Deserialize<'de>, D: Deserializer<'de
     collect(deserializer, |value: Objects<T>| Some(value.0))
 }
 
-/// A list of objects; empty when it is no list, without the members that are no objects.
+/// A list of objects; empty when it is not a list, without the members that are not objects.
 struct Objects<T>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {

@@ -32,7 +32,7 @@ impl<'a> UniqueIdRef<'a> {
         self.parts().map_or(ResourceType::Other, |(kind, ..)| ResourceType::from_name(kind))
     }
 
-    /// The package that defines it; empty when the text is no unique_id.
+    /// The package that defines it; empty when the text is not a unique_id.
     #[must_use]
     pub fn package(self) -> &'a str {
         self.parts().map_or("", |(_, package, _)| package)

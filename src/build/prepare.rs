@@ -302,7 +302,7 @@ impl Preparer<'_> {
         })
     }
 
-    /// A text that stays at its place. What it names lies in no schema at all: it is no query.
+    /// A text that stays at its place. What it names lies in no schema at all: it is not a query.
     fn judged(&self, text: ProjectText<'_>) -> Result<(), Failure> {
         let facts = judge(text, self.dialect).map_err(|refusal| refused(&refusal))?;
         match facts.relations.first() {

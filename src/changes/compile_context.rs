@@ -352,7 +352,7 @@ fn is_number(token: &str) -> bool {
     token.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// Whether of the tokens that are no signs there are more for which it is true.
+/// Whether of the tokens that are not signs there are more for which it is true.
 fn is_most<'t>(tokens: impl Iterator<Item = &'t String>, is_true: impl Fn(&String) -> bool) -> bool {
     let words = tokens.filter(|token| token.contains(char::is_alphanumeric));
     let (yes, no): (Vec<&String>, Vec<&String>) = words.partition(|token| is_true(token));

@@ -20,7 +20,7 @@ use crate::sql::{
 /// names of a text apart takes a thousandth of the time that those of a large project take.
 const FEW_TEXTS: usize = 1_000;
 
-/// With more names than this that any text may hold, a map for each text is no gain.
+/// With more names than this that any text may hold, a map for each text does not help.
 const FEW_NAMES: usize = 100;
 
 /// Both manifests' relation names. They are taken apart only when a text cannot be settled without: for every name of

@@ -44,7 +44,7 @@ impl Texts {
 fn translated(old: &[String], new: &[String], pairs: &[(&str, &str)]) -> Vec<String> {
     /// More pairs of differing tokens than this are not compared.
     const MOST: usize = 100_000;
-    // A number is no name.
+    // A number is not a name.
     let is_name = |token: &str| token.contains(|c: char| c.is_alphabetic());
     let same = |old: &str, new: &str| is_name(old) && is_name(new) && equal_but_embedded(old, new, pairs);
     if old.len() == new.len() {

@@ -24,7 +24,7 @@ pub struct DebugArgs {
 }
 
 /// Runs `premerge debug`: exit code 0 when premerge could work here, 1 when something is missing. That the role
-/// could write to production is said and is no failure, because premerge does not.
+/// could write to production is said and is not a failure, because premerge does not.
 ///
 /// # Errors
 /// Bad usage or configuration; or a warehouse that failed.

@@ -31,7 +31,7 @@ impl Io<'_> {
         self.out_is_terminal && self.env.get("NO_COLOR").is_none()
     }
 
-    /// Tells the user something that is no result. A message that cannot be shown is no reason to stop.
+    /// Tells the user something that is not a result. A message that cannot be shown is not a reason to stop.
     pub fn say(&mut self, message: std::fmt::Arguments<'_>) {
         if !self.quiet {
             let _ = writeln!(self.err, "{message}");

@@ -77,7 +77,7 @@ impl<W: Write + Send> Observer for Lines<W> {
     fn on(&self, event: &Event<'_>) {
         if let Some(line) = line(event) {
             let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-            // Progress that cannot be shown is no reason to stop.
+            // Progress that cannot be shown is not a reason to stop.
             let _ = writeln!(out, "{:>7.1}s  {line}", self.started.elapsed().as_secs_f64());
         }
     }

@@ -78,7 +78,7 @@ pub enum ReportFileError {
 /// Reads a saved report, looking at its size before its content.
 ///
 /// # Errors
-/// When the file cannot be read or is no report.
+/// When the file cannot be read or is not a report.
 pub fn read_report(path: &Path) -> Result<Report, ReportFileError> {
     let wrong = |source| ReportFileError::Read { path: path.display().to_string(), source };
     let size = usize::try_from(fs_err::metadata(path)?.len()).unwrap_or(usize::MAX);

@@ -15,7 +15,7 @@ impl Env {
     /// This process's.
     #[must_use]
     pub fn of_process() -> Self {
-        // Variables that are no Unicode cannot be meant for us.
+        // Variables that are not Unicode cannot be meant for us.
         let vars =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         Self { vars, cwd: std::env::current_dir().unwrap_or_default() }

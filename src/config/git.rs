@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub(crate) struct Commit {
     /// When it was committed.
     pub(crate) at: Timestamp,
-    /// How many commits have been made since on the way to the target; `None` when it is no ancestor, or the history is
+    /// How many commits have been made since on the way to the target; `None` when it is not an ancestor, or the history is
     /// cut off.
     pub(crate) behind: Option<u64>,
 }

@@ -25,7 +25,7 @@ pub(super) struct Renderer {
 /// Why a text cannot be rendered.
 #[derive(Debug)]
 pub(super) struct RenderError {
-    /// It is no Jinja at all, rather than Jinja that fails.
+    /// It is not Jinja at all, rather than Jinja that fails.
     pub(super) is_syntax: bool,
     /// In our own words, which show nothing of the text.
     pub(super) safe: String,

@@ -221,7 +221,7 @@ impl Settings {
     /// The manifests of a comparison.
     ///
     /// # Errors
-    /// When `--state` is set to nothing, which must not be taken for the folder itself, or `--state-commit` is no hash.
+    /// When `--state` is set to nothing, which must not be taken for the folder itself, or `--state-commit` is not a hash.
     pub fn manifests(&self, flags: &ManifestArgs) -> Result<ManifestSettings, ConfigError> {
         let Some(state) = self.named(Some(&flags.state)) else {
             return Err(ConfigError::Flag {

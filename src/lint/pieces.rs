@@ -216,7 +216,7 @@ impl<'s> Cutter<'s> {
             "endif" => (Kind::BlockEnd, Role::EndIf),
             "for" => (Kind::BlockStart, Role::For),
             "endfor" => (Kind::BlockEnd, Role::EndFor),
-            // `{% set x = 1 %}` is no block; `{% set x %}…{% endset %}` is.
+            // `{% set x = 1 %}` is not a block; `{% set x %}…{% endset %}` is.
             "set" if assigns(tag.text) => (Kind::Templated, Role::Silent),
             "do" | "include" | "import" | "from" => (Kind::Templated, Role::Silent),
             // dbt keeps only the inside; sqlfluff lints the file with the tags as an ordinary block.

@@ -152,7 +152,7 @@ fn operation(node: &Node<'_>) -> Option<LeftOutKind> {
 
 /// What production has run of what premerge leaves out.
 struct Proven<'m> {
-    /// Hooks of any node: a new one that gets its project's is no news.
+    /// Hooks of any node: a new one that gets its project's is not news.
     hooks: BTreeSet<String>,
     operations: BTreeSet<(LeftOutKind, String)>,
     /// Names of macros that differ.

@@ -57,7 +57,7 @@ fn schemas_in_strings(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
     found
 }
 
-/// What dbt says too. It warns of seeds that it does not compare at every run, so that is no more than a note.
+/// What dbt says too. It warns of seeds that it does not compare at every run, so that is only a note.
 fn dbts(notice: &changes::Notice) -> Notice {
     let level = match (notice.kind.is_error(), notice.kind.is_of_contract()) {
         (true, _) => NoticeLevel::Error,

@@ -381,7 +381,7 @@ fn removed(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     page.section(&format!("Removed: {}", plan.removed.len()))?;
-    // A test that went with all that it tested is no news beside that.
+    // A test that went with all that it tested is not news beside that.
     let (with_their_nodes, own): (Vec<_>, Vec<_>) = plan.removed.iter().partition(|node| went_with_its_nodes(node));
     let rows: Vec<Vec<String>> = own
         .into_iter()

@@ -59,7 +59,7 @@ fn gone(facts: &Facts<'_>) -> Vec<WeakerTest> {
     gone.filter_map(|(id, change)| {
         let was = facts.state.resource(id)?;
         let tested = was.depends_on().into_iter().flat_map(|depends_on| &depends_on.nodes);
-        // A test that went with all that it tested is no news beside that.
+        // A test that went with all that it tested is not news beside that.
         let still_there = tested.into_iter().any(|parent| facts.graph.id(parent).is_some());
         // Other arguments are another test to dbt, with another id.
         let replaced = facts.state.nodes.get(id.as_str()).and_then(subject).is_some_and(|key| added.contains(&key));
@@ -109,7 +109,7 @@ fn weakenings(old: &Node<'_>, new: &Node<'_>) -> Vec<Weakening> {
     how
 }
 
-/// Whether a threshold lets more failures through. Of two that are no plain comparison of one kind, any change may.
+/// Whether a threshold lets more failures through. Of two that are not plain comparisons of one kind, any change may.
 fn is_higher(from: &str, to: &str) -> bool {
     let (from, to) = (from.trim(), to.trim());
     if from == to {

@@ -71,7 +71,7 @@ impl GitHub {
     /// Opens the door; no request is made yet. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the repository is no `owner/name` or the API's address is none.
+    /// When the repository is not an `owner/name` or the API's address is none.
     pub fn new(settings: &Settings) -> Result<Self, PublishError> {
         let wrong = |what: &str| PublishError::Settings(what.to_owned());
         let (owner, name) =

@@ -61,7 +61,7 @@ impl Check {
             (0, 0) if done < total => CheckState::NotChecked,
             (0, 0) => CheckState::Passed,
         };
-        let reason = (done < total).then(|| format!("{done} of {total} were checked"));
+        let reason = (done < total).then(|| format!("{done} of {total} completed"));
         Self { state, required: true, done, total, failed, warned, summary: None, reason }
     }
 

@@ -402,7 +402,7 @@ pub enum InvalidFinding {
     /// It points to nothing.
     #[error("a finding needs a location or a unique_id")]
     Nowhere,
-    /// Its rule is no rule code.
+    /// Its rule is not a rule code.
     #[error("a rule code has 1 to 64 ASCII letters, digits and - _ . /")]
     Rule,
 }

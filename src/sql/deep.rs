@@ -61,12 +61,15 @@ fn within(tokens: &Tokens<'_>, deepest: usize) -> Result<(), SqlError> {
         }
         let depth = outer.len() + level.depth();
         if depth > deepest {
-            return Err(SqlError::Unsupported { what: "SQL that is nested too deep", line: tokens.line(token.start) });
+            return Err(SqlError::Unsupported {
+                what: "SQL that is nested too deeply",
+                line: tokens.line(token.start),
+            });
         }
     }
     let whole = outer.iter().fold(level.depth(), |inner, around| around.within(inner));
     if whole > deepest {
-        return Err(SqlError::Unsupported { what: "SQL that is nested too deep", line: 1 });
+        return Err(SqlError::Unsupported { what: "SQL that is nested too deeply", line: 1 });
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(crate) struct Name<'s> {
     pub(crate) key: Vec<String>,
     /// Whether it stands where a table is named, in a `FROM` or behind a `JOIN`.
     pub(crate) table: bool,
-    /// The table place is the operand of a word that is no `FROM` (`TABLE t`), so takes no alias.
+    /// The table place is the operand of a word that is not a `FROM` (`TABLE t`), so takes no alias.
     pub(crate) bare: bool,
     /// Names with the same number belong to the same `FROM`.
     pub(crate) scope: usize,
@@ -334,7 +334,7 @@ const AFTER_FROM: &[&str] = &[
 /// Words of a join condition, behind which a name is a column.
 const WITHIN_FROM: &[&str] = &["on", "using"];
 
-/// Words that begin a join, so are no alias of the table before them.
+/// Words that begin a join, so are not an alias of the table before them.
 const JOINS: &[&str] = &[
     "join",
     "inner",

@@ -69,7 +69,7 @@ impl OneSided {
     }
 }
 
-/// Schema and identifier of a name. `Some(None)` for what is no name (`read_parquet(…)`), `None` when they cannot be
+/// Schema and identifier of a name. `Some(None)` for what is not a name (`read_parquet(…)`), `None` when they cannot be
 /// told.
 #[allow(clippy::option_option, reason = "unknown and none are two answers")]
 fn last_two(name: &str) -> Option<Option<(Option<&str>, &str)>> {

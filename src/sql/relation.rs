@@ -85,7 +85,7 @@ impl RelationName {
     /// A manifest's `relation_name`: one to three parts, quoted or not, each folded as the warehouse
     /// folds it (Snowflake's `analytics.orders` is `ANALYTICS` and `ORDERS`).
     ///
-    /// `None` for text that is no name, such as the `'data/x.csv'` and `read_parquet(…)` of DuckDB's
+    /// `None` for text that is not a name, such as the `'data/x.csv'` and `read_parquet(…)` of DuckDB's
     /// external sources.
     #[must_use]
     pub fn parse(text: &str, dialect: Dialect) -> Option<Self> {

@@ -94,7 +94,7 @@ impl Relocation {
 /// dialect's quoting. Everything else keeps its bytes; strings and comments are never touched; text
 /// that names no mapped relation, or names it in its new place, comes back as it was.
 ///
-/// - A name matches when it is as long as the mapped one: `db.schema.t` is no match within
+/// - A name matches when it is as long as the mapped one: `db.schema.t` does not match within
 ///   `server.db.schema.t`, nor `schema.t` in a `FROM` where `schema.t.x` stands.
 /// - A column spelled with its relation (`"db"."schema"."t"."col"`) follows the relation.
 /// - Where the relation's identifier changes (two nodes of one name) and the text says `t.col` or `t`,

@@ -123,7 +123,7 @@ pub fn prose(text: &str, limit: usize) -> String {
     out
 }
 
-/// A Markdown link, or the bare text when the address is no plain web address.
+/// A Markdown link, or the bare text when the address is not a plain web address.
 ///
 /// `text` is Markdown already. The address is made of facts about the run, never of the project's text.
 #[must_use]

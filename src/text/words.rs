@@ -74,7 +74,7 @@ pub fn age(seconds: u64) -> String {
     }
 }
 
-/// `2026-11-19 04:12 UTC`; `None` when the text is no RFC 3339 time.
+/// `2026-11-19 04:12 UTC`; `None` when the text is not an RFC 3339 time.
 #[must_use]
 pub fn utc(rfc3339: &str) -> Option<String> {
     let time: jiff::Timestamp = rfc3339.trim().parse().ok()?;

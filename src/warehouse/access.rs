@@ -70,7 +70,7 @@ pub struct OpenContext<'a> {
     pub env: &'a Env,
     /// How long to wait for what.
     pub limits: Limits,
-    /// The run that the temporary schema is for; `None` for what is no run, such as clean-up.
+    /// The run that the temporary schema is for; `None` for what is not a run, such as clean-up.
     pub run: Option<&'a Owner>,
 }
 

@@ -15,7 +15,7 @@ use Place::{Column, Constraint, Header, Key, Query};
 
 /// Production of the benches: schema `prod` with table `orders (id, note)`.
 pub(crate) const POSTGRES: &[(Place, &str)] = &[
-    // Statements that are no query.
+    // Statements that are not queries.
     (Query, "insert into prod.orders values (9, 'x')"),
     (Query, "insert into prod.orders select 9, 'x' returning id"),
     (Query, "update prod.orders set note = 'x'"),

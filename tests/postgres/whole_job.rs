@@ -64,7 +64,7 @@ fn debug_tells_whether_the_role_can_write_to_production() {
     assert_eq!(debug("nobody_there").0, Some(1));
 }
 
-/// Rights that are no table's `insert`, `update` or `delete`, and rights that are one `set role` away.
+/// Rights other than a table's `insert`, `update` or `delete`, and rights that are one `set role` away.
 #[test]
 fn debug_knows_every_way_to_write_to_production() {
     let checkout = Checkout::of("new_column", PRODUCTION.port);

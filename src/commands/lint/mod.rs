@@ -92,7 +92,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     }
     let folder = repository::folder_below(&project_dir, &ci);
     match args.format.write(&outcome, &folder, io) {
-        // A reader that has gone away, as `head` does, is no failure of ours.
+        // A reader that has gone away, as `head` does, is not our failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         Err(source) => return Err(CommandError::Write { what: "the result".to_owned(), source }),
         Ok(()) => {}

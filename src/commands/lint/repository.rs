@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::publish::ci::Ci;
 
 /// The project's folder below the root of the repository, with `/`; empty where it is the root itself, or where there
-/// is no repository.
+/// is not a repository.
 pub(super) fn folder_below(project_dir: &Path, ci: &Ci) -> String {
     let Ok(project) = fs_err::canonicalize(project_dir) else { return String::new() };
     // What CI calls the checkout's folder; elsewhere the one with `.git`, a file in a worktree.

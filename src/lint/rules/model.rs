@@ -161,7 +161,7 @@ impl<'m> Model<'m> {
         !name.is_empty() && (text.match_indices(name.as_str()).any(whole) || documented())
     }
 
-    /// What the last `select` gives; nothing known where the SQL is no tree.
+    /// What the last `select` gives; nothing known where the SQL is not a tree.
     pub(super) fn columns(&self) -> Columns {
         let unknown = Columns { more: true, ..Columns::default() };
         let written = |line, column| self.written(line, column).is_some();

@@ -155,7 +155,7 @@ fn names_target(text: &str) -> bool {
     false
 }
 
-/// Whether what follows `target` asks for its type, or is no reading of it: `target=…` names an argument. Given to
+/// Whether what follows `target` asks for its type, or is not a reading of it: `target=…` names an argument. Given to
 /// somebody else as a whole, it is read.
 fn is_type(after: &str) -> bool {
     let key = match (after.strip_prefix('.'), after.strip_prefix('[')) {

@@ -74,7 +74,7 @@ fn address(query: &Query) -> usize {
 }
 
 impl Collector {
-    /// The relations that are no CTE of a query around, and no array of an alias (`from t, t.items`).
+    /// The relations that are neither CTEs of an enclosing query nor arrays of an alias (`from t, t.items`).
     fn outside(&self) -> impl Iterator<Item = ReadRelation> {
         self.relations.iter().filter_map(|(name, query)| {
             let first = name.0.first()?.as_ident()?.value.to_lowercase();

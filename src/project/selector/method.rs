@@ -104,7 +104,7 @@ fn is_versioned(resource: Resource<'_, '_>) -> bool {
     model(resource).is_some_and(|model| version(model.version).is_some())
 }
 
-/// dbt looks for configurations in nodes and sources only; functions are no nodes to it.
+/// dbt looks for configurations in nodes and sources only; functions are not nodes to it.
 fn is_configurable(resource: Resource<'_, '_>) -> bool {
     match resource {
         Resource::Node(node) => node.resource_type != ResourceType::Function,

@@ -207,7 +207,7 @@ fn tested(test: &mut TestOutcome, result: &TestResult) {
 }
 
 fn skipped(because: &UniqueId) -> String {
-    format!("skipped: `{}` failed", because.name())
+    format!("skipped: `{}` failed", because.short_name())
 }
 
 fn said(failure: &Failure) -> (Option<String>, Option<String>) {

@@ -298,7 +298,7 @@ impl Planned<'_> {
                 _ => None,
             })
             .collect();
-        // A test that went with all that it tested is no news beside that.
+        // A test that went with all that it tested is not news beside that.
         let removed = self.plan.removed.iter().filter(|removed| {
             !matches!(removed.unique_id.kind(), ResourceType::Test | ResourceType::UnitTest)
                 || !removed.depended_on.is_empty()

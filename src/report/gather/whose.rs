@@ -42,7 +42,7 @@ impl Planned<'_> {
     }
 }
 
-/// What others changed and does not build is no failure of the pull request: it becomes a note, and what reads it
+/// What others changed and does not build is not a failure of the pull request: it becomes a note, and what reads it
 /// was not checked.
 pub(super) fn excuse(draft: &mut Draft) {
     for node in draft.nodes.iter_mut().filter(|node| node.status.shuts_gate() && is_not_yours(node)) {

@@ -193,7 +193,7 @@ fn lint(page: &Page<'_>) -> Option<String> {
     Some(fold(&summary, &parts.join("\n\n")))
 }
 
-/// Findings that are no node's or test's outcome, and not lint's.
+/// Findings that are neither a node's or test's outcome nor lint's.
 fn findings(page: &Page<'_>) -> Option<String> {
     let of_lint = |finding: &&Finding| page.report.lint.is_some() && matches!(finding.rule(), RuleId::Lint(_));
     let findings: Vec<_> = page.report.own_findings().into_iter().filter(|finding| !of_lint(finding)).collect();

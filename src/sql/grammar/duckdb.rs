@@ -45,7 +45,7 @@ fn query(text: &str) -> Result<Facts, Refusal> {
         },
         parsed => parsed?,
     };
-    let leaves = || Refusal::new("it leaves its brackets", 0);
+    let leaves = || Refusal::new("it closes brackets that it did not open", 0);
     let outer = select(&parsed).ok_or_else(leaves)?;
     let from = outer.get("from_table").and_then(Value::as_object).ok_or_else(leaves)?;
     let ours = only(outer, &["select_list", "from_table"])
@@ -138,7 +138,7 @@ fn constraints(text: &str, known: &[&[&str]], facts: &mut Facts) -> Result<(), R
             let line = tokens.line(first.at);
             let word = first.text.to_lowercase();
             let named = if sayable(&word) { format!(" (`{word}`)") } else { String::new() };
-            return Err(Refusal::new(format!("a constraint that premerge does not know{named}"), line));
+            return Err(Refusal::new(format!("an unsupported constraint{named}"), line));
         };
         for (want, part) in shape.iter().zip(&rest) {
             let inner = part.text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
@@ -385,7 +385,7 @@ const ONLY_QUERIES: &str = "only a query can stand here";
 
 /// The serialized statements: exactly one.
 fn parse(sql: &str) -> Result<Value, Refusal> {
-    let cannot = || Refusal::new("DuckDB's grammar could not read it", 0);
+    let cannot = || Refusal::new("DuckDB's grammar could not parse it", 0);
     let engine = engine().ok_or_else(|| Refusal::new("DuckDB's grammar could not be started", 0))?;
     let serialized: String = {
         let connection = engine.connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -410,8 +410,8 @@ fn refused(kind: &str, message: &str) -> Refusal {
     let near = message.split_once("at or near \"").and_then(|(_, rest)| rest.split('"').next());
     let rule = match near.filter(|word| sayable(word)) {
         Some(word) => format!("DuckDB's grammar has a syntax error at or near `{word}`"),
-        None if message.contains("depth") => "SQL that is nested too deep for DuckDB".to_owned(),
-        None => "DuckDB's grammar does not take it".to_owned(),
+        None if message.contains("depth") => "SQL that is nested too deeply for DuckDB".to_owned(),
+        None => "DuckDB's grammar rejects it".to_owned(),
     };
     Refusal::syntax(rule)
 }
@@ -458,7 +458,7 @@ fn select(statement: &Value) -> Option<&Map<String, Value>> {
     (only(statement, &["node"]) && word(node, "type") == "SELECT_NODE").then_some(node)
 }
 
-/// Classes of expressions, and types of what is no expression, that a query which only reads is made of.
+/// Classes of expressions, and types of what is not an expression, that a query which only reads is made of.
 const CLASSES: &[&str] = &[
     "BETWEEN",
     "CASE",
@@ -528,20 +528,18 @@ impl Walk {
         let class = word(fields, "class");
         let kind = word(fields, "type");
         if class.is_empty() {
-            // A constant's value is no part of the query, also where it is a structure itself.
+            // A constant's value is not part of the query, also where it is a structure itself.
             if name == "value" && fields.contains_key("is_null") {
                 return Ok(());
             }
             // What a type is made of: digits, the names and types of fields.
             if !kind.is_empty() && !NODES.contains(&kind) && !kind.ends_with("_TYPE_INFO") {
-                return self
-                    .place
-                    .refuse(format!("a construct that premerge does not know (`{}`)", kind.to_lowercase()));
+                return self.place.refuse(format!("an unsupported construct (`{}`)", kind.to_lowercase()));
             }
         } else if class == "PARAMETER" {
             return self.place.refuse("a parameter of a prepared statement");
         } else if !CLASSES.contains(&class) {
-            return self.place.refuse(format!("a construct that premerge does not know (`{}`)", class.to_lowercase()));
+            return self.place.refuse(format!("an unsupported construct (`{}`)", class.to_lowercase()));
         }
         let before = self.tables.len();
         let map = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
@@ -578,9 +576,7 @@ impl Walk {
                 let named = function.map(called).unwrap_or_default();
                 if !READERS.contains(&named.as_str()) {
                     let named = if sayable(&named) { named } else { "…".to_owned() };
-                    return self
-                        .place
-                        .refuse(format!("the table function `{named}`, which premerge does not know to only read"));
+                    return self.place.refuse(format!("the table function `{named}`, which is not known to only read"));
                 }
             }
             "SHOW_REF" if !fields.contains_key("query") => return self.place.refuse("`show`, which is not a query"),

@@ -51,7 +51,7 @@ pub struct Named {
 /// What a text names, as the engine's grammar reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Relations that are no common table expressions of the text.
+    /// Relations that are not common table expressions of the text.
     pub relations: Vec<Named>,
     /// Functions, with their schemas.
     pub functions: Vec<Named>,

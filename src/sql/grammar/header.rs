@@ -95,7 +95,7 @@ pub(super) fn judge(text: &str, dialect: Dialect) -> Result<(), Refusal> {
         Dialect::Redshift => of_postgres(text, ParserOptions::DISABLE_STANDARD_CONFORMING_STRINGS, REDSHIFT),
         Dialect::DuckDb => of_duckdb(text),
         Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => {
-            Err(Refusal::new(format!("premerge has no grammar of {}", dialect.adapter()), 0))
+            Err(Refusal::new(format!("premerge has no grammar for {}", dialect.adapter()), 0))
         }
     }
 }
@@ -124,7 +124,7 @@ fn setting(statement: &Value, allowed: &[&str]) -> Result<(), Refusal> {
     }
     if !allowed.contains(&name.as_str()) {
         let named = if sayable(&name) { format!("sets `{name}`") } else { "sets something else".to_owned() };
-        return refuse(format!("{named}, which premerge does not know to be harmless"));
+        return refuse(format!("{named}, which is not known to be harmless"));
     }
     let constant = |arg: &Value| fields_of(arg).is_some_and(|(kind, _)| kind == "AConst");
     if args.iter().all(constant) {

@@ -47,7 +47,7 @@ pub fn judge(text: ProjectText<'_>, dialect: Dialect) -> Result<Facts, Refusal> 
         #[cfg(not(feature = "duckdb"))]
         Dialect::DuckDb => Err(Refusal::new("this build has no DuckDB, so none of its grammar", 0)),
         Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => {
-            Err(Refusal::new(format!("premerge has no grammar of {}", dialect.adapter()), 0))
+            Err(Refusal::new(format!("premerge has no grammar for {}", dialect.adapter()), 0))
         }
     });
     judged.unwrap_or_else(|| Err(Refusal::new("the engine's parser gave up", 0)))

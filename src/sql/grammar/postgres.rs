@@ -49,16 +49,16 @@ pub(super) fn statements(sql: &str, options: ParserOptions) -> Result<Vec<Value>
 }
 
 fn refused(error: &pg_query::Error) -> Refusal {
-    let pg_query::Error::Parse(message) = error else { return Refusal::new("the grammar could not read it", 0) };
+    let pg_query::Error::Parse(message) = error else { return Refusal::new("the grammar could not parse it", 0) };
     // What is behind "near" may be a value.
     let rule = match message.split_once(" at or near ") {
         Some((what, near)) => match near.trim_matches('"') {
             word if sayable(word) => format!("PostgreSQL's grammar has a {what} at or near `{word}`"),
             _ => format!("PostgreSQL's grammar has a {what}"),
         },
-        None if message.starts_with("stack depth") => "SQL that is nested too deep for PostgreSQL".to_owned(),
+        None if message.starts_with("stack depth") => "SQL that is nested too deeply for PostgreSQL".to_owned(),
         None if message.starts_with("syntax error") => "PostgreSQL's grammar has a syntax error".to_owned(),
-        None => "PostgreSQL's grammar does not take it".to_owned(),
+        None => "PostgreSQL's grammar rejects it".to_owned(),
     };
     Refusal::syntax(rule)
 }
@@ -117,14 +117,16 @@ impl Walk {
     fn query(&mut self, statement: &Value) -> Result<(), Refusal> {
         let Some(("SelectStmt", outer)) = fields_of(statement) else { return self.place.refuse("it is not one query") };
         let ours = only(outer, &["target_list", "from_clause", "limit_option", "op"]);
-        let [from] = list(outer, "from_clause") else { return self.place.refuse("it leaves its brackets") };
+        let [from] = list(outer, "from_clause") else {
+            return self.place.refuse("it closes brackets that it did not open");
+        };
         let Some(("RangeSubselect", inner)) = fields_of(from) else {
-            return self.place.refuse("it leaves its brackets");
+            return self.place.refuse("it closes brackets that it did not open");
         };
         let alias = inner.get("alias").and_then(Value::as_object).map(|alias| text(alias, "aliasname"));
         let star = matches!(list(outer, "target_list"), [_]) && only(inner, &["subquery", "alias"]);
         let query = inner.get("subquery").filter(|_| ours && star && alias == Some("premerge_place"));
-        let Some(query) = query else { return self.place.refuse("it leaves its brackets") };
+        let Some(query) = query else { return self.place.refuse("it closes brackets that it did not open") };
         self.any(query)
     }
 
@@ -183,7 +185,7 @@ impl Walk {
                     .place
                     .refuse("a foreign key, however it is spelled: it puts triggers on the table it points to");
             }
-            Ok(_) | Err(_) => return self.place.refuse("a constraint that premerge does not know"),
+            Ok(_) | Err(_) => return self.place.refuse("an unsupported constraint"),
         }
         if !only(fields, CONSTRAINT) {
             return self.place.refuse("a constraint with more than its columns or its expression");
@@ -269,7 +271,7 @@ impl Walk {
             "relation" => self.relation(fields),
             "into_clause" => self.place.refuse("`select … into`, which makes a table"),
             _ if MESSAGES.contains(&name) => self.fields(fields),
-            _ => self.place.refuse(format!("a construct that premerge does not know (`{name}`)")),
+            _ => self.place.refuse(format!("an unsupported construct (`{name}`)")),
         }
     }
 
@@ -335,7 +337,7 @@ fn unknown(kind: &str) -> String {
     if kind.ends_with("Stmt") {
         format!("a statement inside the query (`{words}`)")
     } else {
-        format!("a construct that does not belong into a query (`{words}`)")
+        format!("a construct that does not belong in a query (`{words}`)")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Seeds' files as dbt reads them: with Python's CSV reader and the library agate.
 //!
-//! What is no column name, number, date or truth value elsewhere may be one there, and the other way round; a
+//! What is not a column name, number, date or truth value elsewhere may be one there, and the other way round; a
 //! seed that dbt refuses is refused, and one that it takes comes out the same.
 
 mod csv;
@@ -28,7 +28,7 @@ pub struct Table {
 /// Why dbt does not take a file, or premerge does not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The bytes are no text.
+    /// The bytes are not text.
     #[error("it is not UTF-8")]
     Encoding,
     /// A separator that CSV has another use for.

@@ -16,7 +16,7 @@ pub(super) struct LeaseFile {
     path: PathBuf,
     /// The start in nanoseconds, then the run: the greater of two is the newer, as in the register.
     tag: String,
-    /// `None` for what is no run, such as clean-up.
+    /// `None` for what is not a run, such as clean-up.
     owner: Option<String>,
 }
 
@@ -27,7 +27,7 @@ struct Lease {
 }
 
 impl LeaseFile {
-    /// Beside `database`, under the tag of `run`, or of this process where it is no run.
+    /// Beside `database`, under the tag of `run`, or of this process where it is not a run.
     pub(super) fn beside(database: &Path, run: Option<&Owner>) -> Self {
         let random = || format!("{:016x}", RandomState::new().build_hasher().finish());
         let started = run.and_then(|run| run.started_at.parse().ok()).unwrap_or_else(Timestamp::now);

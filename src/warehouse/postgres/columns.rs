@@ -55,7 +55,7 @@ impl PgSession {
             .filter_map(|row| {
                 let mut values = row.into_iter();
                 let name = text(values.next()?);
-                // Lengths and precisions are no part of dbt's comparison.
+                // Lengths and precisions are not part of dbt's comparison.
                 let found = text(values.next()?);
                 let bare = found.split_once('(').map_or(found.as_str(), |(bare, _)| bare);
                 Some(ColumnType { name, data_type: types::redshift_name(bare) })

@@ -77,7 +77,7 @@ impl<'t> Fields<'t> {
         .filter(|text| !text.is_empty())
     }
 
-    /// A field that is no single value.
+    /// A field that is not a single value.
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.map.get(name)
     }
