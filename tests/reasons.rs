@@ -43,7 +43,7 @@ fn a_macro_says_how_many_models_use_it_and_the_sql_of_how_many_changed() {
     let pr = read_manifest(&fixtures().join("prs/macro_edit/pr.manifest.json.gz"));
     let (plan, text) = planned(&production(), &pr, &[]);
     assert_eq!(counts(&plan), [("macro.ferry.vat_permille", json!([2, 2, 0, 0, 0]))]);
-    assert!(text.contains("\n  macro `vat_permille` changed, used by 2 models; the SQL of 2 changed\n"), "{text}");
+    assert!(text.contains("\n  macro `vat_permille` changed, used by 2 models; compiled SQL changed in 2\n"), "{text}");
     // Without compiled SQL nothing is said of it.
     let (plan, text) = planned(&production(), &pr, &["--changes", "dbt"]);
     assert_eq!(counts(&plan), [("macro.ferry.vat_permille", json!([2, 0, 2, 0, 0]))]);
@@ -66,7 +66,7 @@ fn a_macro_that_only_looks_otherwise_changed_the_sql_of_none() {
         ("macro.ferry.test_at_most", json!([0, 0, 0, tests, 0])),
     ];
     assert_eq!(counts(&plan), expected);
-    assert!(text.contains("\n  macro `cents_to_euros` changed, used by 6 models; the SQL of none changed\n"), "{text}");
+    assert!(text.contains("\n  macro `cents_to_euros` changed, used by 6 models; no compiled SQL changed\n"), "{text}");
     assert!(text.contains("macro `materialization_stamped_table_duckdb` changed, builds 1 node\n"), "{text}");
 }
 
@@ -104,18 +104,21 @@ fn report_comment_and_terminal_say_it() {
     assert_eq!((cosmetic.len(), &cosmetic[0]["name"]), (2, &json!("fct_sailings")));
     assert_eq!(cosmetic[0]["why"][0]["kind"], "body");
     let comment = String::from_utf8(output.stdout).unwrap();
-    let fold = "<details><summary><b>How the changes reach the models</b></summary>\n\n- 2 models changed only in comments, whitespace or the like: their SQL is the same, so they were not built: `fct_sailings`, `";
+    let fold = "<details><summary><b>How the changes reach the models</b></summary>\n\n- 2 models changed only in comments or whitespace: their SQL is the same, so they were not built: `fct_sailings`, `";
     assert!(comment.contains(fold), "{comment}");
 
     let checkout = Checkout::of("macro_edit");
     let output = checkout.check().output().unwrap();
     assert_eq!(checkout.read_report()["reasons"]["macros"][0]["sql_changed"], 2);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("\n  macro vat_permille changed, used by 2 models; the SQL of 2 changed\n"), "{text}");
+    assert!(text.contains("\n  macro vat_permille changed, used by 2 models; compiled SQL changed in 2\n"), "{text}");
     let mut render = premerge();
     let comment = render.args(["render", "--format", "markdown"]).arg(checkout.report()).output().unwrap();
     let comment = String::from_utf8(comment.stdout).unwrap();
-    assert!(comment.contains("- macro vat\\_permille changed, used by 2 models; the SQL of 2 changed"), "{comment}");
+    assert!(
+        comment.contains("- macro vat\\_permille changed, used by 2 models; compiled SQL changed in 2"),
+        "{comment}"
+    );
 }
 
 #[test]

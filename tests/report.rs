@@ -154,12 +154,12 @@ fn what_premerge_cannot_check_is_in_the_first_lines() {
     draft.not_checked.push(report::NotChecked {
         subject: "model forecast".into(),
         unique_id: Some("model.analytics.forecast".into()),
-        reason: "a Python model needs Python".into(),
+        reason: "Python models are not supported".into(),
     });
     let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
     assert_ne!(report.verdict(), Verdict::Passed);
     assert!(body.contains("### ⚠️ Review needed: 1 thing not checked\n"), "{body}");
-    assert!(body.contains("**Review** · `model forecast` was not checked: a Python model needs Python"), "{body}");
+    assert!(body.contains("**Review** · `model forecast` was not checked: Python models are not supported"), "{body}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn old(report: &Value) -> Option<&Value> {
 fn an_old_production_manifest_is_said_to_be_old_and_gates_nothing() {
     let (report, comment) = aged(50, &["--state-commit", "51be0c2aa0"]);
     let finding = old(&report).unwrap();
-    let message = "production's manifest is 2 days old, its commit 51be0c2 is known by name only; what others merged \
+    let message = "production's manifest is 2 days old, commit 51be0c2 (not in this checkout); what others merged \
                    since then counts as this pull request's change";
     assert_eq!((&finding["severity"], &finding["message"]), (&json!("notice"), &json!(message)));
     assert!(finding["remedy"].as_str().unwrap().contains("--base"));
@@ -82,7 +82,7 @@ fn a_plan_tells_how_old_production_s_manifest_is() {
     let (code, written, text) = plan(&["--state-commit", "51be0c2aa0"]);
     assert_eq!((code, &written["state"]["commit"]), (0, &json!("51be0c2aa0")), "{text}");
     assert_eq!(written["state"]["age_seconds"].as_u64().unwrap() / 3600, 50);
-    let line = "\nProduction's manifest is 2 days old, its commit 51be0c2 is known by name only\n";
+    let line = "\nProduction's manifest is 2 days old, commit 51be0c2 (not in this checkout)\n";
     assert!(text.contains(line) && text.contains("\nNote\n  production's manifest is 2 days old"), "{text}");
     assert!(written["notices"].to_string().contains("what others merged since then"));
     let (_, written, text) = plan(&["--state-max-age-hours", "0"]);

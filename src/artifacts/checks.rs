@@ -127,7 +127,7 @@ fn check_with(state: &Manifest<'_>, what: &str, pr: &Manifest<'_>) -> Vec<Manife
     let mut issues = Vec::new();
     if let Some((old, new)) = differ(&state.metadata.project_name, &pr.metadata.project_name) {
         let message = format!("{what} is for project {old}, the pull request's manifest for project {new}");
-        let remedy = "give the manifest that dbt wrote for the same project";
+        let remedy = "pass the manifest that dbt wrote for the same project";
         issues.push(ManifestIssue::new(Error, IssueCode::OtherProject, message, remedy));
     }
     if let Some((old, new)) = differ(&state.metadata.adapter_type, &pr.metadata.adapter_type) {

@@ -102,12 +102,12 @@ impl ArtifactError {
                 "run `dbt compile`, or give the path of a manifest.json or of the folder that holds it"
             }
             Self::MissingAsGiven { remedy, .. } => remedy,
-            Self::TooLarge { .. } => "give the manifest.json that dbt wrote, plain or compressed with gzip or zstd",
+            Self::TooLarge { .. } => "pass the manifest.json that dbt wrote, plain or compressed with gzip or zstd",
             Self::Read { .. } => "check the path and its permissions; compressed files must be gzip or zstd",
             Self::Truncated { .. } => {
                 "it was probably copied while dbt was writing it: run dbt again, or copy it again"
             }
-            Self::Json { .. } => "give the manifest.json that dbt wrote into its target folder",
+            Self::Json { .. } => "pass the manifest.json that dbt wrote into its target folder",
             Self::NotAManifest { .. } => "give manifest.json; dbt writes it into the target folder beside the others",
             Self::TooOld { .. } => "make the manifest with dbt 1.3 or newer",
         }
@@ -266,7 +266,7 @@ pub struct ManifestPair {
 /// When either cannot be read; if neither can, the error is about state.
 pub fn read_pair(state: &Path, pr: &Path) -> Result<ManifestPair, ArtifactError> {
     let (state, pr) = both(|| ManifestFile::read(state), || ManifestFile::read(pr));
-    let remedy = "give the manifest.json that production's last dbt run wrote, or the folder that holds it";
+    let remedy = "pass the manifest.json that production's last dbt run wrote, or the folder that holds it";
     Ok(ManifestPair { state: state.map_err(|error| error.about_given(remedy))?, pr: pr? })
 }
 

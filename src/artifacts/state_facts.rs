@@ -43,7 +43,7 @@ impl StateFacts {
             let behind = self.commits_behind.map(|commits| format!(" {} behind", words::count(commits, "commit")));
             let and = if age.is_some() && behind.is_some() { " and" } else { "" };
             let rest = format!("{}{and}{}", age.unwrap_or_default(), behind.unwrap_or_default());
-            facts.push(format!("its commit {short}{}", if rest.is_empty() { " is known by name only" } else { &rest }));
+            facts.push(format!("commit {short}{}", if rest.is_empty() { " (not in this checkout)" } else { &rest }));
         }
         facts
     }

@@ -71,7 +71,7 @@ pub fn declared_query(columns: &IndexMap<String, Column>, dialect: Dialect) -> R
     let mut casts = Vec::new();
     for column in columns.values() {
         let Some(data_type) = &column.data_type else {
-            return Err(format!("the contract gives column `{}` no data_type", column.name));
+            return Err(format!("column `{}` has no data_type in the contract", column.name));
         };
         casts.push(format!("cast(null as {}) as {}", alias_type(data_type), column_name(column, dialect)));
     }

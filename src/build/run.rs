@@ -200,7 +200,7 @@ async fn make_proxies(proxies: &[Proxy], schema: &TempSchema, session: &mut Sess
             let failure = Failure {
                 message: format!("could not create a proxy view of {}", proxy.production),
                 remedy: error.remedy.clone().or_else(|| {
-                    Some("production's manifest names it; does the relation exist, and may the role read it?".into())
+                    Some("check that the relation exists in production and that the role can read it".into())
                 }),
                 ..error.into()
             };

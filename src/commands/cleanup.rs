@@ -20,7 +20,7 @@ use crate::warehouse::{
 Examples:
   premerge cleanup --pr 123               when the pull request is closed
   premerge cleanup --expired              every night
-  premerge cleanup --expired --dry-run    what that would drop
+  premerge cleanup --expired --dry-run    show what would be dropped
 
 A schema that premerge did not make and mark is never touched, whatever its name and whatever is in it.")]
 pub struct CleanupArgs {
@@ -193,7 +193,7 @@ async fn clean(
         };
         let what = format!("{} ({whose}, {})", kept.name(), count_of(kept.relations, "relation"));
         if wanted.protected.contains(kept.name()) {
-            let why = "premerge.yml or the profile names it, so it is not treated as a temporary schema, although it has a register";
+            let why = "it is the profile's schema or listed in protected_schemas";
             lines.push(Line::bad(format!("not dropped: {what}: {why}")));
             continue;
         }
@@ -228,7 +228,7 @@ async fn clean(
 pub(super) fn holding(kept: &KeptSchema, views: usize) -> Option<String> {
     let how = match kept.owner().pull_request {
         Some(number) => format!("`premerge cleanup --pr {number}` drops them"),
-        None => "`premerge cleanup --expired` drops them when it has expired".to_owned(),
+        None => "`premerge cleanup --expired` drops them after expiry".to_owned(),
     };
     let verb = if views == 1 { "holds" } else { "hold" };
     (views > 0).then(|| format!("{}: {} in it {verb} production's tables; {how}", kept.name(), count_of(views, "view")))

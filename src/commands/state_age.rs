@@ -79,13 +79,13 @@ mod tests {
         let known = |behind| Some(git::Commit { at: at("2026-11-10T00:00:00Z"), behind });
         add_commit(&mut state, "51be0c2aa0", known(Some(12)), now);
         let message = said(&state, 48).unwrap();
-        let start = "production's manifest is 1 h old, its commit 51be0c2 is 10 days old and 12 commits behind;";
+        let start = "production's manifest is 1 h old, commit 51be0c2 is 10 days old and 12 commits behind;";
         assert!(message.starts_with(start), "{message}");
         add_commit(&mut state, "51be0c2aa0", known(Some(0)), now);
         assert_eq!(said(&state, 48), None);
         let mut unknown = StateFacts { age_seconds: Some(50 * HOUR), ..StateFacts::default() };
         add_commit(&mut unknown, "51be0c2aa0", None, now);
-        assert!(said(&unknown, 48).unwrap().contains("2 days old, its commit 51be0c2 is known by name only;"));
+        assert!(said(&unknown, 48).unwrap().contains("2 days old, commit 51be0c2 (not in this checkout);"));
     }
 
     #[test]

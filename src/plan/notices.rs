@@ -93,9 +93,13 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
     for id in proxied {
         let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
         if set.not_checked.contains_key(id) || left_out {
-            add(*id, NoticeRule::ReadsProduction, "is not built, so its readers read production's".to_owned());
+            add(
+                *id,
+                NoticeRule::ReadsProduction,
+                "is not built, so downstream nodes read production's version".to_owned(),
+            );
         } else if set.stale.contains(id) {
-            let message = "is not built, so its readers read production's, without what others changed";
+            let message = "is not built, so downstream nodes read production's version, without the changes by others";
             add(*id, NoticeRule::ReadsProduction, message.to_owned());
         }
     }
@@ -109,7 +113,7 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
                 add(*id, NoticeRule::BuiltDifferently, "is built as on its first run, without history".to_owned());
             }
             Materialization::ExternalAsTable => {
-                let message = "is built as a table; the file that dbt would write is not written";
+                let message = "is built as a table; no external file is written";
                 add(*id, NoticeRule::BuiltDifferently, message.to_owned());
             }
             // Said once, of all of them.
@@ -133,8 +137,7 @@ fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice>
             facts.pr.macros.keys().any(|id| id.starts_with(&own))
         })
         .map(|name| {
-            let text =
-                format!("the project has a materialization `{name}` of its own; premerge builds as dbt's `{name}`");
+            let text = format!("the project overrides materialization `{name}`; premerge uses dbt's built-in `{name}`");
             note(None, NoticeRule::BuiltDifferently, text)
         })
         .collect()

@@ -95,10 +95,10 @@ impl fmt::Display for MacroChange {
         let known = self.models.saturating_sub(self.sql_unknown);
         match (known, self.sql_changed) {
             (0, _) => return Ok(()),
-            (_, 0) => f.write_str("; the SQL of none changed")?,
-            (_, changed) => write!(f, "; the SQL of {changed} changed")?,
+            (_, 0) => f.write_str("; no compiled SQL changed")?,
+            (_, changed) => write!(f, "; compiled SQL changed in {changed}")?,
         }
-        if self.sql_unknown > 0 { write!(f, ", that of {} was not compared", self.sql_unknown) } else { Ok(()) }
+        if self.sql_unknown > 0 { write!(f, ", not compared in {}", self.sql_unknown) } else { Ok(()) }
     }
 }
 
@@ -230,13 +230,13 @@ mod tests {
         let models = MacroChange { models: 14, ..none.clone() };
         assert_eq!(
             said(MacroChange { sql_changed: 2, ..models.clone() }),
-            format!("{of}, used by 14 models; the SQL of 2 changed")
+            format!("{of}, used by 14 models; compiled SQL changed in 2")
         );
-        assert_eq!(said(models.clone()), format!("{of}, used by 14 models; the SQL of none changed"));
+        assert_eq!(said(models.clone()), format!("{of}, used by 14 models; no compiled SQL changed"));
         assert_eq!(said(MacroChange { sql_unknown: 14, ..models.clone() }), format!("{of}, used by 14 models"));
         assert_eq!(
             said(MacroChange { sql_changed: 2, sql_unknown: 1, tests: 1, ..models }),
-            format!("{of}, used by 14 models and 1 test; the SQL of 2 changed, that of 1 was not compared")
+            format!("{of}, used by 14 models and 1 test; compiled SQL changed in 2, not compared in 1")
         );
         assert_eq!(said(MacroChange { builds: 1, ..none.clone() }), format!("{of}, builds 1 node"));
         let new = MacroChange { new: true, models: 2, sql_unknown: 2, ..none };

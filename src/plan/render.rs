@@ -108,7 +108,7 @@ impl Page<'_> {
     }
 }
 
-/// `Production's manifest is 2 days old, its commit 51be0c2 is 10 days old and 12 commits behind`.
+/// `Production's manifest is 2 days old, commit 51be0c2 is 10 days old and 12 commits behind`.
 fn state(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     let Some(state) = &plan.state else { return Ok(()) };
     let facts = state.in_words();
@@ -320,19 +320,22 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         }
         NotCheckedReason::MissingParent { parent } => format!("depends on {parent}, which does not exist"),
         NotCheckedReason::ReadsUnbuilt { parent } => format!("reads {}, which is not built", parent.name()),
-        NotCheckedReason::NothingOfItIsBuilt => "nothing of it is built".to_owned(),
+        NotCheckedReason::NothingOfItIsBuilt => "none of its parents are built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
         NotCheckedReason::NotSelected => "left out by --select or --exclude".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("built without {}", keys.join(", ")),
         NotCheckedReason::NextRun => "built as on its first run; its next run is not tested".to_owned(),
-        NotCheckedReason::Database { name } => format!("goes into the database {name}, where production has nothing"),
+        NotCheckedReason::Database { name } => format!("is built in database {name}, which production does not use"),
         NotCheckedReason::AskedProduction { relations } => {
-            format!("its SQL was compiled from production's answers about {}", shorts(relations))
+            format!(
+                "its SQL queried {} in production at compile time, which this pull request changes",
+                shorts(relations)
+            )
         }
         NotCheckedReason::AskedNothing { relations } => {
-            format!("its SQL was compiled from questions about {}, missing at compile time", shorts(relations))
+            format!("its SQL queried {} at compile time, before it existed", shorts(relations))
         }
     }
 }
@@ -475,7 +478,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.left_out.is_empty() {
         return Ok(());
     }
-    page.section("Intentionally skipped, though dbt does it")?;
+    page.section("Intentionally skipped")?;
     let mut groups: BTreeMap<LeftOutKind, Vec<&str>> = BTreeMap::new();
     for entry in &plan.left_out {
         groups.entry(entry.what).or_default().push(entry.unique_id.name());

@@ -68,8 +68,8 @@ fn of_test(test: &TestOutcome) -> Option<Finding> {
         TestStatus::Pass | TestStatus::Skipped | TestStatus::NotRun => return None,
     };
     let message = test.message.clone().unwrap_or_else(|| match test.failures {
-        Some(failures) => format!("finds {}", words::count(failures, "failure")),
-        None => "could not be run".to_owned(),
+        Some(failures) => words::count(failures, "failure"),
+        None => "could not run".to_owned(),
     });
     let finding = Finding::about(severity, rule, &test.unique_id, message);
     Some(with_detail(finding.with_location(test.location.clone()), test.detail.as_deref()))

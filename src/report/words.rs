@@ -25,10 +25,9 @@ pub(super) fn reasons(report: &Report) -> Vec<String> {
     lines.extend(from_outside.iter().map(|outside| plain(outside.to_string())));
     if let Some(first) = undecided.first() {
         let nodes = count(len(undecided), "node");
-        let verb = if undecided.len() == 1 { "differs" } else { "differ" };
         let name = first.unique_id.name();
         lines.push(format!(
-            "the SQL of {nodes} {verb} only in what may depend on when or where it was compiled ({} in {name}), so not built",
+            "{nodes} not built: their SQL may differ only because of when or where it was compiled ({} in {name})",
             first.because
         ));
     }
@@ -41,7 +40,7 @@ pub(super) fn cosmetic(report: &Report) -> Option<String> {
     let noun = if all.iter().all(|node| node.unique_id.kind() == ResourceType::Model) { "model" } else { "node" };
     let rest = if all.len() == 1 { "its SQL is the same, so it was" } else { "their SQL is the same, so they were" };
     let how = if all.iter().flat_map(|node| &node.why).all(|why| why.kind() == "body") {
-        " only in comments, whitespace or the like"
+        " only in comments or whitespace"
     } else {
         ""
     };
@@ -135,7 +134,7 @@ fn failed(report: &Report) -> Vec<String> {
         parts.push(format!("{} {}", count(fail, "test"), if fail == 1 { "fails" } else { "fail" }));
     }
     if error > 0 {
-        parts.push(format!("{} cannot be run", count(error, "test")));
+        parts.push(format!("{} could not run", count(error, "test")));
     }
     if explicit > 0 {
         parts.push(count(explicit, "error"));

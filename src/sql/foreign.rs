@@ -161,7 +161,8 @@ impl Territory {
             let shown = named.parts.join(".");
             if !is_path(&key) {
                 if key.len() > 1 && !seen.contains(key.as_slice()) {
-                    let rule = format!("`{shown}` is a relation to the engine, and none to premerge's reading");
+                    let rule =
+                        format!("`{shown}`: the engine's parser and premerge's disagree on whether this is a relation");
                     return Err(Refusal::new(rule, named.line));
                 }
                 if !self.may_be_read(&key) {
@@ -174,8 +175,10 @@ impl Territory {
         for name in names.list.iter().filter(|name| name.table && !name.call && name.key.len() > 1) {
             if !read.contains(&name.key) && !is_path(&name.key) {
                 let line = name.parts.first().map_or(0, |part| tokens.line(part.start));
-                let rule =
-                    format!("`{}` is a relation to premerge's reading, and none to the engine", name.key.join("."));
+                let rule = format!(
+                    "`{}`: premerge's parser and the engine's disagree on whether this is a relation",
+                    name.key.join(".")
+                );
                 return Err(Refusal::new(rule, line));
             }
         }

@@ -218,7 +218,7 @@ fn no_secret_is_shown() {
         let (page, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         // The role may not create schemas on this server, so even the welcome one is told off.
         assert_eq!(output.status.code(), Some(1), "{page}\n{log}");
-        assert!(page.contains("as an IAM role by a login from AWS") && page.contains(told), "{page}\n{log}");
+        assert!(page.contains("as an IAM role (AWS IAM)") && page.contains(told), "{page}\n{log}");
         assert!(!secrets.iter().any(|secret| page.contains(secret) || log.contains(secret)), "{page}\n{log}");
         assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is not as talkative as it can be: {log}");
     }

@@ -49,7 +49,7 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
         )),
         Gate::PullRequest { sets, .. } if sets.is_empty() => None,
         Gate::PullRequest { why, sets } => {
-            Some(format!("the pull request's own premerge.yml sets {} of its gate: {why}", listed(sets)))
+            Some(format!("gate settings {} come from the pull request's own premerge.yml: {why}", listed(sets)))
         }
     }
 }
@@ -65,7 +65,7 @@ fn reserved(pr: &Manifest<'_>) -> impl Iterator<Item = Finding> {
         let message = format!("names that begin with `{RESERVED}` are reserved for premerge's register");
         Finding::at(Severity::Error, rules::RESERVED_NAME, Location::file(node.original_file_path.as_ref()), message)
             .with_node(node.unique_id.as_ref())
-            .with_remedy("give it another alias")
+            .with_remedy("choose another alias")
     })
 }
 

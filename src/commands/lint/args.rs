@@ -19,7 +19,7 @@ pub struct LintArgs {
     /// SQL files [default: those of the manifest]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Production's manifest: what it has too is known and hidden
+    /// Production's manifest: findings it also has are hidden
     #[arg(long, value_name = "PATH", env = "PREMERGE_STATE", help_heading = "Manifests")]
     pub(crate) state: Option<PathBuf>,
     /// The compiled manifest [default: target/manifest.json in the project, if it is there]
@@ -33,7 +33,7 @@ pub struct LintArgs {
     /// sqlfluff's name of the dialect [default: configured, or the manifest's adapter]
     #[arg(long, value_name = "NAME", env = "PREMERGE_LINT_DIALECT", help_heading = "Lint")]
     pub(crate) dialect: Option<String>,
-    /// Mend what the library can, in files without Jinja
+    /// Fix what can be fixed, in files without Jinja
     #[arg(long, help_heading = "Lint")]
     pub(crate) fix: bool,
     /// How the findings are written

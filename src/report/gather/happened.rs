@@ -75,8 +75,7 @@ impl Draft {
         let schema = self.temporary_schema.as_ref()?;
         let failure = outcome.left_behind.as_ref().filter(|failure| failure.class != Some(FaultClass::Superseded))?;
         let message = format!(
-            "relations of the last run that this one did not make could not be dropped ({}); the next run and \
-             `premerge cleanup` try again",
+            "could not drop leftover relations of the previous run ({}); the next run or `premerge cleanup` will retry",
             failure.message
         );
         Some(Finding::about(Severity::Warning, rules::LEFT_BEHIND, &schema.name, message))

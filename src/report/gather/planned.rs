@@ -122,8 +122,9 @@ impl Planned<'_> {
         let names: Vec<_> = trial.of.iter().take(2).map(UniqueId::name).collect();
         let more = if trial.of.len() > 2 { ", …" } else { "" };
         let read = format!("reads {}{more}", names.join(", "));
-        node.why =
-            vec![Why::Downstream { text: format!("{read}; tried as on a first run, its readers read production") }];
+        node.why = vec![Why::Downstream {
+            text: format!("{read}; built as on a first run; downstream nodes read production"),
+        }];
         if let Some(manifest) = self.pr.nodes.get(trial.unique_id.as_str()) {
             node.location = self.location(manifest);
             node.owner = self.owner(manifest.group.as_deref());
@@ -373,7 +374,7 @@ fn left_out_words(what: LeftOutKind) -> (&'static str, &'static str) {
 
 fn not_checked(planned: &plan::NotChecked) -> NotChecked {
     let reason = match &planned.reason {
-        NotCheckedReason::PythonModel => "a Python model needs Python".to_owned(),
+        NotCheckedReason::PythonModel => "Python models are not supported".to_owned(),
         NotCheckedReason::UnknownMaterialization { materialized } => {
             format!("unknown materialization `{materialized}`")
         }
@@ -385,7 +386,7 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         NotCheckedReason::ReadsUnbuilt { parent } => {
             format!("it reads {}, which changes and is not built", parent.name())
         }
-        NotCheckedReason::NothingOfItIsBuilt => "nothing that it tests is built".to_owned(),
+        NotCheckedReason::NothingOfItIsBuilt => "none of the nodes it tests are built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => {
             format!("`indirect_selection: {mode}` leaves it out, though something that it tests is built")
         }
@@ -400,15 +401,15 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         }
         NotCheckedReason::Database { name } => {
             format!(
-                "it goes into the database {name}, where production has nothing; whether that database exists was not checked"
+                "it is built in database {name}, which production does not use; whether that database exists was not checked"
             )
         }
         NotCheckedReason::AskedProduction { relations } => format!(
-            "not checked as built: its SQL was compiled from production's answers about {}, which this pull request changes",
+            "not checked as built: its SQL queried {} in production at compile time, which this pull request changes",
             names(relations)
         ),
         NotCheckedReason::AskedNothing { relations } => format!(
-            "not checked as built: its SQL was compiled from the warehouse's answers about {}, which did not exist; compile with `dbt compile --defer --favor-state --state …`",
+            "not checked as built: its SQL queried {} at compile time, before it existed; compile with `dbt compile --defer --favor-state --state …`",
             names(relations)
         ),
     };

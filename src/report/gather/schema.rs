@@ -48,7 +48,7 @@ impl Draft {
         };
         warehouse.notices().into_iter().for_each(|notice| note(rules::WAREHOUSE_LIMIT, notice));
         if wanted.at_start == AtStart::Replace && !warehouse.traits().replaces {
-            let message = "relations cannot be replaced one by one here, so those of the last run were dropped first";
+            let message = "this warehouse cannot replace relations in place, so the previous run's were dropped first";
             note(rules::WAREHOUSE_LIMIT, message.to_owned());
         }
         if name != wanted.name {
@@ -83,10 +83,9 @@ impl Draft {
                 Severity::Notice,
                 rules::VIEWS_DROPPED,
                 format!(
-                    "{} that would have held production's tables {} dropped at the end of the run; `at_end: all` keeps \
-                     them",
-                    count_of(views, "view"),
-                    if views == 1 { "was" } else { "were" }
+                    "dropped {} at the end of the run because they would block changes to production's tables; \
+                     `at_end: all` keeps them",
+                    count_of(views, "view")
                 ),
                 None,
             ),

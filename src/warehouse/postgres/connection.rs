@@ -160,7 +160,7 @@ impl Server {
             Method::Password => format!("{product} {host}:{port}/{dbname} as {user}{role}"),
             Method::Temporary(_) => {
                 let user = if user.is_empty() { "an IAM role" } else { user };
-                format!("{product} {host}:{port}/{dbname} as {user} by a login from AWS{role}")
+                format!("{product} {host}:{port}/{dbname} as {user} (AWS IAM){role}")
             }
         }
     }

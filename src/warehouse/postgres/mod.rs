@@ -155,8 +155,8 @@ impl Warehouse for Postgres {
         let mut notices = self.server.profile.notices.clone();
         notices.extend(self.server.unencrypted.get().map(|why| {
             format!(
-                "the connection is NOT encrypted: `sslmode: prefer` went on without, because encryption failed \
-                 ({why}); `sslmode: require` refuses instead"
+                "the connection is not encrypted: TLS failed ({why}) and `sslmode: prefer` fell back; use \
+                 `sslmode: require` to refuse"
             )
         }));
         notices

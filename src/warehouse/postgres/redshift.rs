@@ -47,14 +47,14 @@ pub(super) fn method(fields: &Fields<'_>, env: &Env) -> Result<Method, OpenError
         Some("iam_role") => true,
         Some(method @ "browser_identity_center") => {
             return Err(fields.wrong(format_args!(
-                "`method: {method}` needs a browser and a person; give premerge a target with `method: iam_role` \
+                "`method: {method}` needs a browser and a person; use a target with `method: iam_role` \
                  (in GitHub Actions with the keys of aws-actions/configure-aws-credentials), `iam` or `database`"
             )));
         }
         Some(method @ "oauth_token_identity_center") => {
             return Err(fields.wrong(format_args!(
-                "premerge cannot log in by `method: {method}`: Redshift takes such tokens only by a message of its own \
-                 drivers; give premerge a target with `method: iam_role`, `iam` or `database`"
+                "premerge cannot log in by `method: {method}`: Redshift accepts such tokens only from its own drivers; \
+                 use a target with `method: iam_role`, `iam` or `database`"
             )));
         }
         Some(method) => return Err(fields.wrong(format_args!("`method: {method}` is unknown to dbt-redshift"))),
@@ -132,7 +132,7 @@ fn workgroup_of_host(host: &str) -> Option<String> {
 pub(super) fn encrypt(fields: &Fields<'_>, profile: &mut Profile, method: &Method) -> Result<(), OpenError> {
     profile.sslmode = match profile.sslmode {
         SslMode::Disable if matches!(method, Method::Temporary(_)) => {
-            return Err(fields.wrong("a login from AWS needs encryption: remove `sslmode: disable`"));
+            return Err(fields.wrong("IAM login requires encryption: remove `sslmode: disable`"));
         }
         SslMode::Disable => SslMode::Disable,
         SslMode::VerifyFull => SslMode::VerifyFull,

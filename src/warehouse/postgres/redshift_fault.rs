@@ -75,7 +75,7 @@ const KNOWN: &[Known] = &[
         words: &["read-only mode"],
         class: FaultClass::Restart,
         repeat: Repeat::Safe,
-        remedy: Some("the cluster takes no writes, as while it is resized: run the check again later"),
+        remedy: Some("the cluster is read-only (for example during a resize): run the check again later"),
     },
     Known {
         words: &["cluster is", "paus"],

@@ -95,7 +95,7 @@ pub(super) fn connector(mode: SslMode, files: &Certificates) -> Result<MakeRustl
             let key = client_key(certificates(&client, "sslcert")?, &key, &provider)?;
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
         }
-        (Some(_), None) => return Err("`sslcert` is given without `sslkey`".to_owned()),
+        (Some(_), None) => return Err("`sslcert` requires `sslkey`".to_owned()),
         (None, _) => builder.with_no_client_auth(),
     };
     Ok(MakeRustlsConnect::new(config))
