@@ -13,8 +13,8 @@ use crate::publish::{LogWriter, ci};
 /// The gate a dbt pull request passes before it is merged.
 ///
 /// premerge compares the pull request's dbt manifest with production's, builds only the modified models and
-/// what is downstream of them into a temporary schema whose other relations are proxy views onto production,
-/// runs the tests there, and says in one comment whether the pull request may be merged.
+/// their downstream nodes in a temporary schema, reads everything else from production, runs the tests there,
+/// and says in one comment whether the pull request may be merged.
 #[derive(Debug, Parser)]
 #[command(name = "premerge", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {

@@ -158,7 +158,7 @@ fn what_premerge_cannot_check_is_in_the_first_lines() {
     });
     let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
     assert_ne!(report.verdict(), Verdict::Passed);
-    assert!(body.contains("### ⚠️ Review needed: 1 thing not checked\n"), "{body}");
+    assert!(body.contains("### ⚠️ Review needed: 1 item not checked\n"), "{body}");
     assert!(body.contains("**Review** · `model forecast` was not checked: Python models are not supported"), "{body}");
 }
 

@@ -184,12 +184,12 @@ pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item 
         match sql_scan::limited_inputs(&code) {
             Some(sql_scan::Limit::Empty) => {
                 let message = format!("{id} was compiled with --empty: its inputs have no rows");
-                let remedy = "compile without --empty; to build on empty inputs, give --empty to premerge";
+                let remedy = "compile again without --empty";
                 issues.push(ManifestIssue::new(Error, IssueCode::CompiledEmpty, message, remedy).about(id));
             }
             Some(sql_scan::Limit::Sample) => {
                 let message = format!("{id} was compiled with --sample: its inputs are only part of the data");
-                let remedy = "compile without --sample; to build on a sample, give --sample to premerge";
+                let remedy = "compile again without --sample";
                 issues.push(ManifestIssue::new(Error, IssueCode::CompiledSample, message, remedy).about(id));
             }
             None => {}

@@ -10,6 +10,7 @@ use super::document::{
 use super::reasons::Reasons;
 use crate::artifacts::{ResourceType, UniqueId};
 use crate::changes::Reason;
+use crate::sql::Dialect;
 use crate::text::escape::{self, cut};
 use crate::text::words::count_of;
 
@@ -222,7 +223,13 @@ fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.proxies.is_empty() {
         return Ok(());
     }
-    page.section(&format!("Read production through {}", count_of(plan.proxies.len(), "proxy view")))?;
+    let count = plan.proxies.len();
+    let heading = if plan.dialect().is_some_and(Dialect::views_hold_tables) {
+        format!("Read {} from production", count_of(count, "relation"))
+    } else {
+        format!("Read production through {}", count_of(count, "proxy view"))
+    };
+    page.section(&heading)?;
     page.names(plan.proxies.iter().map(|proxy| proxy.unique_id.name()))
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::impact::Impact;
-use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus, TestOutcome};
 use crate::text::words;
 
 /// How one check ended.
@@ -100,7 +100,7 @@ impl Check {
     pub fn of_tests(tests: &[TestOutcome]) -> Self {
         let done = count(tests.iter().filter(|test| test.status.ran()));
         let failed = count(tests.iter().filter(|test| test.status.shuts_gate()));
-        let warned = count(tests.iter().filter(|test| test.status == TestStatus::Warn));
+        let warned = count(tests.iter().filter(|test| test.status.warns()));
         Self::ran(done, count_all(tests), failed, warned)
     }
 

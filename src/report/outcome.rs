@@ -226,6 +226,15 @@ impl TestStatus {
         }
     }
 
+    /// Whether it asks for a reviewer's look, though the pull request may be merged.
+    #[must_use]
+    pub fn warns(self) -> bool {
+        match self {
+            Self::Warn => true,
+            Self::Pass | Self::Fail | Self::Error | Self::Skipped | Self::NotRun => false,
+        }
+    }
+
     /// Whether the pull request may not be merged for it.
     #[must_use]
     pub fn shuts_gate(self) -> bool {

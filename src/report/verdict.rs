@@ -7,7 +7,7 @@ use super::check::CheckState;
 use super::draft::Draft;
 use super::facts::Interruption;
 use super::finding::Severity;
-use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus};
 
 /// May this pull request be merged?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -115,7 +115,7 @@ fn anything_warned(draft: &Draft) -> bool {
         || draft.nodes.iter().any(NodeOutcome::is_unproved)
         || draft.findings.iter().any(|finding| finding.severity() == Severity::Warning)
         || draft.checks.all().iter().any(|(_, check)| check.state == CheckState::Warned || check.warned > 0)
-        || draft.tests.iter().any(|test| test.status == TestStatus::Warn)
+        || draft.tests.iter().any(|test| test.status.warns())
 }
 
 #[cfg(test)]
@@ -129,6 +129,7 @@ mod tests {
     use super::super::finding::{Finding, rules};
     use super::super::outcome::{NodeOutcome, TestOutcome};
     use super::*;
+    use crate::report::outcome::TestStatus;
 
     fn passed() -> Draft {
         let mut draft = Draft {

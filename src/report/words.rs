@@ -99,7 +99,7 @@ fn passed(report: &Report) -> Vec<String> {
 }
 
 fn warned(report: &Report) -> Vec<String> {
-    let warn = len_where(&report.tests, |test| test.status == TestStatus::Warn);
+    let warn = len_where(&report.tests, |test| test.status.warns());
     let weakened = report.findings.iter().filter(|finding| *finding.rule() == rules::TESTS_WEAKENED).count();
     let weakened = u64::try_from(weakened).unwrap_or(u64::MAX);
     let explicit = explicit_findings(report, Severity::Warning).saturating_sub(weakened);
@@ -116,7 +116,7 @@ fn warned(report: &Report) -> Vec<String> {
     let unproved = len_where(&report.nodes, NodeOutcome::is_unproved);
     let unchecked = len(&report.other_not_checked()) + unproved;
     if unchecked > 0 {
-        parts.push(format!("{} not checked", count(unchecked, "thing")));
+        parts.push(format!("{} not checked", count(unchecked, "item")));
     }
     parts
 }
@@ -166,7 +166,7 @@ fn incomplete(report: &Report) -> Vec<String> {
         parts.push(format!("{} not run", count(tests, "test")));
     }
     if other > 0 {
-        parts.push(format!("{} not checked", count(other, "other thing")));
+        parts.push(format!("{} not checked", count(other, "other item")));
     }
     if parts.is_empty() {
         let checks = report.checks.all();

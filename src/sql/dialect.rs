@@ -62,6 +62,17 @@ impl Dialect {
         self.adapters().first().copied().unwrap_or_default()
     }
 
+    /// Whether a view keeps the tables that it reads from being changed or dropped. premerge makes no proxy views there:
+    /// statements name production's relations themselves.
+    #[must_use]
+    pub fn views_hold_tables(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            // Redshift's proxies are late-binding.
+            Self::DuckDb | Self::Redshift | Self::Snowflake | Self::BigQuery | Self::Databricks => false,
+        }
+    }
+
     /// The character that quotes identifiers.
     #[must_use]
     pub fn quote_char(self) -> char {

@@ -149,7 +149,7 @@ fn a_register_that_cannot_be_read_is_said() {
     assert_eq!(cleaned.status.code(), Some(3), "{}", said(&cleaned));
     assert!(said(&cleaned).contains("the role lacks a permission; another role made it"), "{}", said(&cleaned));
     assert_eq!(checked.status.code(), Some(2), "{}", said(&checked));
-    assert!(said(&checked).contains("has a premerge register that this role may not read"), "{}", said(&checked));
+    assert!(said(&checked).contains("has a premerge register that this role cannot read"), "{}", said(&checked));
 
     assert!(run_with(&checkout, &by_number).status.success());
     assert_eq!(ours(&ROUGH, "ferry"), "");
@@ -263,7 +263,11 @@ fn what_looks_like_a_register_is_none() {
     assert_eq!(taken.status.code(), Some(2), "{}", said(&taken));
     assert!(said(&taken).contains("premerge did not make it"), "{}", said(&taken));
     assert_eq!(timeless.status.code(), Some(3), "{}", said(&timeless));
-    assert!(said(&timeless).contains("not dropped: forged: its register holds no expiry"), "{}", said(&timeless));
+    assert!(
+        said(&timeless).contains("not dropped: forged: its register has no readable expiry"),
+        "{}",
+        said(&timeless)
+    );
     assert_eq!(after_timeless, "3");
     assert_eq!(ours(&ROUGH, "ferry"), "");
 }

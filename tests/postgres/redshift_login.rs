@@ -33,7 +33,7 @@ fn base(changes: Value) -> Value {
 async fn log_in(changes: Value, env: &Env) -> Result<String, WarehouseError> {
     let target = target("redshift", SERVER.port, "postgres", base(changes));
     let house = try_open(&target, limits(), env).map_err(|e| WarehouseError::new(FaultClass::Other, e.to_string()))?;
-    assert!(house.describe().contains("by a login from AWS") && !house.describe().contains(&text("/password")));
+    assert!(house.describe().contains("(AWS IAM)") && !house.describe().contains(&text("/password")));
     let mut session = house.connect().await?;
     let rows = session.read("select current_user, ssl from pg_stat_ssl where pid = pg_backend_pid()").await?.rows;
     assert_eq!(rows[0][1].as_deref(), Some("t"), "a login from AWS went over the line in the clear");
@@ -120,8 +120,8 @@ async fn keys_are_found_where_boto3_finds_them() {
 
     for (profile, part) in [
         ("missing", "the AWS profile `missing` is not in"),
-        ("circle", "take on each other's roles"),
-        ("person", "asks for a code of a device"),
+        ("circle", "assume each other's roles"),
+        ("person", "requires MFA"),
     ] {
         let error = log_in(cluster(json!({"iam_profile": profile})), &env(&[])).await.unwrap_err();
         assert!(error.message.contains(part), "{error}");
@@ -168,7 +168,7 @@ async fn fields_that_do_not_fit_are_named() {
         (json!({"method": "iam", "user": "ci"}), "`cluster_id` is missing"),
         (json!({"method": "iam", "cluster_id": "c", "user": "ci", "region": null}), "`region` is missing"),
         (json!({"method": "iam", "cluster_id": "c", "user": "ci", "access_key_id": "a"}), "belong together"),
-        (json!({"method": "iam", "cluster_id": "c", "user": "ci", "sslmode": "disable"}), "needs encryption"),
+        (json!({"method": "iam", "cluster_id": "c", "user": "ci", "sslmode": "disable"}), "requires encryption"),
         (json!({"method": "iam", "cluster_id": "c", "user": "ci", "db_groups": "a"}), "`db_groups` is not a list"),
         (json!({"method": "browser_identity_center"}), "needs a browser"),
         (json!({"method": "oauth_token_identity_center"}), "cannot log in by"),

@@ -202,7 +202,7 @@ impl Planned<'_> {
                 unique_id: Some(node.unique_id.clone()),
                 kind: None,
                 count: None,
-                reason: "a foreign key cannot point at a proxy view".to_owned(),
+                reason: "foreign keys are not created in the temporary schema".to_owned(),
             }));
         }
         list

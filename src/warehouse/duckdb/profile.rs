@@ -31,13 +31,27 @@ pub(super) struct Profile {
     secrets: bool,
     #[serde(deserialize_with = "present")]
     filesystems: bool,
-    /// Whether the profile says where the engine puts what does not fit into memory.
+    /// Settings of the profile that are not used.
     #[serde(skip)]
-    spills: bool,
+    unused: Vec<String>,
 }
 
-/// The setting of that folder. It could be one of the checkout's, or production's.
+/// The setting of the folder for what does not fit into memory. It could be one of the checkout's, or production's.
 const SPILL: &str = "temp_directory";
+
+/// Settings that say whose native code the engine loads, and from where; the profile may come from the pull request.
+const LOADS_CODE: [&str; 10] = [
+    "allow_community_extensions",
+    "allow_extensions_metadata_mismatch",
+    "allow_parser_override_extension",
+    "allow_unsigned_extensions",
+    "autoinstall_extension_repository",
+    "custom_extension_repository",
+    "extension_directories",
+    "extension_directory",
+    "home_directory",
+    "secret_directory",
+];
 
 /// Settings that name a file for the engine to write.
 const WRITES_A_FILE: [&str; 7] = [
@@ -81,9 +95,18 @@ impl Profile {
         let mut profile: Self = serde_json::from_value(Value::Object(target.fields.clone()))
             .map_err(|error| target_error(target, error))?;
         for given in [&mut profile.settings, &mut profile.config_options] {
-            let before = given.len();
-            given.retain(|name, _| !name.eq_ignore_ascii_case(SPILL));
-            profile.spills |= given.len() < before;
+            let (used, unused) = std::mem::take(given).into_iter().partition(|(name, _)| is_used(name));
+            *given = used;
+            let unused: IndexMap<String, String> = unused;
+            profile.unused.extend(unused.into_keys().map(|name| name.to_lowercase()));
+        }
+        if let Some(path) = profile.extensions.iter().find(|name| !is_extension(name)) {
+            return Err(target_error(
+                target,
+                format_args!(
+                    "`extensions` names `{path}`, which is not the name of an extension; files are not loaded"
+                ),
+            ));
         }
         let mut settings = profile.settings.keys().chain(profile.config_options.keys());
         match settings.find(|name| WRITES_A_FILE.contains(&name.to_lowercase().as_str())) {
@@ -126,11 +149,27 @@ impl Profile {
         let named: Vec<_> = fields.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
         let python = (!named.is_empty())
             .then(|| format!("the profile's {} are not used: they need dbt's Python", named.join(", ")));
-        let spill = self.spills.then(|| {
+        let spill = self.unused.iter().any(|name| name == SPILL).then(|| {
             format!("the profile's `{SPILL}` is not used: DuckDB spills beside the temporary schema, which --cache-dir moves")
         });
-        python.into_iter().chain(spill).collect()
+        let code: Vec<_> = self.unused.iter().filter(|name| *name != SPILL).map(|name| format!("`{name}`")).collect();
+        let code = (!code.is_empty()).then(|| {
+            format!(
+                "the profile's {} not used: only signed extensions of this machine's default folder are loaded",
+                if let [one] = code.as_slice() { format!("{one} is") } else { format!("{} are", code.join(", ")) }
+            )
+        });
+        python.into_iter().chain(spill).chain(code).collect()
     }
+}
+
+fn is_used(setting: &str) -> bool {
+    !setting.eq_ignore_ascii_case(SPILL) && !LOADS_CODE.iter().any(|name| setting.eq_ignore_ascii_case(name))
+}
+
+/// `load` takes a path as well.
+fn is_extension(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn target_error(target: &Target, why: impl std::fmt::Display) -> OpenError {
@@ -196,6 +235,29 @@ mod tests {
                 assert!(refused.to_string().contains("names a file that DuckDB would write"), "{name}: {refused}");
             }
         }
+    }
+
+    #[test]
+    fn the_profile_does_not_say_whose_code_is_loaded() {
+        for name in LOADS_CODE {
+            for field in ["settings", "config_options"] {
+                let profile =
+                    read(json!({"path": "x.duckdb", field: {name.to_uppercase(): "true", "threads": 1}})).unwrap();
+                let used: Vec<_> = profile.settings.keys().chain(profile.config_options.keys()).collect();
+                assert_eq!(used, ["threads"], "{name}");
+                let said = profile.left_out();
+                assert!(matches!(said.as_slice(), [one] if one.contains(&format!("`{name}` is not used"))), "{said:?}");
+            }
+        }
+        for path in ["./evil.duckdb_extension", "a/b", "a b", "", "x;y", "http://h/x"] {
+            for entry in [json!(path), json!({"name": path, "repo": "core"})] {
+                assert!(read(json!({"path": "x.duckdb", "extensions": [entry]})).is_err(), "{path}");
+            }
+        }
+        assert_eq!(
+            read(json!({"extensions": ["httpfs", {"name": "h3", "repo": "community"}]})).unwrap().extensions,
+            ["httpfs", "h3"]
+        );
     }
 
     #[test]
