@@ -108,7 +108,7 @@ fn where_no_base_can_be_had_its_own_settings_count_and_are_never_green() {
     assert!(not_run(&report) > 0, "{report:#}");
     let [(severity, message)] = said(&report).try_into().unwrap();
     assert_eq!(severity, "warning");
-    assert!(message.contains("its gate: the checkout does not have commit 000"), "{message}");
+    assert!(message.contains("premerge.yml: the checkout does not have commit 000"), "{message}");
 }
 
 #[test]
