@@ -162,7 +162,10 @@ fn what_your_change_reads_is_built_as_it_will_be() {
     let plan = case.plan_with(true, &["--exclude", "dim_routes"]);
     assert_eq!(built(&plan), ["fin_route_revenue"]);
     let notices = plan["notices"].to_string();
-    assert!(notices.contains("model.ferry.dim_routes") && notices.contains("without the changes by others"), "{notices}");
+    assert!(
+        notices.contains("model.ferry.dim_routes") && notices.contains("without the changes by others"),
+        "{notices}"
+    );
 }
 
 #[test]
