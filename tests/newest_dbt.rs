@@ -4,12 +4,14 @@
 #![cfg(feature = "duckdb")]
 
 mod common;
+#[path = "common/dbt.rs"]
+mod dbt;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use common::{Checkout, fixtures};
+use dbt::dbt;
 
 /// Makes the sources: the first argument is the database, the second the folder with the rows.
 const LOAD: &str = r#"
@@ -25,17 +27,6 @@ for table, columns in json.loads((raw / "types.json").read_text()).items():
     db.execute(f"""copy "{schema}"."{name}" from '{raw / f"{table}.csv"}' (format csv, header true)""")
 print(duckdb.__version__)
 "#;
-
-/// The `bin` folder of dbt's environment.
-fn dbt() -> &'static Path {
-    static BIN: OnceLock<PathBuf> = OnceLock::new();
-    BIN.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/dbt");
-        let output = Command::new(script).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().into()
-    })
-}
 
 /// Which DuckDB dbt runs on.
 #[derive(Clone, Copy)]

@@ -187,12 +187,13 @@ impl<'m> Names<'m> {
     /// The nodes and sources that share a relation.
     fn shared(&self) -> &Shared<'m> {
         self.shared.get_or_init(|| {
-            let twice = self.coarse().iter().flat_map(|coarse| &coarse.twice);
-            let one = twice.filter(|[(_, a), (_, b)]| {
-                let key = |name| Some(RelationName::parse(name, self.dialect)?.key(self.dialect));
-                key(a).is_some_and(|a| key(b) == Some(a))
-            });
-            Shared::new(one.map(|[(a, _), (b, _)]| (*a, *b)))
+            let of = |manifest: &'m Manifest<'m>, coarse: &Coarse<'m>| {
+                let key = |id| Some(manifest.relation(id, self.dialect)?.key(self.dialect));
+                let twice = coarse.twice.iter().map(|[(a, _), (b, _)]| (*a, *b));
+                twice.filter(|(a, b)| key(a).is_some_and(|a| key(b) == Some(a))).collect::<Vec<_>>()
+            };
+            let [state, pr] = self.coarse();
+            Shared::new(of(self.state, state).into_iter().chain(of(self.pr, pr)))
         })
     }
 

@@ -224,7 +224,7 @@ fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     let count = plan.proxies.len();
-    let heading = if plan.dialect().is_some_and(Dialect::views_hold_tables) {
+    let heading = if plan.dialect().is_some_and(Dialect::reads_production_in_place) {
         format!("Read {} from production", count_of(count, "relation"))
     } else {
         format!("Read production through {}", count_of(count, "proxy view"))

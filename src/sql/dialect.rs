@@ -62,10 +62,10 @@ impl Dialect {
         self.adapters().first().copied().unwrap_or_default()
     }
 
-    /// Whether a view keeps the tables that it reads from being changed or dropped. premerge makes no proxy views there:
-    /// statements name production's relations themselves.
+    /// Whether statements name production's relations themselves, because a proxy view would keep production from
+    /// changing or dropping its tables. Elsewhere proxy views stand for them.
     #[must_use]
-    pub fn views_hold_tables(self) -> bool {
+    pub fn reads_production_in_place(self) -> bool {
         match self {
             Self::Postgres => true,
             // Redshift's proxies are late-binding.

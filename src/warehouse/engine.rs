@@ -20,8 +20,6 @@ pub struct Traits {
     pub replaces: bool,
     /// Whether a view belongs to what it reads, so that it stands in the way of production's own changes.
     pub binds_views: bool,
-    /// Whether statements name production's relations themselves. Elsewhere proxy views stand for them.
-    pub reads_production: bool,
     /// Whether a session can end the statements of another run, instead of waiting for them.
     pub ends_sessions: bool,
 }

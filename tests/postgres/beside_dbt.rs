@@ -5,26 +5,15 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for people")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-
-/// The `bin` folder of dbt's environment.
-fn dbt() -> &'static Path {
-    static BIN: OnceLock<PathBuf> = OnceLock::new();
-    BIN.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/dbt");
-        let output = Command::new(script).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().into()
-    })
-}
+use crate::dbt::dbt;
 
 fn rounds() -> u32 {
     std::env::var("PREMERGE_BESIDE").ok().and_then(|text| text.parse().ok()).unwrap_or(2)

@@ -15,6 +15,8 @@ mod cases;
 mod cleaning;
 mod cluster;
 mod connecting;
+#[path = "../common/dbt.rs"]
+mod dbt;
 mod faults;
 mod ferry;
 mod killed;

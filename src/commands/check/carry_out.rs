@@ -152,7 +152,7 @@ impl Job<'_> {
             state,
             pr,
             project_dir: &settings.project_dir,
-            through_proxies: !warehouse.traits().reads_production,
+            through_proxies: !warehouse.dialect().reads_production_in_place(),
             row_counts: settings.row_counts,
         };
         let prepared = build::prepare(inputs, &schema, warehouse.dialect());

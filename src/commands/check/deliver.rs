@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn no_folder_of_the_machine_is_named() {
         let env = Env::new([("HOME", "/made-up/someone")], "/".into());
-        let ci = Ci { workspace: Some("/made-up/someone/work/shop/shop".into()), ..Ci::default() };
+        let ci = Ci { workspace: Some("/made-up/someone/builds/shop/shop".into()), ..Ci::default() };
         for (text, shown) in [
-            ("could not read `/made-up/someone/work/shop/shop/seeds/a.csv`: x", "could not read `seeds/a.csv`: x"),
+            ("could not read `/made-up/someone/builds/shop/shop/seeds/a.csv`: x", "could not read `seeds/a.csv`: x"),
             ("/made-up/someone/.cache/premerge/lint", ".cache/premerge/lint"),
             ("https://github.com/made-up/someone is no path", "https://github.com/made-up/someone is no path"),
             ("models/a.sql and and/or", "models/a.sql and and/or"),

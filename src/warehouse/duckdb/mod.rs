@@ -179,13 +179,7 @@ impl Warehouse for DuckDb {
     }
 
     fn traits(&self) -> Traits {
-        Traits {
-            meeting: Meeting::File,
-            replaces: true,
-            binds_views: false,
-            reads_production: false,
-            ends_sessions: false,
-        }
+        Traits { meeting: Meeting::File, replaces: true, binds_views: false, ends_sessions: false }
     }
 
     fn temp_database(&self) -> Option<&str> {

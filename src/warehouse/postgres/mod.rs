@@ -126,7 +126,6 @@ impl Warehouse for Postgres {
             replaces: is_postgres,
             // Redshift binds those views of models that do not say otherwise.
             binds_views: true,
-            reads_production: is_postgres,
             ends_sessions: is_postgres,
         }
     }
