@@ -216,7 +216,8 @@ fn changes_of_a_draft(text: &str) -> Vec<usize> {
         let field = line.split("draft.").nth(1).unwrap_or_default();
         let name = field.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
         let grows = [".push(", ".extend(", ".insert("].iter().any(|call| field.contains(call));
-        grows || (name.starts_with(" = ") && !field.is_empty()) || line.contains("Draft {")
+        let borrowed = line.contains("&mut draft.");
+        borrowed || grows || (name.starts_with(" = ") && !field.is_empty()) || line.contains("Draft {")
     };
     (1..).zip(code.lines()).filter(|(_, line)| changes(line)).map(|(number, _)| number).collect()
 }
@@ -233,7 +234,12 @@ fn the_report_is_gathered_in_one_place() {
         })
         .collect();
     assert!(found.is_empty(), "{found:?}");
-    for change in ["draft.checks.lint = x;", "draft.findings.push(x);", "let draft = Draft { facts, ..x };"] {
+    for change in [
+        "draft.checks.lint = x;",
+        "draft.findings.push(x);",
+        "let draft = Draft { facts, ..x };",
+        "let facts = &mut draft.facts;",
+    ] {
         assert_eq!(changes_of_a_draft(change), [1], "the search would find it");
     }
     assert_eq!(changes_of_a_draft("let x = draft.findings.len();"), Vec::<usize>::new());

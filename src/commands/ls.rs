@@ -37,7 +37,7 @@ pub struct LsArgs {
     /// Which project; the profile's flags have no effect because nothing connects
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Which tests come along with the resources that they test
+    /// Which tests come along with the resources that they test; as with `dbt ls`, premerge.yml does not set it
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_INDIRECT_SELECTION")]
     pub indirect_selection: IndirectSelection,
     /// List only resources of this type; `all` adds analyses to dbt's default

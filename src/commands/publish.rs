@@ -14,7 +14,7 @@ use super::render::{ReportFileError, read_report};
 use crate::config::Env;
 use crate::publish::ci::{self, Ci, DetectError};
 use crate::publish::{ForgeKind, Posted, PublishError, Token, forge, write_to_ci};
-use crate::report::{Report, Verdict};
+use crate::report::{Address, Report, Verdict};
 use crate::text::escape;
 
 /// Arguments of `premerge publish`.
@@ -146,19 +146,20 @@ pub async fn run(args: &PublishArgs, env: &Env, log: &mut dyn Write) -> Result<P
 fn readdressed(report: Report, args: &PublishArgs, ci: &mut Ci) -> Result<Report, PublishCommandError> {
     let running = report.verdict() == Verdict::Running;
     let mut draft = report.into_draft();
-    let facts = &mut draft.facts;
     let named = args.pr.or(ci.pull_request);
     if ci.head.is_none() && named.is_none() {
         return Err(PublishCommandError::NoHead);
     }
     if ci.head.is_none() {
-        ci.head.clone_from(&facts.commit);
+        ci.head.clone_from(&draft.facts.commit);
     }
-    facts.pull_request = named.or(facts.pull_request);
-    facts.repository = args.repository.clone().or_else(|| ci.repository.clone()).or_else(|| facts.repository.take());
-    facts.commit.clone_from(&ci.head);
-    facts.server_url.clone_from(&ci.server_url);
-    facts.run.clone_from(&ci.run);
+    draft.readdress(Address {
+        pull_request: named,
+        repository: args.repository.clone().or_else(|| ci.repository.clone()),
+        commit: ci.head.clone(),
+        server_url: ci.server_url.clone(),
+        run: ci.run.clone(),
+    });
     Ok(if running { Report::running(draft) } else { Report::conclude(draft) })
 }
 

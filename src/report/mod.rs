@@ -32,7 +32,7 @@ pub use draft::Draft;
 pub use facts::{Facts, Interruption, LeftOut, NotChecked, RunFacts, TemporarySchema, Timings};
 pub use finding::{Finding, InvalidFinding, LintCode, Location, OwnRule, RuleId, Severity, rules};
 pub use finding_list::{FindingList, Missing};
-pub use gather::{Planned, SchemaEnd, WantedSchema};
+pub use gather::{Address, Planned, SchemaEnd, WantedSchema};
 pub use impact::{CosmeticChange, DownstreamModel, ExposedUse, Impact, OtherChange, OtherFate, RemovedNode};
 pub use lint::LintFacts;
 pub use not_yours::{NotYours, NotYoursFate};

@@ -103,6 +103,24 @@ impl NodeStatus {
             Self::Built | Self::Skipped | Self::NotChecked => false,
         }
     }
+
+    /// Whether it was left because something it needs failed.
+    #[must_use]
+    pub fn is_skipped(self) -> bool {
+        match self {
+            Self::Skipped => true,
+            Self::Built | Self::Failed | Self::NotChecked => false,
+        }
+    }
+
+    /// Whether nothing is known of it, and nothing else in the report says why.
+    #[must_use]
+    pub fn is_unchecked(self) -> bool {
+        match self {
+            Self::NotChecked => true,
+            Self::Built | Self::Failed | Self::Skipped => false,
+        }
+    }
 }
 
 /// A model, seed or snapshot that was to be built, and what became of it.
@@ -243,6 +261,24 @@ impl TestStatus {
             Self::Pass | Self::Warn | Self::Skipped | Self::NotRun => false,
         }
     }
+
+    /// Whether it was left because something it needs failed.
+    #[must_use]
+    pub fn is_skipped(self) -> bool {
+        match self {
+            Self::Skipped => true,
+            Self::Pass | Self::Warn | Self::Fail | Self::Error | Self::NotRun => false,
+        }
+    }
+
+    /// Whether nothing is known of it, and nothing else in the report says why.
+    #[must_use]
+    pub fn is_unchecked(self) -> bool {
+        match self {
+            Self::NotRun => true,
+            Self::Pass | Self::Warn | Self::Fail | Self::Error | Self::Skipped => false,
+        }
+    }
 }
 
 /// A data or unit test that was to be run, and how it ended.
@@ -296,6 +332,102 @@ impl TestOutcome {
             message: None,
             detail: None,
             duration_ms: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::super::concluded::Report;
+    use super::super::draft::Draft;
+    use super::super::verdict::Verdict;
+    use super::super::{markdown, terminal, words};
+    use super::*;
+
+    /// Every variant, as the schema of the type lists them: a new one is among them.
+    fn every<T: JsonSchema + DeserializeOwned>() -> Vec<T> {
+        let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
+        let variants = schema["oneOf"].as_array().unwrap().iter();
+        variants.map(|variant| serde_json::from_value(variant["const"].clone()).unwrap()).collect()
+    }
+
+    /// What the comment and the terminal say below the tables that list everything, and the verdict.
+    fn shown(fill: impl FnOnce(&mut Draft)) -> (Verdict, String, String) {
+        let mut draft = Draft::default();
+        fill(&mut draft);
+        draft.tally();
+        let report = Report::conclude(draft);
+        let mut screen = Vec::new();
+        terminal::write(&report, false, &mut screen).unwrap();
+        let screen = String::from_utf8(screen).unwrap();
+        let listed = screen.split("Built and checked").next().unwrap_or_default().to_owned();
+        let comment = markdown::body(&report, usize::MAX);
+        let folds = comment.split_once("<details>").map(|(_, folds)| folds.to_owned()).unwrap_or_default();
+        (report.verdict(), listed, folds)
+    }
+
+    #[test]
+    fn every_status_of_a_node_is_one_thing_and_shows() {
+        let all: Vec<NodeStatus> = every();
+        assert!(all.len() >= 4, "{all:?}");
+        for status in all {
+            let is = [status == NodeStatus::Built, status.shuts_gate(), status.is_skipped(), status.is_unchecked()];
+            assert_eq!(is.iter().filter(|is| **is).count(), 1, "{status:?}");
+            let (verdict, screen, folds) = shown(|draft| {
+                draft.nodes = vec![
+                    NodeOutcome::new("model.a.orders", "orders", status),
+                    NodeOutcome::new("model.a.cause", "cause", NodeStatus::Failed),
+                ];
+            });
+            assert_eq!(verdict, Verdict::Failed);
+            let good = status == NodeStatus::Built;
+            assert_eq!((screen.contains("orders"), folds.contains("orders")), (!good, !good), "{status:?}");
+            let (verdict, ..) = shown(|draft| draft.nodes = vec![NodeOutcome::new("model.a.b", "b", status)]);
+            assert_eq!(verdict == Verdict::Passed, good, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_test_is_one_thing_and_shows() {
+        let all: Vec<TestStatus> = every();
+        assert!(all.len() >= 6, "{all:?}");
+        for status in all {
+            let good = status == TestStatus::Pass;
+            let is = [good, status.warns(), status.shuts_gate(), status.is_skipped(), status.is_unchecked()];
+            assert_eq!(is.iter().filter(|is| **is).count(), 1, "{status:?}");
+            assert_eq!(status.ran(), !status.is_skipped() && !status.is_unchecked(), "{status:?}");
+            let report = |tests: Vec<TestOutcome>| shown(move |draft| draft.tests = tests);
+            let (verdict, screen, folds) = report(vec![TestOutcome::new("test.a.odd", "odd", status)]);
+            assert_eq!(verdict == Verdict::Passed, good, "{status:?}");
+            if !status.is_skipped() {
+                assert_eq!((screen.contains("odd"), folds.contains("odd")), (!good, !good), "{status:?}");
+                continue;
+            }
+            // Skipped tests are counted, below what failed.
+            let failed = TestOutcome::new("test.a.cause", "cause", TestStatus::Fail);
+            let (_, screen, folds) = report(vec![TestOutcome::new("test.a.odd", "odd", status), failed]);
+            assert!(screen.contains("Skipped because") && folds.contains("Skipped as a result: 1 test"), "{folds}");
+        }
+    }
+
+    /// A verdict needs its reason.
+    #[test]
+    fn every_status_is_in_the_headline() {
+        let headline = |mut draft: Draft| {
+            draft.tally();
+            words::headline(&Report::conclude(draft))
+        };
+        for status in every::<TestStatus>() {
+            let tests = vec![TestOutcome::new("test.a.odd", "odd", status)];
+            let headline = headline(Draft { tests, ..Draft::default() });
+            assert!(headline.contains("1 test"), "{status:?}: {headline}");
+        }
+        for status in every::<NodeStatus>() {
+            let nodes = vec![NodeOutcome::new("model.a.b", "b", status)];
+            let headline = headline(Draft { nodes, ..Draft::default() });
+            assert!(headline.contains("1 model"), "{status:?}: {headline}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::concluded::Report;
 use super::facts::NotChecked;
 use super::finding::{Finding, RuleId, Severity, rules};
-use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
+use super::outcome::{NodeOutcome, TestOutcome, TestStatus};
 use super::words;
 
 /// The rules whose findings say the same as a node's or test's outcome.
@@ -52,7 +52,7 @@ impl Report {
 }
 
 fn of_node(node: &NodeOutcome) -> Option<Finding> {
-    if node.status != NodeStatus::Failed {
+    if !node.status.shuts_gate() {
         return None;
     }
     let message = node.message.as_deref().unwrap_or("it could not be built");
@@ -85,6 +85,7 @@ fn with_detail(finding: Finding, detail: Option<&str>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::draft::Draft;
+    use super::super::outcome::NodeStatus;
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use super::check::{Check, CheckState};
 use super::concluded::Report;
 use super::finding::{Finding, Severity};
 use super::not_yours::NotYoursFate;
-use super::outcome::{NodeOutcome, NodeStatus, TestStatus, Why};
+use super::outcome::{NodeOutcome, NodeStatus, Why};
 use super::verdict::Verdict;
 use super::words::{self, count, len, thousands};
 use crate::text::escape;
@@ -240,8 +240,8 @@ fn name_of<'a>(report: &'a Report, unique_id: &'a str) -> &'a str {
 }
 
 fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
-    let skipped: Vec<_> = report.nodes.iter().filter(|node| node.status == NodeStatus::Skipped).collect();
-    let tests = report.tests.iter().filter(|test| test.status == TestStatus::Skipped).count();
+    let skipped: Vec<_> = report.nodes.iter().filter(|node| node.status.is_skipped()).collect();
+    let tests = report.tests.iter().filter(|test| test.status.is_skipped()).count();
     if !skipped.is_empty() || tests > 0 {
         screen.heading("Skipped because something they need failed")?;
         for node in skipped.iter().take(ITEMS) {
@@ -252,9 +252,9 @@ fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
             screen.line(Paint::Plain, &format!("  · {}", count(u64::try_from(tests).unwrap_or(u64::MAX), "test")))?;
         }
     }
-    let nodes = report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked || node.is_unproved());
+    let nodes = report.nodes.iter().filter(|node| node.status.is_unchecked() || node.is_unproved());
     let nodes = nodes.map(|node| (node.name.as_str(), node.message.as_deref().unwrap_or("not built")));
-    let tests = report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
+    let tests = report.tests.iter().filter(|test| test.status.is_unchecked());
     let tests = tests.map(|test| (test.name.as_str(), test.message.as_deref().unwrap_or("not run")));
     let others = report.other_not_checked();
     let others = others.iter().map(|item| (item.subject.as_str(), item.reason.as_str()));
@@ -268,9 +268,9 @@ fn not_looked_at(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     }
     screen.hidden(all.len())?;
     // A fault of the warehouse is nobody's failure, and its own words say what to do about it.
-    let nodes = report.nodes.iter().filter(|node| node.status == NodeStatus::NotChecked);
+    let nodes = report.nodes.iter().filter(|node| node.status.is_unchecked());
     let details = nodes.filter_map(|node| node.detail.as_deref());
-    let tests = report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
+    let tests = report.tests.iter().filter(|test| test.status.is_unchecked());
     let details: BTreeSet<_> = details.chain(tests.filter_map(|test| test.detail.as_deref())).collect();
     for detail in details.into_iter().take(DETAIL_LINES) {
         for line in escape::terminal(detail, true).lines().filter(|line| !line.trim().is_empty()).take(DETAIL_LINES) {

@@ -123,8 +123,14 @@ fn warned(report: &Report) -> Vec<String> {
 
 fn failed(report: &Report) -> Vec<String> {
     let nodes = len_where(&report.nodes, |node| node.status.shuts_gate());
-    let fail = len_where(&report.tests, |test| test.status == TestStatus::Fail);
-    let error = len_where(&report.tests, |test| test.status == TestStatus::Error);
+    let (mut fail, mut error) = (0, 0);
+    for test in &report.tests {
+        match test.status {
+            TestStatus::Fail => fail += 1,
+            TestStatus::Error => error += 1,
+            TestStatus::Pass | TestStatus::Warn | TestStatus::Skipped | TestStatus::NotRun => {}
+        }
+    }
     let explicit = explicit_findings(report, Severity::Error);
     let mut parts = Vec::new();
     if nodes > 0 {

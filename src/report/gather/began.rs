@@ -5,7 +5,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::artifacts::{IssueSeverity, ManifestIssue, StateFacts};
-use crate::report::{Draft, Facts, Finding, Interruption, Severity, rules};
+use crate::report::{Draft, Facts, Finding, Interruption, RunFacts, Severity, rules};
+
+/// Where a report goes, as the job that publishes it knows it. The job that wrote the report ran untrusted code, so what
+/// it says of commit, server and run is dropped even where this job knows nothing.
+#[derive(Debug, Default)]
+pub struct Address {
+    /// The pull request's number; the report's own where this is not known.
+    pub pull_request: Option<u64>,
+    /// `owner/name`; the report's own where this is not known.
+    pub repository: Option<String>,
+    /// The pull request's head.
+    pub commit: Option<String>,
+    /// The forge's address.
+    pub server_url: Option<String>,
+    /// This job's run.
+    pub run: Option<RunFacts>,
+}
 
 impl Draft {
     /// A run that began at that time.
@@ -14,6 +30,15 @@ impl Draft {
         let mut draft = Self { facts, ..Self::default() };
         draft.timings.started_at = Some(at.to_string());
         draft
+    }
+
+    /// Replaces everything that says where the report goes.
+    pub fn readdress(&mut self, to: Address) {
+        let Address { pull_request, repository, commit, server_url, run } = to;
+        let facts = &mut self.facts;
+        facts.pull_request = pull_request.or(facts.pull_request);
+        facts.repository = repository.or_else(|| facts.repository.take());
+        (facts.commit, facts.server_url, facts.run) = (commit, server_url, run);
     }
 
     /// Adds production's manifest and the merge base's. `old`: what is to be said of production's age.

@@ -8,6 +8,7 @@ mod planned;
 mod schema;
 mod whose;
 
+pub use began::Address;
 pub(super) use lint::lint_finding;
 pub use planned::Planned;
 pub use schema::{SchemaEnd, WantedSchema};

@@ -3,7 +3,7 @@
 use super::page::{Page, Rung};
 use crate::report::finding::{Finding, Location, RuleId, Severity};
 use crate::report::not_yours::NotYoursFate;
-use crate::report::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
+use crate::report::outcome::{NodeOutcome, NodeStatus, TestOutcome};
 use crate::report::verdict::Verdict;
 use crate::report::words::{self, count, len};
 use crate::text::escape::{self, CELL};
@@ -94,8 +94,8 @@ fn failures(page: &Page<'_>) -> Option<String> {
 
 /// What the failures kept from being looked at.
 fn skipped(page: &Page<'_>) -> Option<String> {
-    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status == NodeStatus::Skipped).collect();
-    let tests = page.report.tests.iter().filter(|test| test.status == TestStatus::Skipped).count();
+    let nodes: Vec<_> = page.report.nodes.iter().filter(|node| node.status.is_skipped()).collect();
+    let tests = page.report.tests.iter().filter(|test| test.status.is_skipped()).count();
     if nodes.is_empty() && tests == 0 {
         return None;
     }
@@ -111,7 +111,7 @@ fn skipped(page: &Page<'_>) -> Option<String> {
 
 /// Tests that warn.
 fn warnings(page: &Page<'_>) -> Option<String> {
-    let tests: Vec<_> = page.report.tests.iter().filter(|test| test.status == TestStatus::Warn).collect();
+    let tests: Vec<_> = page.report.tests.iter().filter(|test| test.status.warns()).collect();
     if tests.is_empty() {
         return None;
     }
@@ -259,10 +259,10 @@ fn removed(page: &Page<'_>) -> Option<String> {
 
 /// What should have been looked at and was not.
 fn not_checked(page: &Page<'_>) -> Option<String> {
-    let is_unchecked = |node: &&NodeOutcome| node.status == NodeStatus::NotChecked || node.is_unproved();
+    let is_unchecked = |node: &&NodeOutcome| node.status.is_unchecked() || node.is_unproved();
     let nodes = page.report.nodes.iter().filter(is_unchecked);
     let nodes = nodes.map(|node| (page.plain_name(&node.unique_id), node.message.as_deref().unwrap_or("not built")));
-    let tests = page.report.tests.iter().filter(|test| test.status == TestStatus::NotRun);
+    let tests = page.report.tests.iter().filter(|test| test.status.is_unchecked());
     let tests = tests.map(|test| (page.plain_name(&test.unique_id), test.message.as_deref().unwrap_or("not run")));
     let others = page.report.other_not_checked();
     let others = others.iter().map(|item| (item.subject.as_str(), item.reason.as_str()));
