@@ -22,7 +22,7 @@ const FILES: &[(Place, &str)] = &[
 ];
 
 /// Every file below a folder, with its bytes.
-fn files(folder: &Path) -> BTreeMap<String, String> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

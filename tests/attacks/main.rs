@@ -12,6 +12,8 @@ mod duckdb;
 mod fixtures;
 mod generated;
 mod honest;
+#[cfg(feature = "duckdb")]
+mod profile;
 mod table;
 
 use premerge::sql::{Dialect, Facts, ProjectText, Refusal, SchemaName, Territory, judge};

@@ -331,7 +331,6 @@ const REFUSED: &[&str] = &["getenv", "json_execute_serialized_sql", "which_secre
 
 /// Table functions that only read.
 const READERS: &[&str] = &[
-    "delta_scan",
     "duckdb_columns",
     "duckdb_constraints",
     "duckdb_databases",

@@ -4,9 +4,12 @@
 use std::path::Path;
 
 use duckdb::Connection;
+use tempfile::TempDir;
 
+use super::fault::classify;
 use super::profile::Attach;
 use crate::sql::Dialect;
+use crate::warehouse::{FaultClass, WarehouseError};
 
 /// Settings that a header may still change: they are a connection's own, and name no file.
 const CHANGEABLE: [&str; 2] = ["Calendar", "TimeZone"];
@@ -36,28 +39,52 @@ impl Places {
     }
 }
 
-/// Attaches production under a name of its own, which is gone afterwards.
+/// Attaches a database under a name of its file that is gone afterwards.
 ///
 /// DuckDB before 2.0 lets statements write to the files of all databases that are attached, those for reading too
 /// (`copy … to`); from 2.0 on it refuses that. A library of the user's own (`DUCKDB_LIB_DIR`) may be either, so
-/// it knows production by a second name of the file, and never hears the first. Where the file system gives it none,
-/// because the folder lies in another, production is attached as it is: there the engine's own refusal is the wall.
-pub(super) fn attach_apart(connection: &Connection, production: &Attach, folder: &Path) -> duckdb::Result<()> {
-    let apart = || -> Option<()> {
-        let folder = tempfile::tempdir_in(folder).ok()?;
-        let link = folder.path().join("production");
-        fs_err::hard_link(&production.path, &link).ok()?;
-        let log = format!("{}.wal", production.path);
-        if Path::new(&log).exists() {
-            fs_err::hard_link(log, folder.path().join("production.wal")).ok()?;
-        }
-        let attach = Attach { path: link.to_string_lossy().into_owned(), ..production.clone() };
-        connection.execute_batch(&attach.sql()).ok()
-    };
-    match apart() {
-        Some(()) => Ok(()),
-        None => connection.execute_batch(&production.sql()),
+/// it knows the database by a second name, and never hears the first. Where the file system gives none, because
+/// the folder lies in another, the engine's own refusal is the wall, and an engine without it is not used.
+///
+/// # Errors
+/// When the engine cannot attach it, or nothing would keep statements from its file.
+pub(super) fn attach_apart(connection: &Connection, database: &Attach, folder: &Path) -> Result<(), WarehouseError> {
+    let attach = |attach: &Attach| connection.execute_batch(&attach.sql()).map_err(|error| classify(&error));
+    let guards_itself = guards_itself(connection).map_err(|error| classify(&error))?;
+    match second_name(database, folder) {
+        Some((_folder, apart)) if guards_itself => attach(&apart).or_else(|_| attach(database)),
+        Some((_folder, apart)) => attach(&apart),
+        // A file that is not there has no second name; the engine says which it is.
+        None if guards_itself || !Path::new(&database.path).exists() => attach(database),
+        None => Err(WarehouseError::new(
+            FaultClass::Unsupported,
+            format!(
+                "this DuckDB is older than 2.0 and could be made to write to {}: premerge keeps it from that with a \
+                 hard link in its cache directory, which is on another file system",
+                database.path
+            ),
+        )
+        .with_remedy("link DuckDB 2.0 or newer, or choose a `--cache-dir` on the file system of the database")),
     }
+}
+
+fn guards_itself(connection: &Connection) -> duckdb::Result<bool> {
+    let version: String = connection.query_row("select version()", [], |row| row.get(0))?;
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    Ok(major.is_some_and(|major| major >= 2))
+}
+
+/// The database with hard links as its file and write-ahead log; they are gone with the folder.
+fn second_name(database: &Attach, folder: &Path) -> Option<(TempDir, Attach)> {
+    let folder = tempfile::tempdir_in(folder).ok()?;
+    let link = folder.path().join("production");
+    fs_err::hard_link(&database.path, &link).ok()?;
+    let log = format!("{}.wal", database.path);
+    if Path::new(&log).exists() {
+        fs_err::hard_link(log, folder.path().join("production.wal")).ok()?;
+    }
+    let apart = Attach::new(link.to_string_lossy(), database.alias());
+    Some((folder, apart))
 }
 
 /// # Errors
@@ -109,9 +136,15 @@ mod tests {
         let before = fs_err::read(&production).unwrap();
 
         let connection = Connection::open_in_memory().unwrap();
-        let attach = Attach { path: production.clone(), alias: "prod".to_owned(), ..Attach::default() };
+        let attach = Attach::new(production.clone(), "prod");
         let folder = if second_name { dir.path().to_owned() } else { dir.path().join("nowhere") };
-        attach_apart(&connection, &attach, &folder).unwrap();
+        let attached = attach_apart(&connection, &attach, &folder);
+        if !second_name && !guards_itself(&connection).unwrap() {
+            let said = attached.unwrap_err().message;
+            assert!(said.contains("older than 2.0"), "{said}");
+            return;
+        }
+        attached.unwrap();
         let known: String = connection
             .query_row("select path from duckdb_databases() where database_name = 'prod'", [], |row| row.get(0))
             .unwrap();

@@ -36,6 +36,8 @@ pub(super) struct DuckDb {
     profile: Profile,
     /// Production's database: dbt derives it from the file's name.
     production: Attach,
+    /// The profile's other databases.
+    attached: Vec<Attach>,
     temp_file: PathBuf,
     temp_database: String,
     /// Where seeds lie while they are read, beside the temporary database.
@@ -56,11 +58,13 @@ impl DuckDb {
         // have the same name.
         let temp_database = format!("{}_{}", production.alias, context.schema);
         let temp_file = context.temp_dir.join(format!("{temp_database}.duckdb"));
-        let notices = Mutex::new(profile.left_out());
+        let notices = Mutex::new(profile.left_out().to_vec());
+        let attached = profile.attached(context.project_dir);
         let lease = Arc::new(LeaseFile::beside(&temp_file, context.run));
         Ok(Self {
             profile,
             production,
+            attached,
             seeds: temp_file.with_extension("seeds"),
             temp_file,
             temp_database,
@@ -76,7 +80,7 @@ impl DuckDb {
     fn instance(&self) -> Result<Connection, WarehouseError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
-            *opened = Some(self.open().map_err(|error| classify(&error))?);
+            *opened = Some(self.open()?);
             self.lease.claim();
         }
         match opened.as_ref() {
@@ -85,44 +89,51 @@ impl DuckDb {
         }
     }
 
-    fn open(&self) -> ::duckdb::Result<Connection> {
-        let mut config = Config::default();
-        // What does not fit into memory goes beside the temporary database, not into the checkout.
-        config = config.with("temp_directory", self.temp_file.with_extension("spill").to_string_lossy())?;
-        for (key, value) in &self.profile.config_options {
-            config = config.with(key, value)?;
+    fn open(&self) -> Result<Connection, WarehouseError> {
+        let folder = self.temp_file.parent().unwrap_or(Path::new("."));
+        let strange = |path: &Path| classify(&::duckdb::Error::InvalidPath(path.to_owned()));
+        fs_err::create_dir_all(folder).map_err(|_| strange(folder))?;
+        for file in [self.temp_file.clone(), self.temp_file.with_extension("duckdb.wal")] {
+            refuse_strange_file(&file).map_err(|_| strange(&file))?;
         }
+        let connection = self.started().map_err(|error| classify(&error))?;
+        for attach in std::iter::once(&self.production).chain(&self.attached) {
+            lock::attach_apart(&connection, attach, folder)?;
+        }
+        self.locked(&connection).map_err(|error| classify(&error))?;
+        Ok(connection)
+    }
+
+    /// The engine as the profile wants it, without a database.
+    fn started(&self) -> ::duckdb::Result<Connection> {
+        // What does not fit into memory goes beside the temporary database, not into the checkout.
+        let spill = self.temp_file.with_extension("spill");
+        let config = Config::default()
+            .with("temp_directory", spill.to_string_lossy())?
+            .with("autoinstall_known_extensions", "false")?
+            .with("autoload_known_extensions", "false")?;
         let connection = Connection::open_in_memory_with_flags(config)?;
         self.load_icu(&connection);
         for extension in &self.profile.extensions {
             connection.execute_batch(&format!("load {}", statement::name(extension)))?;
         }
-        // What does not fit into memory. Without this it goes below the working directory, which is the checkout.
-        let spill = self.temp_file.with_extension("spill");
-        connection
-            .execute_batch(&format!("set temp_directory = {}", Dialect::DuckDb.literal(&spill.to_string_lossy())))?;
         for (key, value) in &self.profile.settings {
             connection.execute_batch(&format!("set {} = {}", statement::name(key), Dialect::DuckDb.literal(value)))?;
         }
-        let folder = self.temp_file.parent().unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder).map_err(|_| ::duckdb::Error::InvalidPath(folder.to_owned()))?;
-        lock::attach_apart(&connection, &self.production, folder)?;
-        for attach in &self.profile.attach {
-            connection.execute_batch(&attach.sql())?;
-        }
-        for file in [self.temp_file.clone(), self.temp_file.with_extension("duckdb.wal")] {
-            refuse_strange_file(&file).map_err(|_| ::duckdb::Error::InvalidPath(file))?;
-        }
+        Ok(connection)
+    }
+
+    /// The temporary database attached, and nothing else reachable from then on.
+    fn locked(&self, connection: &Connection) -> ::duckdb::Result<()> {
         // The oldest storage format, so that any DuckDB client can open what was built.
         connection.execute_batch(&format!(
-            "attach {} as {} (storage_version 'v1.0.0')",
+            "attach {} as {} (type duckdb, storage_version 'v1.0.0')",
             Dialect::DuckDb.literal(&self.temp_file.to_string_lossy()),
             statement::name(&self.temp_database)
         ))?;
         // dbt's connection stands in production's database: two-part names in the project's SQL mean that one.
         connection.execute_batch(&format!("use {}", statement::name(&self.production.alias)))?;
-        lock::lock_down(&connection, &self.places())?;
-        Ok(connection)
+        lock::lock_down(connection, &self.places())
     }
 
     /// What of the file system the engine may reach, beside the databases that are attached.
@@ -136,8 +147,7 @@ impl DuckDb {
     }
 
     /// The engine that is compiled into releases has no ICU, without which `now() - interval …` and time
-    /// zones fail; the prebuilt library has it. Loading works where the user's machine has the extension
-    /// or may fetch it.
+    /// zones fail; the prebuilt library has it. Loading works where the user's machine has the extension.
     fn load_icu(&self, connection: &Connection) {
         let there = connection
             .query_row("select loaded from duckdb_extensions() where extension_name = 'icu'", [], |row| {
