@@ -13,11 +13,11 @@ use super::refusal::Refusals;
 use super::result::Failure;
 use super::seed::seed_file;
 use super::snapshot;
-use super::task::{Build, Prepared, Proxy, Select, Task, Test, TypedTable, Watched, Work};
+use super::task::{Build, Contracted, Prepared, Proxy, Select, Task, Test, TypedTable, Watched, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
-use crate::warehouse::{RelationConfigs, TempSchema};
+use crate::warehouse::{RelationConfigs, TempRelation, TempSchema};
 
 /// What [`prepare`] reads.
 #[derive(Clone, Copy)]
@@ -103,7 +103,8 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
     let built = plan.nodes.iter().map(|node| node.identifier.as_str());
     let proxied = proxies.iter().map(|proxy| proxy.at.identifier());
     let trials = plan.trials.iter().map(|trial| trial.identifier.as_str());
-    let identifiers = built.chain(proxied).chain(trials).map(str::to_owned).collect();
+    let behind = tasks.iter().flat_map(|task| task.work.behind()).map(TempRelation::identifier);
+    let identifiers = built.chain(proxied).chain(trials).chain(behind).map(str::to_owned).collect();
     Prepared { tasks, proxies, watched, identifiers }
 }
 
@@ -143,10 +144,21 @@ impl Preparer<'_> {
         configs.texts().into_iter().try_for_each(|text| self.judged(text))?;
         let select = Select { at, header, sql, configs };
         let is_view = planned.materialization == Materialization::View;
+        let behind = if is_view { self.behind(&select)? } else { None };
         if planned.contract_enforced && planned.materialization != Materialization::SnapshotFirstRun {
-            return self.contract(node, select, is_view);
+            return self.contract(node, select, is_view, behind);
         }
-        Ok(if is_view { Build::View(select) } else { Build::Table(select) })
+        Ok(if is_view { Build::View { select, behind } } else { Build::Table(select) })
+    }
+
+    /// What has to stand behind a view, so that it does not hold what it reads of production. A header is of the
+    /// statement that makes the view, and may say how its query is read: such a view is made as dbt makes it.
+    fn behind(&self, Select { at, header, sql, .. }: &Select) -> Result<Option<Box<TempRelation>>, Failure> {
+        if self.inputs.through_proxies || header.as_ref().is_some_and(|header| !header.trim().is_empty()) {
+            return Ok(None);
+        }
+        let facts = judge(ProjectText::Query(sql), self.dialect).map_err(|refusal| refused(&refusal))?;
+        Ok(self.territory.is_left_by(&facts).then(|| Box::new(self.schema.behind(at))))
     }
 
     fn trial(&self, trial: &Trial) -> Result<Build, Failure> {
@@ -165,7 +177,13 @@ impl Preparer<'_> {
         Ok(sql)
     }
 
-    fn contract(&self, node: &Node<'_>, select: Select, is_view: bool) -> Result<Build, Failure> {
+    fn contract(
+        &self,
+        node: &Node<'_>,
+        select: Select,
+        is_view: bool,
+        behind: Option<Box<TempRelation>>,
+    ) -> Result<Build, Failure> {
         let declared_columns = node.columns();
         let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
         self.stays_inside(&declared)?;
@@ -175,8 +193,9 @@ impl Preparer<'_> {
         let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
         columns.iter().try_for_each(|column| self.judged(column.text()))?;
         constraints.iter().try_for_each(|text| self.judged(ProjectText::Constraint(text)))?;
-        let table = (!is_view).then_some(TypedTable { columns, constraints });
-        Ok(Build::Contract { select, declared, table })
+        let made =
+            if is_view { Contracted::View { behind } } else { Contracted::Table(TypedTable { columns, constraints }) };
+        Ok(Build::Contract { select, declared, made })
     }
 
     fn test(&self, planned: &PlannedTest) -> Result<Test, Failure> {

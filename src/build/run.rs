@@ -152,7 +152,7 @@ impl Outcome {
             .filter(|result| matches!(result.status, NodeStatus::Built { .. }))
             .map(|result| &result.unique_id)
             .collect();
-        let built = tasks.iter().filter(|task| built.contains(&task.unique_id)).filter_map(|task| task.work.makes());
+        let built = tasks.iter().filter(|task| built.contains(&task.unique_id)).flat_map(|task| task.work.makes());
         let failed = |proxy: &Proxy| self.failed_proxies.iter().any(|failed| failed.unique_id == proxy.unique_id);
         let proxies = proxies.iter().filter(|proxy| !failed(proxy)).map(|proxy| &proxy.at);
         built.chain(proxies).map(|at| at.identifier()).collect()
@@ -166,7 +166,7 @@ async fn drop_again(
     session: &mut Session,
     stop: watch::Receiver<bool>,
 ) -> Result<(), WarehouseError> {
-    let made = again.iter().filter_map(|at| tasks.get(*at)?.work.makes());
+    let made = again.iter().filter_map(|at| tasks.get(*at)).flat_map(|task| task.work.makes());
     let drops: Vec<_> = made.map(|at| Write::Drop { at }).collect();
     if drops.is_empty() {
         return Ok(());

@@ -71,11 +71,20 @@ pub enum Work {
 }
 
 impl Work {
-    /// The relation that it makes, if it makes one.
+    /// The relations that it makes: none, one, or a view and what stands behind it.
+    pub fn makes(&self) -> impl Iterator<Item = &TempRelation> {
+        let build = match self {
+            Self::Build(Ok(build)) => Some(build),
+            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) => None,
+        };
+        build.into_iter().flat_map(|build| std::iter::once(build.at()).chain(build.behind()))
+    }
+
+    /// What stands behind the view that it makes.
     #[must_use]
-    pub fn makes(&self) -> Option<&TempRelation> {
+    pub fn behind(&self) -> Option<&TempRelation> {
         match self {
-            Self::Build(Ok(build)) => Some(build.at()),
+            Self::Build(Ok(build)) => build.behind(),
             Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) => None,
         }
     }
@@ -103,7 +112,12 @@ impl Work {
 #[derive(Debug)]
 pub enum Build {
     /// A view.
-    View(Select),
+    View {
+        /// Its query.
+        select: Select,
+        /// What stands behind it; `None` where it is bound to what it reads, or the engine binds no view.
+        behind: Option<Box<TempRelation>>,
+    },
     /// A table made of a query: tables, incremental models as full builds, snapshots as first runs.
     Table(Select),
     /// A table or view with an enforced contract.
@@ -112,8 +126,8 @@ pub enum Build {
         select: Select,
         /// The query whose column types are the declared ones.
         declared: String,
-        /// `None` for a view, which only the comparison concerns.
-        table: Option<TypedTable>,
+        /// What is built of it.
+        made: Contracted,
     },
     /// A seed.
     Seed {
@@ -129,10 +143,31 @@ impl Build {
     #[must_use]
     pub fn at(&self) -> &TempRelation {
         match self {
-            Self::View(select) | Self::Table(select) | Self::Contract { select, .. } => &select.at,
+            Self::View { select, .. } | Self::Table(select) | Self::Contract { select, .. } => &select.at,
             Self::Seed { at, .. } => at,
         }
     }
+
+    /// What stands behind a view that looks up what it reads.
+    #[must_use]
+    pub fn behind(&self) -> Option<&TempRelation> {
+        match self {
+            Self::View { behind, .. } | Self::Contract { made: Contracted::View { behind }, .. } => behind.as_deref(),
+            Self::Table(_) | Self::Contract { made: Contracted::Table(_), .. } | Self::Seed { .. } => None,
+        }
+    }
+}
+
+/// What is built of a query with an enforced contract.
+#[derive(Debug)]
+pub enum Contracted {
+    /// A view, which only the comparison concerns.
+    View {
+        /// As of any view.
+        behind: Option<Box<TempRelation>>,
+    },
+    /// A table with the contract's columns.
+    Table(TypedTable),
 }
 
 /// A data test.

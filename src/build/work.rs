@@ -5,10 +5,10 @@ use super::count::{RowCount, count_rows};
 use super::data_test::judge;
 use super::meeting::{Misfit, misfit};
 use super::result::{Failure, NodeStatus, TestStatus};
-use super::task::{Build, Select, Test, Work};
+use super::task::{Build, Contracted, Select, Test, Work};
 use crate::artifacts::UniqueId;
 use crate::sql::Dialect;
-use crate::warehouse::{Session, Write, Written};
+use crate::warehouse::{Session, TempRelation, Write, Written};
 
 /// What a task came to, and what it took.
 pub(super) struct Performed {
@@ -126,23 +126,20 @@ impl From<Built> for Performed {
 
 async fn build(work: &Build, session: &mut Session) -> Built {
     match work {
-        Build::View(Select { at, header, sql, configs }) => {
-            let write = Write::View { at, header: header.as_deref(), select: sql, configs };
-            written(session, &write).await.without_rows()
-        }
+        Build::View { select, behind } => view(session, select, behind.as_deref()).await,
         Build::Table(Select { at, header, sql, configs }) => {
             written(session, &Write::Table { at, header: header.as_deref(), select: sql, configs }).await
         }
         Build::Seed { at, seed } => written(session, &Write::Seed { at, seed }).await,
-        Build::Contract { select, declared, table } => {
+        Build::Contract { select, declared, made } => {
             if let Err(failure) = compare(session, select, declared).await {
                 return Built { statements: 2, attempts: 1, ..Built::failed(failure) };
             }
             let Select { at, header, sql, configs } = select;
             let header = header.as_deref();
-            let built = match table {
-                None => written(session, &Write::View { at, header, select: sql, configs }).await.without_rows(),
-                Some(table) => {
+            let built = match made {
+                Contracted::View { behind } => view(session, select, behind.as_deref()).await,
+                Contracted::Table(table) => {
                     let write = Write::TypedTable {
                         at,
                         columns: &table.columns,
@@ -157,6 +154,15 @@ async fn build(work: &Build, session: &mut Session) -> Built {
             Built { statements: built.statements + 2, ..built }
         }
     }
+}
+
+async fn view(session: &mut Session, select: &Select, behind: Option<&TempRelation>) -> Built {
+    let Select { at, header, sql, configs } = select;
+    let write = match behind {
+        Some(behind) => Write::LateView { at, behind, select: sql },
+        None => Write::View { at, header: header.as_deref(), select: sql, configs },
+    };
+    written(session, &write).await.without_rows()
 }
 
 async fn written(session: &mut Session, write: &Write<'_>) -> Built {

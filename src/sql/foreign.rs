@@ -8,7 +8,7 @@ use sqlparser::parser::Parser;
 
 use super::deep::{depth_of, with_deep_stack};
 use super::dialect::Dialect;
-use super::grammar::{Facts, Refusal};
+use super::grammar::{Facts, Named, Refusal};
 use super::names::{Name, Names};
 use super::relation::{RelationName, SchemaName, texts_in};
 use super::tokens::{Kind, SqlError, Tokens, parser_grammar};
@@ -183,6 +183,17 @@ impl Territory {
             }
         }
         Ok(())
+    }
+
+    /// Whether a text names a relation or, by its schema, a function outside of the temporary schema.
+    #[must_use]
+    pub fn is_left_by(&self, facts: &Facts) -> bool {
+        let key = |named: &Named| named.parts.iter().map(|part| self.dialect.canonical(part, true)).collect::<Vec<_>>();
+        let is_outside = |named: &Named| !self.is_temporary(&key(named));
+        let is_called_by_schema =
+            |named: &&Named| named.parts.len() > 1 && named.parts.first().is_some_and(|s| s != "pg_catalog");
+        facts.relations.iter().any(is_outside)
+            || facts.functions.iter().any(|named| is_called_by_schema(&named) && is_outside(named))
     }
 
     /// Whether a relation is one that a text of the project may name.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::owner::Owner;
 use super::register::{RUNS, Register};
+use super::temp_schema::BEHIND;
 use super::write::Write;
 use super::{FaultClass, Session, TempSchema, Warehouse, WarehouseError};
 
@@ -83,7 +84,8 @@ impl KeptSchema {
         let columns =
             ["repository", "project", "pull_request", "commit_sha", "run_id", "who", "started_at", "expires_at"];
         let runs = session.read(&register.read_runs(&columns)).await?;
-        let relations = schema.registered_objects(session).await?.len();
+        let objects = schema.registered_objects(session).await?;
+        let relations = objects.iter().filter(|name| !name.starts_with(BEHIND)).count();
         let mut owners: Vec<Owner> = runs
             .rows
             .into_iter()

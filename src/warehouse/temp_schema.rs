@@ -14,6 +14,9 @@ pub(super) const RUNS: &str = "_premerge_runs";
 /// Every relation about to be made, one row each.
 pub(super) const OBJECTS: &str = "_premerge_objects";
 
+/// What the names begin with of what stands behind a view.
+pub(super) const BEHIND: &str = "_premerge_behind_";
+
 /// Schemas that must never be written to.
 #[derive(Debug, Clone, Default)]
 pub struct Protected(BTreeSet<String>);
@@ -157,6 +160,12 @@ impl TempSchema {
     #[must_use]
     pub fn relation(&self, identifier: &str) -> TempRelation {
         TempRelation::new(&self.name, identifier, self.dialect)
+    }
+
+    /// What this run puts behind a view that looks up what it reads.
+    #[must_use]
+    pub fn behind(&self, view: &TempRelation) -> TempRelation {
+        self.relation(&format!("{BEHIND}{}_{}", short(&self.owner.run), short(view.identifier())))
     }
 
     /// Its whole name.

@@ -38,6 +38,15 @@ pub enum Write<'a> {
         /// Clauses from the node's configuration.
         configs: &'a RelationConfigs,
     },
+    /// A view that looks up what it reads whenever it is read, so that nothing belongs to it.
+    LateView {
+        /// The view.
+        at: &'a TempRelation,
+        /// The name of what stands behind it, where the engine ties views to what they read.
+        behind: &'a TempRelation,
+        /// The query, already relocated.
+        select: &'a str,
+    },
     /// `create table at as select`.
     Table {
         /// The table.
@@ -105,6 +114,7 @@ impl Write<'_> {
         match self {
             Self::Proxy { at, .. }
             | Self::View { at, .. }
+            | Self::LateView { at, .. }
             | Self::Table { at, .. }
             | Self::TypedTable { at, .. }
             | Self::Seed { at, .. } => Some(at),
@@ -122,6 +132,7 @@ impl Write<'_> {
         match &mut write {
             Write::Proxy { at, .. }
             | Write::View { at, .. }
+            | Write::LateView { at, .. }
             | Write::Table { at, .. }
             | Write::TypedTable { at, .. }
             | Write::Seed { at, .. } => *at = place,
@@ -141,6 +152,7 @@ impl Write<'_> {
             Self::CreateSchema { .. }
             | Self::DropSchema { .. }
             | Self::Proxy { .. }
+            | Self::LateView { .. }
             | Self::Seed { .. }
             | Self::Drop { .. }
             | Self::Register { .. }
@@ -152,7 +164,7 @@ impl Write<'_> {
     pub(super) fn texts(&self) -> Vec<ProjectText<'_>> {
         let mut texts = Vec::new();
         match self {
-            Self::Proxy { select, .. } => texts.push(ProjectText::Query(select)),
+            Self::Proxy { select, .. } | Self::LateView { select, .. } => texts.push(ProjectText::Query(select)),
             Self::View { select, configs, header, .. } | Self::Table { select, configs, header, .. } => {
                 texts.push(ProjectText::Query(select));
                 texts.extend(header.map(ProjectText::Header));

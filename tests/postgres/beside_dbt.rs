@@ -252,7 +252,8 @@ fn productions_build_does_not_notice_premerge() {
         while !over.load(Ordering::Relaxed) {
             number += 1;
             std::thread::sleep(moment(round * 31 + number) / 6);
-            let child = harbour.check("tables", 900 + u64::from(number % 2)).spawn().unwrap();
+            let name = if number.is_multiple_of(2) { "tables" } else { "views" };
+            let child = harbour.check(name, 900 + u64::from(number % 2)).spawn().unwrap();
             let killed = number.is_multiple_of(3).then(|| moment(round * 7 + number) / 6);
             let code = wait_or_kill(child, killed);
             let report = || fs_err::read_to_string(harbour.report(900 + u64::from(number % 2))).unwrap_or_default();

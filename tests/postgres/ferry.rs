@@ -182,14 +182,21 @@ impl Checkout {
 
     /// `premerge check` with a model whose statement sleeps first.
     pub fn check_that_sleeps(&self, unique_id: &str, seconds: u32) -> Command {
+        self.check_of(|manifest| {
+            let code = &mut manifest["nodes"][unique_id]["compiled_code"];
+            let sleepy = format!(
+                "with nap as materialized (select pg_sleep({seconds})) select model.* from (\n{}\n) as model cross join nap",
+                code.as_str().unwrap()
+            );
+            *code = sleepy.into();
+        })
+    }
+
+    /// `premerge check` of the manifest as `edit` makes it.
+    pub fn check_of(&self, edit: impl FnOnce(&mut Value)) -> Command {
         let file = flate2::read::GzDecoder::new(fs_err::File::open(self.manifest()).unwrap());
         let mut manifest: Value = serde_json::from_reader(std::io::BufReader::new(file)).unwrap();
-        let code = &mut manifest["nodes"][unique_id]["compiled_code"];
-        let sleepy = format!(
-            "with nap as materialized (select pg_sleep({seconds})) select model.* from (\n{}\n) as model cross join nap",
-            code.as_str().unwrap()
-        );
-        *code = sleepy.into();
+        edit(&mut manifest);
         let edited = self.dir.path().join("edited.json");
         serde_json::to_writer(fs_err::File::create(&edited).unwrap(), &manifest).unwrap();
         let mut command = self.premerge("check");

@@ -1,13 +1,15 @@
 //! Production goes on as if premerge were not there.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use premerge::warehouse::{FaultClass, Write};
-use serde_json::json;
+use premerge::config::{AtStart, Env};
+use premerge::warehouse::{FaultClass, Protected, TempSchema, Write};
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, SHARED};
-use crate::ferry::{Checkout, PRODUCTION, with_production};
-use crate::warehouse::{limits, schema, target, try_open, warehouse};
+use crate::ferry::{Checkout, PRODUCTION, ours, with_production};
+use crate::warehouse::{limits, owner, schema, target, try_open, warehouse};
 
 /// Views of a schema that belong to relations outside of it.
 fn bound(cluster: &Cluster, database: &str, schema: &str) -> String {
@@ -22,14 +24,37 @@ fn bound(cluster: &Cluster, database: &str, schema: &str) -> String {
     )
 }
 
+/// Views are there, and nothing of them belongs to what they read.
 #[test]
-fn nothing_that_is_kept_belongs_to_production() {
+fn a_view_of_a_pull_request_holds_nothing_of_production() {
     let production = &*PRODUCTION;
-    let all = Checkout::with_settings("renamed_model", production.port, "at_end: all\n").numbered(90_101);
-    all.check().status().unwrap();
+    let checkout = Checkout::with_settings("renamed_model", production.port, "at_end: all\n").numbered(90_101);
+    checkout.check().status().unwrap();
+    let views = format!("select string_agg(viewname, ',') from pg_views where schemaname = '{}'", checkout.schema());
+    let view = production.value("ferry", &views);
+    assert_eq!(bound(production, "ferry", &checkout.schema()), "0");
+    let rows = format!("select (count(*) > 0)::text from {}.{view}", checkout.schema());
+    assert_eq!(production.value("ferry", &rows), "true");
+    checkout.premerge("cleanup").args(["--pr", "90101"]).status().unwrap();
+    assert!(!ours(production, "ferry").contains("90101"));
+}
+
+/// A `sql_header` in front of each model.
+fn with_header(manifest: &mut Value) {
+    for node in manifest["nodes"].as_object_mut().unwrap().values_mut().filter(|n| n["resource_type"] == "model") {
+        node["config"]["sql_header"] = "set local work_mem to '8MB';".into();
+    }
+}
+
+/// A header may say how a query is read, so its view is made as dbt makes it, and is not kept.
+#[test]
+fn a_view_with_a_header_is_bound_and_dropped_at_the_end() {
+    let production = &*PRODUCTION;
+    let all = Checkout::with_settings("renamed_model", production.port, "at_end: all\n").numbered(90_103);
+    all.check_of(with_header).status().unwrap();
     assert_ne!(bound(production, "ferry", &all.schema()), "0", "the comparison would be of nothing");
-    let kept = Checkout::with_settings("renamed_model", production.port, "at_end: keep\n").numbered(90_102);
-    kept.check().status().unwrap();
+    let kept = Checkout::with_settings("renamed_model", production.port, "at_end: keep\n").numbered(90_104);
+    kept.check_of(with_header).status().unwrap();
     assert_eq!(bound(production, "ferry", &kept.schema()), "0");
     let tables = |checkout: &Checkout| {
         let schema = checkout.schema();
@@ -50,7 +75,7 @@ fn nothing_that_is_kept_belongs_to_production() {
 fn views_that_were_left_and_hold_production_are_named_and_dropped() {
     let production = with_production(Cluster::start(&[]));
     let checkout = Checkout::with_settings("renamed_model", production.port, "at_end: all\n");
-    checkout.check().status().unwrap();
+    checkout.check_of(with_header).status().unwrap();
     let said = |arguments: &[&str]| {
         let output = checkout.premerge(arguments[0]).args(&arguments[1..]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -62,6 +87,105 @@ fn views_that_were_left_and_hold_production_are_named_and_dropped() {
     said(&["cleanup", "--pr", &checkout.number.to_string()]);
     assert!(!said(&["debug"]).contains("holds production"), "{}", said(&["debug"]));
     assert_eq!(bound(&production, "ferry", &checkout.schema()), "0");
+}
+
+/// A late-binding view is what dbt's is in columns and plan, and stands in nobody's way.
+#[tokio::test]
+async fn a_late_binding_view_has_dbts_columns_and_plan() {
+    let db = SHARED.database();
+    SHARED.sql(
+        &db,
+        "create schema prod; create table prod.events as select i as id, ('k' || i % 9)::varchar(10) as kind, \
+         (i % 7)::numeric(18,2) as amount, ('x' || i)::text collate \"C\" as name from generate_series(1, 200000) i; \
+         create index on prod.events (id); analyze prod.events; \
+         create function prod.careful(n int) returns int language plpgsql stable as \
+         $$ begin return n; exception when others then return null; end $$",
+    );
+    let house = warehouse(&SHARED, &db);
+    // The second run replaces the views of the first.
+    for run in ["r1", "r2"] {
+        let mut session = house.connect().await.unwrap();
+        let (protected, owner) = (Protected::new(["prod"]), owner(1, run));
+        let schema =
+            TempSchema::open(house.as_ref(), &mut session, "pr_1", &protected, owner, AtStart::Replace).await.unwrap();
+        let queries = [
+            ("plain", "select id, kind, amount, name, 'a' as letter, null as nothing from prod.events -- all"),
+            ("careful", "select prod.careful(id) as id, 'it''s \\ $$ $1' as text from prod.events"),
+            ("divided", "select 1 / 0 as never from prod.events"),
+            ("ordered", "select kind, count(*) as n from prod.events group by kind order by n, kind limit 3"),
+        ];
+        for (name, select) in queries {
+            let view = schema.relation(name);
+            let behind = schema.behind(&view);
+            schema.register(&mut session, &[name, behind.identifier()]).await.unwrap();
+            session.write(&[Write::LateView { at: &view, behind: &behind, select }]).await.unwrap();
+            SHARED.sql(&db, &format!("create view prod.{name} as {select}"));
+            let columns = |of: &str| {
+                let sql = format!(
+                    "select string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attcollation), ', ' order by attnum) \
+                     from pg_attribute where attrelid = '{of}'::regclass and attnum > 0"
+                );
+                SHARED.value(&db, &sql)
+            };
+            assert_eq!(columns(view.sql()), columns(&format!("prod.{name}")), "{name}");
+            if name == "divided" {
+                continue;
+            }
+            for query in ["select count(*) from", "select * from", "select max(id) from"] {
+                let of = if name == "ordered" { query.replace("(id)", "(n)") } else { query.to_owned() };
+                let plan = |view: &str| {
+                    let rows = SHARED.sql(&db, &format!("explain (costs off) {of} {view}"));
+                    rows.into_iter().filter_map(|row| row[0].clone()).collect::<Vec<_>>().join("\n")
+                };
+                // Where a function says that it cannot run beside others, there is one process in both.
+                assert_eq!(plan(view.sql()), plan(&format!("prod.{name}")), "{name}");
+            }
+        }
+        assert_eq!(bound(&SHARED, &db, schema.name()), "0");
+        SHARED.sql(
+            &db,
+            "drop view prod.plain, prod.careful, prod.divided, prod.ordered; \
+             alter table prod.events alter column amount type numeric(20,2); \
+             alter table prod.events alter column amount type numeric(18,2)",
+        );
+        let made: Vec<_> = queries.iter().map(|(name, _)| schema.relation(name)).collect();
+        let behind: Vec<_> = made.iter().map(|view| schema.behind(view)).collect();
+        let kept: Vec<_> = made.iter().chain(&behind).map(|at| at.identifier()).collect();
+        schema.sweep(&mut session, &kept).await.unwrap();
+        let functions = "select count(*) from pg_proc where pronamespace = 'pr_1'::regnamespace";
+        assert_eq!(SHARED.value(&db, functions), "4");
+        if run == "r2" {
+            assert!(schema.drop(&mut session).await.unwrap());
+        }
+    }
+}
+
+/// Where the role may write no functions in SQL, a view is made as dbt makes it.
+#[tokio::test]
+async fn a_view_that_cannot_be_late_is_bound() {
+    let db = SHARED.database();
+    SHARED.sql(
+        &db,
+        &format!(
+            "create table public.t as select 1 as a; revoke usage on language sql from public; \
+             create role \"{db}_weak\" login; grant create on database \"{db}\" to \"{db}_weak\"; \
+             grant select on public.t to \"{db}_weak\""
+        ),
+    );
+    let env = Env::new::<&str, &str>([], PathBuf::from("/"));
+    let weak = target("postgres", SHARED.port, &db, json!({"user": format!("{db}_weak")}));
+    let house = try_open(&weak, limits(), &env).unwrap();
+    let (schema, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
+    let view = schema.relation("v");
+    let behind = schema.behind(&view);
+    schema.register(&mut session, &["v", behind.identifier()]).await.unwrap();
+    let late = |select| [Write::LateView { at: &view, behind: &behind, select }];
+    let error = session.write(&late("select b from public.t")).await.unwrap_err();
+    assert!(error.message.contains("column \"b\" does not exist"), "{error:?}");
+    session.write(&late("select a from public.t")).await.unwrap();
+    assert_eq!(bound(&SHARED, &db, "pr_1"), "1");
+    assert_eq!(schema.release(&mut session).await.unwrap(), 1);
+    assert!(schema.drop(&mut session).await.unwrap());
 }
 
 /// While one relation is locked, production can change those whose proxies were to be made with it.

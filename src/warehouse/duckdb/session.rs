@@ -256,6 +256,7 @@ impl Engine for DuckDbSession {
                 Write::CreateSchema { .. }
                 | Write::Proxy { .. }
                 | Write::View { .. }
+                | Write::LateView { .. }
                 | Write::Table { .. }
                 | Write::TypedTable { .. }
                 | Write::Seed { .. }

@@ -19,6 +19,8 @@ pub(super) fn render(write: &Write<'_>, kind: &str) -> Vec<String> {
             tables.chain([format!("drop {kind} if exists {}", schema.sql())]).collect()
         }
         Write::Proxy { at, select } => vec![statement::view(at, None, select, "")],
+        // Every view of DuckDB's looks up what it reads when it is read.
+        Write::LateView { at, select, .. } => vec![statement::view(at, None, select, "")],
         Write::View { at, header, select, .. } => vec![statement::view(at, *header, select, "")],
         Write::Table { at, header, select, .. } => {
             vec![statement::table(at, *header, select, &TableClauses::default())]

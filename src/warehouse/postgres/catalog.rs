@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{AS_USER, Access};
 use super::session::{PgSession, guard_sql};
-use super::statement::{self, RelationKind};
+use super::statement::{self, FUNCTION, RelationKind};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Listed, Under};
 use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
@@ -29,30 +29,41 @@ impl PgSession {
         let (name, kept) = self.kept_names();
         let literal = |text: &str| self.dialect().literal(text);
         let names: Vec<_> = relations.iter().map(|at| literal(&kept(at.identifier()))).collect();
-        let sql = format!(
-            "select {name}, c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = {} and {name} in ({}) order by c.oid desc",
-            literal(&schema),
-            names.join(", ")
+        let (schema, names) = (literal(&schema), names.join(", "));
+        let mut sql = format!(
+            "select {name}, c.relkind::text, c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n \
+             on n.oid = c.relnamespace where n.nspname = {schema} and {name} in ({names})"
         );
+        if self.dialect() == Dialect::Postgres {
+            sql.push_str(&format!(
+                " union all select p.proname, '{FUNCTION}', p.oid from pg_catalog.pg_proc p join pg_catalog.pg_namespace n \
+                 on n.oid = p.pronamespace where n.nspname = {schema} and p.proname in ({names}) and p.pronargs = 0"
+            ));
+        }
+        sql.push_str(" order by 3 desc");
         let found = self.ask(&sql).await?;
         written.statements += 1;
         let existing: Vec<_> = found
             .rows
             .iter()
             .filter_map(|row| {
-                let [Some(name), Some(kind)] = row.as_slice() else { return None };
+                let [Some(name), Some(kind), _] = row.as_slice() else { return None };
                 let at = relations.iter().find(|at| kept(at.identifier()) == *name)?;
-                Some((at.sql().to_owned(), RelationKind::of(kind)?))
+                let kind = RelationKind::of(kind)?;
+                let arguments = if kind == RelationKind::Function { "()" } else { "" };
+                Some((format!("{}{arguments}", at.sql()), kind))
             })
             .collect();
-        // What reads a relation was made after it, so the newest go first.
-        let by_age = existing.iter().filter(|(_, kind)| *kind != RelationKind::Table).cloned();
-        let by_age: Vec<_> =
-            by_age.chain(existing.iter().filter(|(_, kind)| *kind == RelationKind::Table).cloned()).collect();
-        let is_view = |(_, kind): &(String, RelationKind)| *kind != RelationKind::Table;
+        // What reads a relation was made after it, so the newest go first; what stands behind a view goes after it.
+        let mut by_age = existing;
+        by_age.sort_by_key(|(_, kind)| match kind {
+            RelationKind::View | RelationKind::MaterializedView => 0,
+            RelationKind::Function => 1,
+            RelationKind::Table => 2,
+        });
+        let is_view = |kind: RelationKind| matches!(kind, RelationKind::View | RelationKind::MaterializedView);
         let (apart, together): (Vec<_>, Vec<_>) =
-            by_age.into_iter().partition(|found| is_view(found) && self.dialect() == Dialect::Postgres);
+            by_age.into_iter().partition(|(_, kind)| is_view(*kind) && self.dialect() == Dialect::Postgres);
         written.statements += apart.len() as u64;
         self.drop_apart(&apart, relations, under).await?;
         for some in together.chunks(AT_ONCE) {

@@ -13,6 +13,7 @@ mod connection;
 mod fault;
 mod functions;
 mod iam;
+mod late;
 mod load;
 mod locks;
 mod moves;

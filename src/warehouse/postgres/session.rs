@@ -349,6 +349,11 @@ impl PgSession {
                     written.rows = None;
                     rest = after;
                 }
+                Write::LateView { at, behind, select } if self.dialect() == Dialect::Postgres => {
+                    self.flush(&mut batch, counted, &mut written, under).await?;
+                    written.statements += self.make_late(write, at, behind, select, under).await?;
+                    written.rows = None;
+                }
                 Write::DropSchema { schema } => {
                     self.flush(&mut batch, counted, &mut written, under).await?;
                     written.statements += 1;

@@ -50,6 +50,13 @@ pub(super) fn render(write: &Write<'_>, dialect: Dialect) -> Rendered {
         Write::View { at, header, select, configs } => {
             Rendered::of(vec![statement::view(at, *header, select, clauses::view_suffix(configs))])
         }
+        // Where nothing stands behind it: Redshift, which has a clause for it.
+        Write::LateView { at, select, .. } => Rendered::of(vec![statement::view(
+            at,
+            None,
+            select,
+            if dialect == Dialect::Redshift { clauses::LATE } else { "" },
+        )]),
         Write::Table { at, header, select, configs } => {
             let select = if dialect == Dialect::Postgres { &in_a_subquery(select) } else { *select };
             let create = statement::table(at, *header, select, &clauses::table_clauses(configs));
@@ -103,6 +110,7 @@ pub(super) fn drops(relations: &[(String, RelationKind)]) -> Vec<String> {
     [
         (RelationKind::View, "view"),
         (RelationKind::MaterializedView, "materialized view"),
+        (RelationKind::Function, "function"),
         (RelationKind::Table, "table"),
     ]
     .into_iter()
@@ -118,9 +126,14 @@ pub(super) fn drops(relations: &[(String, RelationKind)]) -> Vec<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RelationKind {
     Table,
+    /// What stands behind a view, beside the table of its row type.
+    Function,
     View,
     MaterializedView,
 }
+
+/// Stands for a function where the catalogue says what a relation is.
+pub(super) const FUNCTION: &str = "function";
 
 impl RelationKind {
     /// By `pg_class.relkind`; `None` for what goes with its table.
@@ -129,6 +142,7 @@ impl RelationKind {
             "r" | "p" | "f" => Self::Table,
             "v" => Self::View,
             "m" => Self::MaterializedView,
+            FUNCTION => Self::Function,
             _ => return None,
         })
     }
