@@ -39,7 +39,7 @@ impl Bench {
         let temp_dir = self.path().join("target");
         let context = OpenContext {
             project_dir: self.path(),
-            schema,
+            schema: Some(schema),
             temp_dir: &temp_dir,
             env: &env,
             limits: Limits::default(),

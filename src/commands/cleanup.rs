@@ -11,7 +11,7 @@ use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::config::{Env, ProjectArgs, Settings};
 use crate::text::words::count_of;
 use crate::warehouse::{
-    self, Dropped, FaultClass, KeptSchema, OpenContext, Protected, Session, Unreadable, WarehouseError,
+    self, Dropped, FaultClass, KeptSchema, Meeting, OpenContext, Protected, Session, Unreadable, WarehouseError,
 };
 
 /// `premerge cleanup`.
@@ -57,12 +57,15 @@ pub fn run(args: &CleanupArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let limits = limits(&settings);
     let project_dir = &settings.project_dir;
     let temp_dir = temp_dir(&settings, &target)?;
-    // A server shows all its schemas to one connection; each DuckDB file has its own.
-    let schemas = warehouse::schemas_in_files(&target, &temp_dir).unwrap_or_else(|| vec![String::new()]);
+    let schemas = match warehouse::traits_of(&target)?.meeting {
+        // One connection sees them all.
+        Meeting::Register => vec![None],
+        Meeting::File => warehouse::schemas_in_files(&target, &temp_dir).into_iter().map(Some).collect(),
+    };
     let mut failed = 0_usize;
     for schema in schemas {
-        let context =
-            OpenContext { project_dir, schema: &schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
+        let schema = schema.as_deref();
+        let context = OpenContext { project_dir, schema, temp_dir: &temp_dir, env: &io.env, limits, run: None };
         let warehouse = warehouse::open(&target, context)?;
         let (done, stopped) = runtime()?.block_on(async {
             let (stop, stopped) = watch::channel(false);

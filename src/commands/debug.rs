@@ -44,7 +44,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let temp_dir = temp_dir(&settings, &target)?;
     let context = OpenContext {
         project_dir: &settings.project_dir,
-        schema: "premerge_debug",
+        schema: Some("premerge_debug"),
         temp_dir: &temp_dir,
         env: &io.env,
         limits: limits(&settings),

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use crate::config::{Env, Settings, Target};
 use crate::publish::ci::{Ci, detect};
-use crate::warehouse::{self, Limits};
+use crate::warehouse::{self, Limits, Meeting};
 pub use error::CommandError;
 pub use io::Io;
 
@@ -44,7 +44,11 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
 
 /// Where temporary databases are; nowhere for an engine with a server.
 pub(crate) fn temp_dir(settings: &Settings, target: &Target) -> Result<PathBuf, CommandError> {
-    Ok(if warehouse::keeps_files(target) { settings.temp_dir()? } else { PathBuf::new() })
+    Ok(match warehouse::traits_of(target).map(|traits| traits.meeting) {
+        Ok(Meeting::File) => settings.temp_dir()?,
+        // A target that cannot be opened is refused when it is.
+        Ok(Meeting::Register) | Err(_) => PathBuf::new(),
+    })
 }
 
 /// The runtime of a command that waits for a warehouse or a forge.

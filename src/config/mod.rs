@@ -25,7 +25,7 @@ pub use flags::{ChangeRules, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
-pub use own_folder::refuse_strange_file;
+pub use own_folder::{StrangeFile, refuse_strange_file};
 pub use profile::{ProfileQuery, Target};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};

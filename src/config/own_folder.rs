@@ -24,19 +24,40 @@ pub(super) fn make(root: &Path, below: &[&str]) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
+/// A file that premerge cannot have made, where one of its own should be.
+#[derive(Debug, thiserror::Error)]
+pub enum StrangeFile {
+    /// A link, a folder or a device.
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// A file that has another name elsewhere.
+    #[error("{} is a hard link to another file", .0.display())]
+    HardLink(PathBuf),
+}
+
+impl StrangeFile {
+    /// What the reader can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotRegular(_) | Self::HardLink(_) => "remove it",
+        }
+    }
+}
+
 /// Refuses a file that premerge cannot have made: a link, a device, or a file that has another name elsewhere. A
 /// missing one is none of these.
 ///
 /// # Errors
-/// What it is, in words.
-pub fn refuse_strange_file(path: &Path) -> Result<(), String> {
+/// What it is.
+pub fn refuse_strange_file(path: &Path) -> Result<(), StrangeFile> {
     let Ok(found) = fs_err::symlink_metadata(path) else { return Ok(()) };
     if !found.is_file() {
-        return Err(format!("{} is not a regular file; remove it", path.display()));
+        return Err(StrangeFile::NotRegular(path.to_owned()));
     }
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
-        return Err(format!("{} is a hard link to another file; remove it", path.display()));
+        return Err(StrangeFile::HardLink(path.to_owned()));
     }
     Ok(())
 }
@@ -111,9 +132,9 @@ mod tests {
         fs_err::write(&file, "x").unwrap();
         assert!(refuse_strange_file(&file).is_ok());
         symlink(&file, &link).unwrap();
-        assert!(refuse_strange_file(&link).unwrap_err().contains("not a regular file"));
+        assert!(matches!(refuse_strange_file(&link), Err(StrangeFile::NotRegular(_))));
         fs_err::hard_link(&file, &twin).unwrap();
-        assert!(refuse_strange_file(&file).unwrap_err().contains("another file"));
+        assert!(matches!(refuse_strange_file(&file), Err(StrangeFile::HardLink(_))));
         assert!(refuse_strange_file(dir.path()).is_err());
     }
 }

@@ -62,8 +62,9 @@ pub trait Warehouse: Send + Sync {
 pub struct OpenContext<'a> {
     /// Relative paths of the profile start here, as dbt changes into this folder.
     pub project_dir: &'a Path,
-    /// The temporary schema's name: an engine whose databases are files names its file after it.
-    pub schema: &'a str,
+    /// The temporary schema's name: an engine whose databases are files names its file after it. `None` for what looks
+    /// at all schemas of a server.
+    pub schema: Option<&'a str>,
     /// Where such an engine keeps that file.
     pub temp_dir: &'a Path,
     /// Where engines find what the profile leaves to the environment, such as `.pgpass`.

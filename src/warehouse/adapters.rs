@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "duckdb")]
 use super::duckdb;
-use super::{Meeting, OpenContext, OpenError, Warehouse, postgres};
+use super::{OpenContext, OpenError, Traits, Warehouse, postgres};
 use crate::config::Target;
 use crate::text::words::and_list;
 
@@ -15,43 +15,47 @@ type Opened = Result<Arc<dyn Warehouse>, OpenError>;
 struct Adapter {
     /// dbt's name of it.
     name: &'static str,
-    meeting: Meeting,
+    /// `None` where this build lacks it.
+    engine: Option<Engine>,
+}
+
+/// What stands behind an adapter.
+struct Engine {
+    traits: Traits,
     open: fn(&Target, OpenContext<'_>) -> Opened,
-    files: fn(&Target, &Path) -> Option<Vec<String>>,
+    /// The temporary schemas that it keeps in files of a folder.
+    files: fn(&Target, &Path) -> Vec<String>,
 }
 
 const ADAPTERS: [Adapter; 3] = [
     #[cfg(feature = "duckdb")]
     Adapter {
         name: "duckdb",
-        meeting: Meeting::File,
-        open: |target, context| Ok(Arc::new(duckdb::DuckDb::new(target, context)?)),
-        files: |target, temp_dir| Some(duckdb::schemas_in(target, temp_dir)),
+        engine: Some(Engine {
+            traits: duckdb::TRAITS,
+            open: |target, context| Ok(Arc::new(duckdb::DuckDb::new(target, context)?)),
+            files: duckdb::schemas_in,
+        }),
     },
     #[cfg(not(feature = "duckdb"))]
-    Adapter {
-        name: "duckdb",
-        meeting: Meeting::File,
-        open: |_, _| Err(OpenError::NotCompiledIn { adapter: "duckdb" }),
-        files: |_, _| None,
-    },
+    Adapter { name: "duckdb", engine: None },
     Adapter {
         name: "postgres",
-        meeting: Meeting::Register,
-        open: |target, context| Ok(Arc::new(postgres::Postgres::new(target, context)?)),
-        files: |_, _| None,
+        engine: Some(Engine {
+            traits: postgres::POSTGRES_TRAITS,
+            open: |target, context| Ok(Arc::new(postgres::Postgres::new(target, context)?)),
+            files: |_, _| Vec::new(),
+        }),
     },
     Adapter {
         name: "redshift",
-        meeting: Meeting::Register,
-        open: |target, context| Ok(Arc::new(postgres::Postgres::redshift(target, context)?)),
-        files: |_, _| None,
+        engine: Some(Engine {
+            traits: postgres::REDSHIFT_TRAITS,
+            open: |target, context| Ok(Arc::new(postgres::Postgres::redshift(target, context)?)),
+            files: |_, _| Vec::new(),
+        }),
     },
 ];
-
-fn adapter(name: &str) -> Option<&'static Adapter> {
-    ADAPTERS.iter().find(|adapter| adapter.name == name)
-}
 
 /// Names of all adapters, for people.
 fn known() -> String {
@@ -59,26 +63,32 @@ fn known() -> String {
     and_list(&names)
 }
 
+fn engine(target: &Target) -> Result<&'static Engine, OpenError> {
+    let adapter = ADAPTERS.iter().find(|adapter| adapter.name == target.adapter);
+    let unknown = || OpenError::UnknownAdapter { adapter: target.adapter.clone(), known: known() };
+    let adapter = adapter.ok_or_else(unknown)?;
+    adapter.engine.as_ref().ok_or(OpenError::NotCompiledIn { adapter: adapter.name })
+}
+
 /// The warehouse that a dbt target names.
 ///
 /// # Errors
 /// When the adapter is unknown or not compiled in, or the target's fields do not fit it.
 pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
-    match adapter(&target.adapter) {
-        Some(adapter) => (adapter.open)(target, context),
-        None => Err(OpenError::UnknownAdapter { adapter: target.adapter.clone(), known: known() }),
-    }
+    (engine(target)?.open)(target, context)
 }
 
-/// Whether the target's engine keeps temporary schemas in files, having no server.
-#[must_use]
-pub fn keeps_files(target: &Target) -> bool {
-    adapter(&target.adapter).is_some_and(|adapter| adapter.meeting == Meeting::File)
+/// What the target's engine can do, known before it is opened.
+///
+/// # Errors
+/// When the adapter is unknown or not compiled in.
+pub fn traits_of(target: &Target) -> Result<Traits, OpenError> {
+    Ok(engine(target)?.traits)
 }
 
-/// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its name.
-/// `None` for engines with a server, where one connection sees all.
+/// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its name. None
+/// for an engine with a server, and where the target cannot be opened.
 #[must_use]
-pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Option<Vec<String>> {
-    (adapter(&target.adapter)?.files)(target, temp_dir)
+pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Vec<String> {
+    engine(target).map_or_else(|_| Vec::new(), |engine| (engine.files)(target, temp_dir))
 }

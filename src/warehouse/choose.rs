@@ -14,8 +14,10 @@ use crate::config::{AtStart, Target};
 pub struct Opening<'a> {
     /// The target of profiles.yml.
     pub target: &'a Target,
-    /// Its `schema` is the name that is wanted.
+    /// Its `schema` is set for each attempt.
     pub context: OpenContext<'a>,
+    /// The name that the schema should have.
+    pub wanted: &'a str,
     /// A name that only this pull request has, for when the wanted one is another project's or repository's. `None`
     /// when somebody chose the wanted one, who is told then.
     pub own: Option<String>,
@@ -45,6 +47,20 @@ impl std::fmt::Debug for OpenedSchema {
     }
 }
 
+/// How opening a temporary schema ended.
+pub struct Attempt {
+    /// The schema, or why there is none.
+    pub opened: Result<OpenedSchema, OpeningError>,
+    /// Where it was tried last; `None` where the target gives no warehouse.
+    pub warehouse: Option<Arc<dyn Warehouse>>,
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
 /// Why no temporary schema could be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpeningError {
@@ -60,18 +76,11 @@ pub enum OpeningError {
 }
 
 impl Opening<'_> {
-    /// Opens the schema under the wanted name, or under the pull request's own. `stop` ends it early. The second value
-    /// is where it was tried, once that is known.
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn open(
-        &self,
-        stop: watch::Receiver<bool>,
-    ) -> (Result<OpenedSchema, OpeningError>, Option<Arc<dyn Warehouse>>) {
-        let mut tried = None;
-        let opened = self.open_chosen(stop, &mut tried).await;
-        (opened, tried)
+    /// Opens the schema under the wanted name, or under the pull request's own. `stop` ends it early.
+    pub async fn open(&self, stop: watch::Receiver<bool>) -> Attempt {
+        let mut warehouse = None;
+        let opened = self.open_chosen(stop, &mut warehouse).await;
+        Attempt { opened, warehouse }
     }
 
     async fn open_chosen(
@@ -80,9 +89,9 @@ impl Opening<'_> {
         tried: &mut Option<Arc<dyn Warehouse>>,
     ) -> Result<OpenedSchema, OpeningError> {
         let files = schemas_in_files(self.target, self.context.temp_dir);
-        let mut name = self.first_name(files.as_deref());
+        let mut name = self.first_name(&files);
         loop {
-            let warehouse = open(self.target, OpenContext { schema: &name, ..self.context })?;
+            let warehouse = open(self.target, OpenContext { schema: Some(&name), ..self.context })?;
             warehouse.let_read(self.files.clone());
             *tried = Some(Arc::clone(&warehouse));
             let mut session = match warehouse.connect().await {
@@ -99,7 +108,8 @@ impl Opening<'_> {
                 session => session?,
             };
             // A server shows in one look whether an earlier run came to that name.
-            if let (Some(other), None) = (self.other_than(&name), &files)
+            if let Some(other) = self.other_than(&name)
+                && warehouse.traits().meeting.shows_all_schemas()
                 && session.schema_exists(warehouse.temp_database(), other).await?
             {
                 name = other.to_owned();
@@ -122,10 +132,10 @@ impl Opening<'_> {
     }
 
     /// The wanted name, unless there is a file already under the pull request's own.
-    fn first_name(&self, files: Option<&[String]>) -> String {
-        match (&self.own, files) {
-            (Some(own), Some(files)) if files.contains(own) => own.clone(),
-            _ => self.context.schema.to_owned(),
+    fn first_name(&self, files: &[String]) -> String {
+        match &self.own {
+            Some(own) if files.contains(own) => own.clone(),
+            Some(_) | None => self.wanted.to_owned(),
         }
     }
 

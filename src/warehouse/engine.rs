@@ -33,6 +33,17 @@ pub enum Meeting {
     File,
 }
 
+impl Meeting {
+    /// Whether one connection sees every temporary schema.
+    #[must_use]
+    pub fn shows_all_schemas(self) -> bool {
+        match self {
+            Self::Register => true,
+            Self::File => false,
+        }
+    }
+}
+
 /// What every statement of a session is sent under.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Under<'a> {

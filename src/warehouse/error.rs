@@ -169,6 +169,12 @@ pub enum OpenError {
         /// dbt's name of it.
         adapter: &'static str,
     },
+    /// Each temporary schema of this engine is a database of its own, so one has to be named.
+    #[error("{adapter} keeps each temporary schema in a file of its own, and no schema was named")]
+    NoSchema {
+        /// dbt's name of it.
+        adapter: &'static str,
+    },
     /// A field of the target does not fit.
     #[error("profile `{profile}`, target `{target}`: {why}")]
     Field {

@@ -58,7 +58,14 @@ pub fn target(adapter: &str, port: u16, database: &str, changes: Value) -> Targe
 pub fn try_open(target: &Target, limits: Limits, env: &Env) -> Result<Arc<dyn Warehouse>, OpenError> {
     open(
         target,
-        OpenContext { project_dir: Path::new("."), schema: "pr_1", temp_dir: Path::new("."), env, limits, run: None },
+        OpenContext {
+            project_dir: Path::new("."),
+            schema: Some("pr_1"),
+            temp_dir: Path::new("."),
+            env,
+            limits,
+            run: None,
+        },
     )
 }
 

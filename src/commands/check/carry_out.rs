@@ -89,21 +89,22 @@ impl Job<'_> {
             target: &settings.target,
             context: OpenContext {
                 project_dir: &settings.project_dir,
-                schema: &settings.schema,
+                schema: None,
                 temp_dir: &settings.temp_dir,
                 env: self.env,
                 limits: settings.limits,
                 run: Some(&owner),
             },
+            wanted: &settings.schema,
             own: owner.own_schema().filter(|_| settings.schema_by_default),
             protected: &protected,
             owner: &owner,
             at_start: settings.at_start,
             files: self.files(),
         };
-        let opened;
-        (opened, known.warehouse) = opening.open(stopping.stopped.clone()).await;
-        let opened = opened?;
+        let attempt = opening.open(stopping.stopped.clone()).await;
+        known.warehouse = attempt.warehouse;
+        let opened = attempt.opened?;
         known.schema = Some(opened.schema.clone());
         let expires_at = settings.expires_at.to_string();
         let wanted = WantedSchema { name: &settings.schema, expires_at: &expires_at, at_start: settings.at_start };

@@ -31,6 +31,10 @@ use session::DuckDbSession;
 /// How long a newer run waits for an older one to let go of the file.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// DuckDB's.
+pub(super) const TRAITS: Traits =
+    Traits { meeting: Meeting::File, replaces: true, binds_views: false, ends_sessions: false };
+
 /// A dbt-duckdb target.
 pub(super) struct DuckDb {
     profile: Profile,
@@ -56,7 +60,8 @@ impl DuckDb {
         let production = profile.production(target, context.project_dir)?;
         // Not the schema's bare name: DuckDB calls two-part names ambiguous when a database and a schema
         // have the same name.
-        let temp_database = format!("{}_{}", production.alias, context.schema);
+        let schema = context.schema.ok_or(OpenError::NoSchema { adapter: "duckdb" })?;
+        let temp_database = format!("{}_{schema}", production.alias);
         let temp_file = context.temp_dir.join(format!("{temp_database}.duckdb"));
         let notices = Mutex::new(profile.left_out().to_vec());
         let attached = profile.attached(context.project_dir);
@@ -91,10 +96,11 @@ impl DuckDb {
 
     fn open(&self) -> Result<Connection, WarehouseError> {
         let folder = self.temp_file.parent().unwrap_or(Path::new("."));
-        let strange = |path: &Path| classify(&::duckdb::Error::InvalidPath(path.to_owned()));
-        fs_err::create_dir_all(folder).map_err(|_| strange(folder))?;
+        fs_err::create_dir_all(folder).map_err(|error| WarehouseError::new(FaultClass::Other, error.to_string()))?;
         for file in [self.temp_file.clone(), self.temp_file.with_extension("duckdb.wal")] {
-            refuse_strange_file(&file).map_err(|_| strange(&file))?;
+            refuse_strange_file(&file).map_err(|refused| {
+                WarehouseError::new(FaultClass::Other, refused.to_string()).with_remedy(refused.remedy())
+            })?;
         }
         let connection = self.started().map_err(|error| classify(&error))?;
         for attach in std::iter::once(&self.production).chain(&self.attached) {
@@ -189,7 +195,7 @@ impl Warehouse for DuckDb {
     }
 
     fn traits(&self) -> Traits {
-        Traits { meeting: Meeting::File, replaces: true, binds_views: false, ends_sessions: false }
+        TRAITS
     }
 
     fn temp_database(&self) -> Option<&str> {

@@ -46,16 +46,26 @@ use redshift::Method;
 use session::PgSession;
 use tls::SslMode;
 
-/// A dbt-postgres target.
+/// PostgreSQL's.
+pub(super) const POSTGRES_TRAITS: Traits =
+    Traits { meeting: Meeting::Register, replaces: true, binds_views: true, ends_sessions: true };
+
+/// Redshift's: its `alter table` knows no `if exists` and its late-binding views no steps aside; it binds those views of
+/// models that do not say otherwise.
+pub(super) const REDSHIFT_TRAITS: Traits =
+    Traits { meeting: Meeting::Register, replaces: false, binds_views: true, ends_sessions: false };
+
+/// A target of dbt-postgres or dbt-redshift.
 pub(super) struct Postgres {
     server: Arc<Server>,
+    traits: Traits,
 }
 
 impl Postgres {
     pub(super) fn new(target: &Target, context: OpenContext<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
         let profile = Profile::read(&fields, 5432, context, false)?;
-        Self::with(&fields, profile, Method::Password, Dialect::Postgres, context)
+        Self::with(&fields, profile, Method::Password, Dialect::Postgres, POSTGRES_TRAITS, context)
     }
 
     /// A dbt-redshift target, on the same wire.
@@ -67,7 +77,7 @@ impl Postgres {
         let mut profile = Profile::read(&fields, 5439, context, matches!(method, Method::Temporary(_)))?;
         profile.query_group = fields.text("query_group");
         redshift::encrypt(&fields, &mut profile, &method)?;
-        Self::with(&fields, profile, method, Dialect::Redshift, context)
+        Self::with(&fields, profile, method, Dialect::Redshift, REDSHIFT_TRAITS, context)
     }
 
     fn with(
@@ -75,6 +85,7 @@ impl Postgres {
         profile: Profile,
         method: Method,
         dialect: Dialect,
+        traits: Traits,
         context: OpenContext<'_>,
     ) -> Result<Self, OpenError> {
         // As libpq: a socket is never encrypted.
@@ -100,7 +111,7 @@ impl Postgres {
             unencrypted,
             vetted: Mutex::default(),
         };
-        Ok(Self { server: Arc::new(server) })
+        Ok(Self { server: Arc::new(server), traits })
     }
 }
 
@@ -120,15 +131,7 @@ impl Warehouse for Postgres {
     }
 
     fn traits(&self) -> Traits {
-        let is_postgres = self.server.dialect == Dialect::Postgres;
-        Traits {
-            meeting: Meeting::Register,
-            // Redshift's `alter table` knows no `if exists`, and its late-binding views no steps aside.
-            replaces: is_postgres,
-            // Redshift binds those views of models that do not say otherwise.
-            binds_views: true,
-            ends_sessions: is_postgres,
-        }
+        self.traits
     }
 
     /// The connection's own database: relation names in manifests carry it, and nothing crosses databases.

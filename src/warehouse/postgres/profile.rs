@@ -236,7 +236,7 @@ mod tests {
         let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/checkout"));
         let limits = crate::warehouse::Limits::default();
         let (project_dir, temp_dir) = (Path::new("project"), Path::new("."));
-        let context = OpenContext { project_dir, schema: "pr_1", temp_dir, env: &env, limits, run: None };
+        let context = OpenContext { project_dir, schema: Some("pr_1"), temp_dir, env: &env, limits, run: None };
         Profile::read(&Fields::of(&target)?, 5432, context, false)
     }
 
