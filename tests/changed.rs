@@ -11,6 +11,7 @@ use premerge::build::{self, NodeResult, Outcome, RowCount, TestResult};
 use premerge::changes::{CompareOptions, compare, compare_compiled};
 use premerge::plan::{Plan, PlanOptions, Weakening, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
+use premerge::publish::github::FLAVOUR;
 use premerge::report::{Draft, NodeOutcome, NodeStatus, OtherFate, Planned, Report, TestOutcome, Verdict, markdown};
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ fn all_well(draft: &mut Draft, row_counts: Vec<RowCount>) {
 
 fn comment(draft: Draft) -> (Verdict, String) {
     let report = Report::conclude(draft);
-    (report.verdict(), markdown::body(&report, markdown::GITHUB_CAP))
+    (report.verdict(), markdown::body(&report, FLAVOUR, FLAVOUR.cap))
 }
 
 fn row<'c>(comment: &'c str, name: &str) -> &'c str {

@@ -16,7 +16,7 @@ use bench::PullRequest;
 use middleman::{Fate, Middleman, Request};
 use premerge::commands::publish;
 use premerge::config::Env;
-use premerge::publish::github::{GitHub, Patience, Settings};
+use premerge::publish::github::{FLAVOUR, GitHub, Patience, Settings};
 use premerge::publish::{Forge, Posted, PublishError, Token};
 use premerge::report::{Report, markdown};
 use serde_json::json;
@@ -77,7 +77,7 @@ async fn the_comment_is_created_once_and_then_edited() {
     assert!(first.url().unwrap().contains("#issuecomment-"), "{first:?}");
 
     let comments = pull_request.comments().await;
-    let body = markdown::body(&report(&pull_request, 2), markdown::GITHUB_CAP);
+    let body = markdown::body(&report(&pull_request, 2), FLAVOUR, FLAVOUR.cap);
     assert_eq!(comments, [("gate".to_owned(), body)]);
     assert_eq!((github.count("POST"), github.count("PATCH"), github.count("DELETE")), (1, 1, 0));
     assert_valid(&github);

@@ -7,6 +7,7 @@ mod sample;
 
 use std::collections::BTreeSet;
 
+use premerge::publish::github::FLAVOUR;
 use premerge::report::{self, Draft, Report, Verdict, json, terminal};
 use proptest::prelude::*;
 use sample::{HOSTILE, large, made_of, worked_example};
@@ -62,7 +63,7 @@ fn check_comment(report: &Report, body: &str, cap: usize) -> Result<(), String> 
 
 fn comment(draft: Draft, cap: usize) -> (Report, String) {
     let report = Report::conclude(draft);
-    let body = report::markdown::body(&report, cap);
+    let body = report::markdown::body(&report, FLAVOUR, cap);
     check_comment(&report, &body, cap).expect("a comment as it should be");
     (report, body)
 }
@@ -75,7 +76,7 @@ fn terminal_of(report: &Report, colours: bool) -> String {
 
 #[test]
 fn a_comment_is_as_short_as_designed() {
-    let (report, body) = comment(worked_example(), report::markdown::GITHUB_CAP);
+    let (report, body) = comment(worked_example(), FLAVOUR.cap);
     assert_eq!(report.verdict(), Verdict::Failed);
     let open = body.split("<details>").next().unwrap();
     assert!(open.chars().count() <= 1_500, "the open part has {} characters", open.chars().count());
@@ -107,7 +108,7 @@ fn the_warehouse_s_words_are_shown_in_the_terminal_and_nowhere_else() {
     draft.nodes[0].detail = Some(secret.into());
     draft.nodes[0].status = report::NodeStatus::Failed;
     draft.tests[0].detail = Some(secret.into());
-    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (report, body) = comment(draft, FLAVOUR.cap);
     let mut document = Vec::new();
     json::write(&report, &mut document).unwrap();
     assert!(terminal_of(&report, false).contains("jane@example.com"));
@@ -118,8 +119,8 @@ fn the_warehouse_s_words_are_shown_in_the_terminal_and_nowhere_else() {
 #[test]
 fn a_comment_while_running_says_so() {
     let report = Report::running(Draft { facts: worked_example().facts, ..Draft::default() });
-    let body = report::markdown::body(&report, report::markdown::GITHUB_CAP);
-    check_comment(&report, &body, report::markdown::GITHUB_CAP).unwrap();
+    let body = report::markdown::body(&report, FLAVOUR, FLAVOUR.cap);
+    check_comment(&report, &body, FLAVOUR.cap).unwrap();
     assert!(body.lines().nth(1).unwrap().starts_with("### ⏳ Running"), "{body}");
     assert!(!body.contains('✅'), "{body}");
 }
@@ -129,7 +130,7 @@ fn a_clean_pull_request_gets_a_short_comment() {
     let mut draft = worked_example();
     draft.tests.retain(|test| test.status == report::TestStatus::Pass);
     draft.tally();
-    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (report, body) = comment(draft, FLAVOUR.cap);
     assert_eq!(report.verdict(), Verdict::Passed);
     assert!(body.contains("### ✅ Safe to merge: 4 models built, 2 tests passed"), "{body}");
     assert!(body.contains("| ✅ 4 of 4 | ✅ 2 of 2 | 6 models"), "{body}");
@@ -141,7 +142,7 @@ fn a_check_that_fails_and_stopped_half_way_says_both() {
     let mut draft = worked_example();
     draft.tests[3].status = report::TestStatus::Skipped;
     draft.tally();
-    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (report, body) = comment(draft, FLAVOUR.cap);
     assert!(body.contains("| ❌ 1 of 4, 1 not checked |"), "{body}");
     assert!(terminal_of(&report, false).contains("1 of 4 failed, 1 not checked"));
 }
@@ -156,7 +157,7 @@ fn what_premerge_cannot_check_is_in_the_first_lines() {
         unique_id: Some("model.analytics.forecast".into()),
         reason: "Python models are not supported".into(),
     });
-    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (report, body) = comment(draft, FLAVOUR.cap);
     assert_ne!(report.verdict(), Verdict::Passed);
     assert!(body.contains("### ⚠️ Review needed: 1 item not checked\n"), "{body}");
     assert!(body.contains("**Review** · `model forecast` was not checked: Python models are not supported"), "{body}");
@@ -168,7 +169,7 @@ fn a_run_that_broke_says_why_and_is_not_green() {
         interruption: Some(report::Interruption::Broken { reason: "the warehouse could not be reached".into() }),
         ..Draft::default()
     };
-    let (report, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (report, body) = comment(draft, FLAVOUR.cap);
     assert_eq!(report.verdict().exit_code(), 3);
     assert!(body.contains("### ◻️ Not checked: the run could not finish"), "{body}");
     assert!(body.contains("**Why** · the warehouse could not be reached"), "{body}");
@@ -177,7 +178,7 @@ fn a_run_that_broke_says_why_and_is_not_green() {
 #[test]
 fn hostile_text_is_data_in_every_rendering() {
     for text in HOSTILE {
-        let (report, body) = comment(made_of(text), report::markdown::GITHUB_CAP);
+        let (report, body) = comment(made_of(text), FLAVOUR.cap);
         let screen = terminal_of(&report, false);
         let control = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}');
         assert!(!screen.contains(control), "{text:?}: {screen}");
@@ -186,7 +187,7 @@ fn hostile_text_is_data_in_every_rendering() {
         let mut document = Vec::new();
         json::write(&report, &mut document).unwrap();
         let again = json::read(&document).unwrap();
-        assert_eq!(report::markdown::body(&again, report::markdown::GITHUB_CAP), body, "{text:?}");
+        assert_eq!(report::markdown::body(&again, FLAVOUR, FLAVOUR.cap), body, "{text:?}");
     }
 }
 
@@ -195,7 +196,7 @@ fn a_comment_shrinks_step_by_step_and_says_what_it_hides() {
     let report = Report::conclude(large(60, 200));
     let mut sizes = BTreeSet::new();
     for cap in (1_000..=120_000).step_by(500) {
-        let body = report::markdown::body(&report, cap);
+        let body = report::markdown::body(&report, FLAVOUR, cap);
         check_comment(&report, &body, cap).unwrap();
         assert!(body.contains(" more") || body.contains("do not fit"), "{body}");
         sizes.insert(body.len());
@@ -236,7 +237,7 @@ fn a_usual_pull_request_stays_within_its_budgets() {
         ..test.clone()
     }));
     draft.tally();
-    let (_, body) = comment(draft, report::markdown::GITHUB_CAP);
+    let (_, body) = comment(draft, FLAVOUR.cap);
     let open = body.split("<details>").next().unwrap().chars().count();
     assert!(open <= 1_500, "the open part has {open} characters: {body}");
     assert!(body.chars().count() <= 6_000, "the comment has {} characters", body.chars().count());
@@ -255,7 +256,7 @@ fn a_saved_report_is_rendered_in_every_format() {
         String::from_utf8(out).unwrap()
     };
     assert_eq!(rendered(Format::Text), terminal_of(&report, false));
-    assert_eq!(rendered(Format::Markdown), report::markdown::body(&report, report::markdown::GITHUB_CAP));
+    assert_eq!(rendered(Format::Markdown), report::markdown::body(&report, FLAVOUR, FLAVOUR.cap));
     assert_eq!(rendered(Format::Json), fs_err::read_to_string(&path).unwrap());
     let sarif: serde_json::Value = serde_json::from_str(&rendered(Format::Sarif)).unwrap();
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), report.problems().len());
@@ -353,7 +354,7 @@ proptest! {
         draft.findings = draft.findings.iter().cloned().cycle().take(3 * repeat).collect();
         draft.facts.pull_request = Some(u64::MAX);
         let report = Report::conclude(draft);
-        let body = report::markdown::body(&report, cap);
+        let body = report::markdown::body(&report, FLAVOUR, cap);
         prop_assert!(check_comment(&report, &body, cap).is_ok(), "{}", check_comment(&report, &body, cap).unwrap_err());
     }
 }

@@ -39,14 +39,12 @@ pub enum PublishCommandError {
     /// CI's description cannot be used.
     #[error(transparent)]
     Detect(#[from] DetectError),
-    /// No token for GitHub.
-    #[error("no token: set GITHUB_TOKEN, in GitHub Actions with `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
-    NoToken,
-    /// No token for GitLab.
-    #[error(
-        "no token: set GITLAB_TOKEN to a project or group access token with the scope api, in a masked variable; a job's own token cannot write notes"
-    )]
-    NoGitLabToken,
+    /// No token for the forge.
+    #[error("no token: {help}")]
+    NoToken {
+        /// How a job gets one.
+        help: &'static str,
+    },
     /// The report names its pull request itself, and nothing vouches for it.
     #[error("no commit to check this report against: run in CI, or pass --pr")]
     NoHead,
@@ -57,10 +55,7 @@ pub enum PublishCommandError {
 
 impl PublishCommandError {
     fn no_token(ci: &Ci) -> Self {
-        match ci.forge.unwrap_or(ForgeKind::GitHub) {
-            ForgeKind::GitHub => Self::NoToken,
-            ForgeKind::GitLab => Self::NoGitLabToken,
-        }
+        Self::NoToken { help: ci.forge.unwrap_or(ForgeKind::GitHub).token_help() }
     }
 
     /// 2 for bad input or settings, 3 when the forge is the reason.
@@ -69,7 +64,7 @@ impl PublishCommandError {
         match self {
             Self::Publish(PublishError::Settings(_)) => 2,
             Self::Publish(_) => 3,
-            Self::Report(_) | Self::Detect(_) | Self::NoToken | Self::NoGitLabToken | Self::NoHead => 2,
+            Self::Report(_) | Self::Detect(_) | Self::NoToken { .. } | Self::NoHead => 2,
         }
     }
 }
@@ -208,6 +203,6 @@ mod tests {
         let env = |vars: &[(&str, &str)]| Env::new(vars.iter().copied(), PathBuf::from("/"));
         assert!(token(&Ci::default(), &env(&[("PREMERGE_GITHUB_TOKEN", ""), ("GITHUB_TOKEN", "ghs_x")])).is_some());
         assert!(token(&Ci::default(), &env(&[])).is_none());
-        assert!(PublishCommandError::NoToken.to_string().contains("${{ github.token }}"));
+        assert!(PublishCommandError::no_token(&Ci::default()).to_string().contains("${{ github.token }}"));
     }
 }

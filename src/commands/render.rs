@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::output::write_whole;
+use crate::publish::github;
 use crate::report::{FindingList, Report, annotations, json, markdown, sarif, terminal};
 
 /// Arguments of `premerge render`.
@@ -51,7 +52,7 @@ impl Format {
     pub fn write(self, report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Text => terminal::write(report, colours, out),
-            Self::Markdown => markdown::write(report, markdown::GITHUB_CAP, out),
+            Self::Markdown => markdown::write(report, github::FLAVOUR, out),
             Self::Json => json::write(report, out),
             Self::Sarif => sarif::write(&FindingList::of_report(report), out),
             Self::Annotations => annotations::write(&FindingList::of_report(report), None, out),

@@ -25,4 +25,16 @@ impl ForgeKind {
         };
         names.iter().find_map(|name| env.get(name).and_then(Token::new))
     }
+
+    /// How a job gets such a token.
+    #[must_use]
+    pub fn token_help(self) -> &'static str {
+        match self {
+            Self::GitHub => "set GITHUB_TOKEN, in GitHub Actions with `env: GITHUB_TOKEN: ${{ github.token }}`",
+            Self::GitLab => {
+                "set GITLAB_TOKEN to a project or group access token with the scope api, in a masked variable; a job's own \
+                 token cannot write notes"
+            }
+        }
+    }
 }

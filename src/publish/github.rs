@@ -7,10 +7,14 @@ use super::ci::Ci;
 use super::sticky::{Comment, Host};
 use super::transport::{Answer, Method, Transport};
 use super::{PublishError, Token};
-use crate::report::{Facts, Report, markdown};
+use crate::report::markdown::{self, Flavour};
+use crate::report::{Facts, Report};
+
+/// How GitHub shows a comment. Its own limit is 65,536 characters; under it in bytes is safe by either count.
+pub const FLAVOUR: Flavour = Flavour { cap: 60_000, files: "blob", nested: false };
 
 /// Caps that are tried one after the other, should GitHub find a comment too long in spite of its own limit.
-const CAPS: [usize; 4] = [markdown::GITHUB_CAP, 30_000, 10_000, 3_000];
+const CAPS: [usize; 4] = [FLAVOUR.cap, 30_000, 10_000, 3_000];
 
 /// GitHub's API, where nothing else is said.
 const API: &str = "https://api.github.com";
@@ -151,7 +155,7 @@ impl Host for GitHub {
     }
 
     fn body(&self, report: &Report, cap: usize) -> String {
-        markdown::body(report, cap)
+        markdown::body(report, FLAVOUR, cap)
     }
 
     fn caps(&self) -> &'static [usize] {

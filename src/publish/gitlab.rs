@@ -14,8 +14,11 @@ use crate::report::markdown::{self, Flavour};
 use crate::report::{Facts, Report};
 use crate::text::escape;
 
-/// Caps that are tried one after the other. GitLab takes a million characters; nobody reads so many.
-const CAPS: [usize; 3] = [Flavour::GITLAB.cap, 20_000, 3_000];
+/// How GitLab shows a note. Its own limit is a million characters; nobody reads so many.
+pub const FLAVOUR: Flavour = Flavour { cap: 60_000, files: "-/blob", nested: true };
+
+/// Caps that are tried one after the other.
+const CAPS: [usize; 3] = [FLAVOUR.cap, 20_000, 3_000];
 
 /// Where and as whom to comment.
 #[derive(Debug, Clone)]
@@ -79,7 +82,7 @@ impl GitLab {
     /// # Errors
     /// When the project's path is none or the API's address is none.
     pub fn new(settings: &Settings) -> Result<Self, PublishError> {
-        if !markdown::is_repository(&settings.project, Flavour::GITLAB) {
+        if !FLAVOUR.is_repository(&settings.project) {
             return Err(PublishError::Settings("the project is not of the form group/name".to_owned()));
         }
         let number = settings.merge_request;
@@ -153,7 +156,7 @@ impl Host for GitLab {
     }
 
     fn body(&self, report: &Report, cap: usize) -> String {
-        without_quick_actions(&markdown::body_in(report, Flavour::GITLAB, cap))
+        without_quick_actions(&markdown::body(report, FLAVOUR, cap))
     }
 
     fn caps(&self) -> &'static [usize] {

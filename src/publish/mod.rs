@@ -45,7 +45,7 @@ pub fn write_to_ci(
         writeln!(log, "{}", escape::log_line(&escape::terminal(&posted.to_string(), false)))?;
     }
     if let Some(path) = &ci.step_summary {
-        actions::append_summary(path, &markdown::body(report, actions::SUMMARY_CAP))?;
+        actions::append_summary(path, &markdown::body(report, github::FLAVOUR, actions::SUMMARY_CAP))?;
     }
     if let Some(path) = &ci.outputs {
         let report_path = report_path.map(|path| path.display().to_string()).unwrap_or_default();

@@ -346,6 +346,8 @@ mod tests {
     use super::super::{markdown, terminal, words};
     use super::*;
 
+    const FLAVOUR: markdown::Flavour = markdown::Flavour { cap: usize::MAX, files: "blob", nested: false };
+
     /// Every variant, as the schema of the type lists them: a new one is among them.
     fn every<T: JsonSchema + DeserializeOwned>() -> Vec<T> {
         let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
@@ -363,7 +365,7 @@ mod tests {
         terminal::write(&report, false, &mut screen).unwrap();
         let screen = String::from_utf8(screen).unwrap();
         let listed = screen.split("Built and checked").next().unwrap_or_default().to_owned();
-        let comment = markdown::body(&report, usize::MAX);
+        let comment = markdown::body(&report, FLAVOUR, usize::MAX);
         let folds = comment.split_once("<details>").map(|(_, folds)| folds.to_owned()).unwrap_or_default();
         (report.verdict(), listed, folds)
     }

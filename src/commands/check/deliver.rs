@@ -7,8 +7,7 @@ use crate::commands::output::write_whole;
 use crate::commands::publish;
 use crate::commands::{CommandError, Io, runtime};
 use crate::config::{Env, mask_variables};
-use crate::publish::ci::Ci;
-use crate::publish::ci::{LogDialect, System};
+use crate::publish::ci::{Ci, LogDialect};
 use crate::publish::write_to_ci;
 use crate::report::{Report, json};
 
@@ -110,14 +109,7 @@ fn without_folders(text: &str, ci: &Ci, env: &Env) -> String {
 
 /// A comment is wanted in the forge's own CI, and elsewhere where repository and token say where it goes.
 fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
-    // Where a token is always at hand, one that is not passed on is worth a word; and a merge request without a comment
-    // looks like one that was not checked.
-    let at_home = match ci.system {
-        Some(System::GitHubActions) => true,
-        Some(System::GitLab) => ci.pull_request.is_some(),
-        Some(System::CircleCi | System::Azure | System::Other) | None => false,
-    };
-    !args.no_comment && ci.forge.is_some() && (at_home || publish::token(ci, &io.env).is_some())
+    !args.no_comment && ci.forge.is_some() && (ci.comments_by_default || publish::token(ci, &io.env).is_some())
 }
 
 #[cfg(test)]

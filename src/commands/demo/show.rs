@@ -12,6 +12,7 @@ use crate::artifacts::ManifestFile;
 use crate::commands::check::{self, CheckArgs};
 use crate::commands::{CommandError, Io};
 use crate::config::Env;
+use crate::publish::github::FLAVOUR;
 use crate::report::{Verdict, markdown, terminal};
 
 /// `check`'s flags, parsed as the user's would be.
@@ -75,7 +76,7 @@ pub fn run(args: &DemoArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     io.env = outer;
     let done = checked?;
 
-    let comment = markdown::body(&done, markdown::GITHUB_CAP);
+    let comment = markdown::body(&done, FLAVOUR, FLAVOUR.cap);
     let file = folder.join("comment.md");
     fs_err::File::create(&file)
         .and_then(|mut out| std::io::Write::write_all(&mut out, comment.as_bytes()))

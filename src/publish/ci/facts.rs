@@ -67,6 +67,8 @@ pub struct Ci {
     pub forge: Option<ForgeKind>,
     /// The event that started the run, by the system's own name, such as `pull_request`.
     pub event: Option<String>,
+    /// Whether a comment is tried without a token too, so that its absence is said in the log.
+    pub comments_by_default: bool,
     /// The repository by the forge's own name, such as `owner/name`.
     pub repository: Option<String>,
     /// Number of the pull request.

@@ -29,6 +29,8 @@ fn read(env: &Env) -> Result<Ci, DetectError> {
     let mut ci = Ci {
         system: Some(System::GitHubActions),
         forge: Some(ForgeKind::GitHub),
+        // A token is always at hand; one that is not passed on is worth a word.
+        comments_by_default: true,
         api_url: text(env, "GITHUB_API_URL"),
         job: run.as_ref().and_then(|run| run.url.clone()),
         run,

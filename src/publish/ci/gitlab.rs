@@ -36,6 +36,7 @@ fn read(env: &Env) -> Result<Ci, DetectError> {
         return Ok(Ci {
             forge: Some(ForgeKind::GitHub),
             pull_request: Some(pull_request),
+            comments_by_default: true,
             head: text(env, "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA"),
             base: text(env, "CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_SHA"),
             from_fork: source != target,
@@ -48,6 +49,8 @@ fn read(env: &Env) -> Result<Ci, DetectError> {
     let projects = ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "CI_MERGE_REQUEST_PROJECT_ID");
     Ok(Ci {
         forge: Some(ForgeKind::GitLab),
+        // A merge request without a comment looks like one that was not checked.
+        comments_by_default: pull_request.is_some(),
         pull_request,
         head: text(env, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or_else(|| text(env, "CI_COMMIT_SHA")),
         // Empty in a detached pipeline.

@@ -1,4 +1,4 @@
-//! The pull request's comment in GitHub's Markdown, laid out for a reviewer who has ten seconds.
+//! The pull request's comment in Markdown, laid out for a reviewer who has ten seconds.
 //!
 //! First the verdict, what to do, the scoreboard and the changed models; everything else is folded. A
 //! comment that would be too large is shrunk one rung at a time, and every cut says how much is hidden.
@@ -13,29 +13,23 @@ use std::io::{self, Write};
 use super::concluded::Report;
 use page::{Page, Rung};
 
-pub use flavour::{Flavour, GITHUB_CAP};
-pub use page::{is_repository, marker};
+pub use flavour::Flavour;
+pub use page::marker;
 
 /// No comment is shrunk below this: the marker, the verdict and the pointer to the rest always fit.
 pub const SMALLEST_CAP: usize = 1_000;
 
-/// Writes the comment of at most `cap` bytes.
+/// Writes the comment as a code host shows it.
 ///
 /// # Errors
 /// When `out` fails.
-pub fn write(report: &Report, cap: usize, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(body(report, cap).as_bytes())
+pub fn write(report: &Report, flavour: Flavour, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(body(report, flavour, flavour.cap).as_bytes())
 }
 
 /// The comment as text of at most `cap` bytes (never asked to be smaller than [`SMALLEST_CAP`]).
 #[must_use]
-pub fn body(report: &Report, cap: usize) -> String {
-    body_in(report, Flavour::GITHUB, cap)
-}
-
-/// The same for another code host.
-#[must_use]
-pub fn body_in(report: &Report, flavour: Flavour, cap: usize) -> String {
+pub fn body(report: &Report, flavour: Flavour, cap: usize) -> String {
     let cap = cap.max(SMALLEST_CAP);
     let mut text = String::new();
     for rung in Rung::LADDER {

@@ -105,7 +105,7 @@ fn names(report: &Report) -> HashMap<&str, String> {
 fn files(report: &Report, flavour: Flavour) -> Option<String> {
     let facts = &report.facts;
     let server = facts.server_url.as_deref()?.trim_end_matches('/');
-    let repository = facts.repository.as_deref().filter(|name| is_repository(name, flavour))?;
+    let repository = facts.repository.as_deref().filter(|name| flavour.is_repository(name))?;
     let commit = facts.commit.as_deref().filter(|commit| words::short_commit(commit).is_some())?;
     let folder = Location::file(facts.project_folder.as_deref().unwrap_or_default().trim_matches('/'));
     let folder = match folder.path.as_str() {
@@ -116,18 +116,6 @@ fn files(report: &Report, flavour: Flavour) -> Option<String> {
     // Twelve digits name a commit for certain in any repository, and keep a table of links readable.
     let commit: String = commit.chars().take(12).collect();
     Some(format!("{server}/{repository}/{}/{commit}/{folder}", flavour.files))
-}
-
-/// Whether this is `owner/name` and nothing else; with more parts where a host has groups in groups.
-#[must_use]
-pub fn is_repository(text: &str, flavour: Flavour) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    let parts = text.split('/').count();
-    (parts == 2 || (flavour.nested && (2..=20).contains(&parts))) && text.split('/').all(part)
 }
 
 /// The first line of our comment: how a later run knows it again.
