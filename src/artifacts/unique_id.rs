@@ -49,16 +49,28 @@ impl<'a> UniqueIdRef<'a> {
     #[must_use]
     pub fn short_name(self) -> &'a str {
         let name = self.name();
-        match name.rsplit_once('.') {
-            Some((name, hash)) if self.kind() == ResourceType::Test && hash.len() == 10 => name,
-            _ => name,
-        }
+        if self.kind() == ResourceType::Test { without_hash(name) } else { name }
+    }
+
+    /// The whole id without the ten characters that dbt appends to a data test's: dbt 2 appends them to singular tests
+    /// too.
+    #[must_use]
+    pub fn without_hash(self) -> &'a str {
+        without_hash(self.0)
     }
 
     fn parts(self) -> Option<(&'a str, &'a str, &'a str)> {
         let (kind, rest) = self.0.split_once('.')?;
         let (package, name) = rest.split_once('.')?;
         Some((kind, package, name))
+    }
+}
+
+/// dbt's hash is the last ten hexadecimal digits of an MD5.
+fn without_hash(text: &str) -> &str {
+    match text.rsplit_once('.') {
+        Some((rest, hash)) if hash.len() == 10 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest,
+        Some(_) | None => text,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueIdRef};
 use crate::plan::unquotable_description;
 use crate::sql::Dialect;
 
@@ -116,7 +116,7 @@ fn strategy(node: &Node<'_>, manifest: &Manifest<'_>, dialect: Dialect) -> Optio
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let known = TAKEN.contains(&strategy)
         || strategy == "default"
-        || manifest.macros.keys().any(|id| id.rsplit('.').next() == Some(wanted.as_str()));
+        || manifest.macros.keys().any(|id| UniqueIdRef::new(id).name() == wanted);
     if !known {
         return Some(format!("unknown incremental strategy `{strategy}`: the project has no macro `{wanted}`"));
     }

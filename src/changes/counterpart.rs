@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::artifacts::{Manifest, Node, ResourceType};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueIdRef};
 
 use super::drift::Drift;
 use super::json::object;
@@ -65,7 +65,9 @@ impl<'m> Counterparts<'m> {
 /// What identifies a test under both: of a generic test its name, subject and arguments; of a singular test the
 /// id without the hash that dbt 2 appends.
 fn test_key(id: &str, node: &Node<'_>) -> String {
-    let Some(metadata) = &node.test_metadata else { return format!("singular {}", without_hash(id)) };
+    let Some(metadata) = &node.test_metadata else {
+        return format!("singular {}", UniqueIdRef::new(id).without_hash());
+    };
     let arguments: Vec<String> = object(metadata.kwargs)
         .into_iter()
         .filter(|(name, _)| name != "model")
@@ -80,11 +82,4 @@ fn test_key(id: &str, node: &Node<'_>) -> String {
         part(&node.column_name),
         arguments.join(" ")
     )
-}
-
-fn without_hash(id: &str) -> &str {
-    match id.rsplit_once('.') {
-        Some((rest, hash)) if hash.len() == 10 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => rest,
-        _ => id,
-    }
 }

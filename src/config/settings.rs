@@ -160,20 +160,20 @@ impl Settings {
                     let remedy = Some("pass a file that the job creates outside the checkout".to_owned());
                     return Err(ConfigError::Flag { message, remedy });
                 }
-                Ok(("the trusted settings".to_owned(), ConfigFile::read(&trusted, true)?))
+                Some(Ok(AtBase { source: "the trusted settings".to_owned(), file: ConfigFile::read(&trusted, true)? }))
             }
-            (None, Checkout::PullRequest { bases, .. }) if is_theirs => at_base(&path, bases).map_err(Some),
-            (None, _) => Err(None),
+            (None, Checkout::PullRequest { bases, .. }) if is_theirs => Some(at_base(&path, bases)),
+            (None, _) => None,
         };
         let (gate, file) = match trusted {
-            Err(None) => (Gate::Own, file),
-            Ok((source, trusted)) => {
+            None => (Gate::Own, file),
+            Some(Ok(AtBase { source, file: trusted })) => {
                 let differs = file.gate_keys_unlike(&trusted);
                 (Gate::Trusted { source, differs }, file.gated_by(trusted))
             }
-            Err(Some(why)) => {
+            Some(Err(why)) => {
                 let sets = file.gate_keys_unlike(&ConfigFile::default());
-                (Gate::PullRequest { why, sets }, file)
+                (Gate::PullRequest { why: why.to_string(), sets }, file)
             }
         };
         let (env, flags, checkout) = (env.clone(), flags.clone(), checkout.clone());
@@ -452,20 +452,41 @@ impl Checkout {
     }
 }
 
+/// A premerge.yml that the pull request did not write.
+struct AtBase {
+    /// Where it is from, for people.
+    source: String,
+    file: ConfigFile,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+enum NoBase {
+    /// CI names no commit.
+    #[error("the commit that the pull request will be merged into is unknown")]
+    Unknown,
+    /// Git does not say.
+    #[error("{0}")]
+    NotInGit(String),
+    /// The file there is wrong.
+    #[error(transparent)]
+    Invalid(ConfigError),
+}
+
 /// premerge.yml as the first of `bases` has it that git knows.
-fn at_base(path: &Path, bases: &[String]) -> Result<(String, ConfigFile), String> {
+fn at_base(path: &Path, bases: &[String]) -> Result<AtBase, NoBase> {
     let folder = path.parent().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let mut why = "the commit that the pull request will be merged into is unknown".to_owned();
+    let mut why = NoBase::Unknown;
     for base in bases {
         let source = format!("{name} of commit {base}");
         match git::file_at(folder, base, &name) {
-            AtCommit::Absent => return Ok((source, ConfigFile::default())),
+            AtCommit::Absent => return Ok(AtBase { source, file: ConfigFile::default() }),
             AtCommit::Text(text) => match ConfigFile::parse(&text, Path::new(&source)) {
-                Ok(file) => return Ok((source, file)),
-                Err(error) => why = error.to_string(),
+                Ok(file) => return Ok(AtBase { source, file }),
+                Err(error) => why = NoBase::Invalid(error),
             },
-            AtCommit::Unknown(reason) => why = reason,
+            AtCommit::Unknown(reason) => why = NoBase::NotInGit(reason),
         }
     }
     Err(why)

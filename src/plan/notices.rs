@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::build_set::BuildSet;
 use super::document::{Materialization, Notice, NoticeLevel, NoticeRule, SkipReason};
 use super::facts::Facts;
-use crate::artifacts::UniqueId;
+use crate::artifacts::{UniqueId, UniqueIdRef};
 use crate::changes;
 use crate::project::NodeId;
 use crate::sql::{Dialect, strings};
@@ -133,8 +133,9 @@ fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice>
         set.built.keys().filter_map(|id| facts.node(*id)?.materialized()).map(|name| name.into_owned()).collect();
     used.into_iter()
         .filter(|name| {
-            let own = format!("macro.{project}.materialization_{name}_");
-            facts.pr.macros.keys().any(|id| id.starts_with(&own))
+            let own = format!("materialization_{name}_");
+            let macros = facts.pr.macros.keys().map(|id| UniqueIdRef::new(id));
+            macros.into_iter().any(|id| id.package() == project && id.name().starts_with(&own))
         })
         .map(|name| {
             let text = format!("the project overrides materialization `{name}`; premerge uses dbt's built-in `{name}`");

@@ -51,6 +51,15 @@ impl Why {
         }
     }
 
+    /// Whether its SQL, a seed's rows or a file's text differ: dbt's `state:modified.body`.
+    #[must_use]
+    pub fn is_body(&self) -> bool {
+        match self {
+            Self::Changed { kind, .. } => kind == "body",
+            Self::Downstream { .. } | Self::Needed { .. } | Self::NotYours { .. } => false,
+        }
+    }
+
     /// The phrase for people.
     #[must_use]
     pub fn text(&self) -> &str {

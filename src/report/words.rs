@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::concluded::Report;
 use super::facts::{Interruption, LeftOut};
 use super::finding::{Severity, rules};
-use super::outcome::{NodeOutcome, NodeStatus, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus, TestStatus, Why};
 use super::verdict::Verdict;
 use crate::artifacts::ResourceType;
 use crate::plan::Reasons;
@@ -39,11 +39,8 @@ pub(super) fn cosmetic(report: &Report) -> Option<String> {
     let all = &report.cosmetic;
     let noun = if all.iter().all(|node| node.unique_id.kind() == ResourceType::Model) { "model" } else { "node" };
     let rest = if all.len() == 1 { "its SQL is the same, so it was" } else { "their SQL is the same, so they were" };
-    let how = if all.iter().flat_map(|node| &node.why).all(|why| why.kind() == "body") {
-        " only in comments or whitespace"
-    } else {
-        ""
-    };
+    let how =
+        if all.iter().flat_map(|node| &node.why).all(Why::is_body) { " only in comments or whitespace" } else { "" };
     (!all.is_empty()).then(|| format!("{} changed{how}: {rest} not built", count(len(all), noun)))
 }
 
@@ -74,7 +71,7 @@ pub(super) fn kind(resource_type: &str) -> Option<String> {
 
 /// What the report's nodes are: `model` if all are, `node` otherwise.
 fn node_word(report: &Report) -> &'static str {
-    if report.nodes.iter().all(|node| node.resource_type == "model") { "model" } else { "node" }
+    if report.nodes.iter().all(|node| node.unique_id.kind() == ResourceType::Model) { "model" } else { "node" }
 }
 
 /// Why the verdict is what it is, in counts: `1 test fails, 2 models failed to build`.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{Hit, Model, Rule};
-use crate::artifacts::{Macro, Manifest};
+use crate::artifacts::{Macro, Manifest, UniqueIdRef};
 use crate::changes::is_dbts_own;
 use crate::lint::finding::Severity;
 use crate::lint::pieces::{Kind, Piece, Role, cut, is_call, line_of};
@@ -33,8 +33,9 @@ fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit>
     let reading = model.node.depends_on.macros.iter().filter_map(|id| Some((id.as_ref(), *readers.get(id.as_ref())?)));
     let mut hits = Vec::new();
     for (called, reader) in reading {
-        let message = format!("the SQL depends on `target` through macro `{}`", name_of(reader));
-        let calls: Vec<&Tag<'_>> = tags.iter().filter(|tag| calls(tag.inside, name_of(called))).collect();
+        let message = format!("the SQL depends on `target` through macro `{}`", UniqueIdRef::new(reader).name());
+        let calls: Vec<&Tag<'_>> =
+            tags.iter().filter(|tag| calls(tag.inside, UniqueIdRef::new(called).name())).collect();
         if calls.is_empty() {
             // By `adapter.dispatch`, or under another name.
             hits.push(Hit::model(message.clone()));
@@ -105,11 +106,6 @@ fn tags<'s>(source: &'s str, pieces: &[Piece]) -> impl Iterator<Item = Tag<'s>> 
         .iter()
         .filter(|piece| !matches!(piece.role, Role::Text) && piece.kind != Kind::Comment)
         .map(|piece| Tag { inside: source.get(piece.inside.clone()).unwrap_or_default(), at: piece.range.start })
-}
-
-/// `name` of `macro.package.name`.
-fn name_of(id: &str) -> &str {
-    id.rsplit('.').next().unwrap_or(id)
 }
 
 /// Whether an expression calls `name`, its package before it or not.

@@ -11,7 +11,7 @@ impl Draft {
     /// Adds what lint found, and what it did not look at.
     pub fn add_lint(&mut self, outcome: LintResults) {
         self.checks.lint = check(&outcome);
-        for (subject, reason, on_purpose) in not_linted(&outcome.not_linted) {
+        for Unlinted { subject, reason, on_purpose } in unlinted(&outcome.not_linted) {
             if on_purpose {
                 self.left_out.push(LeftOut { subject, unique_id: None, kind: None, count: None, reason });
             } else {
@@ -30,8 +30,17 @@ impl Draft {
     }
 }
 
-/// Files of one reason are counted where naming each would fill the report: (subject, reason, on purpose).
-fn not_linted(files: &[NotLinted]) -> Vec<(String, String, bool)> {
+/// What the report says of files that were not linted.
+struct Unlinted {
+    /// One file, or how many.
+    subject: String,
+    reason: String,
+    /// The team leaves them out; otherwise they should have been linted.
+    on_purpose: bool,
+}
+
+/// Files of one reason are counted where naming each would fill the report.
+fn unlinted(files: &[NotLinted]) -> Vec<Unlinted> {
     let mut reasons: Vec<(&str, bool)> = files.iter().map(|file| (file.reason.as_str(), file.on_purpose)).collect();
     reasons.sort_unstable();
     reasons.dedup();
@@ -44,7 +53,7 @@ fn not_linted(files: &[NotLinted]) -> Vec<(String, String, bool)> {
         } else {
             of_reason.iter().map(|file| format!("lint of {}", file.path)).collect()
         };
-        said.extend(subjects.into_iter().map(|subject| (subject, reason.to_owned(), on_purpose)));
+        said.extend(subjects.into_iter().map(|subject| Unlinted { subject, reason: reason.to_owned(), on_purpose }));
     }
     said
 }

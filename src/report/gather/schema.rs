@@ -68,41 +68,34 @@ impl Draft {
     /// Adds what became of the temporary schema.
     pub fn add_schema_end(&mut self, end: SchemaEnd) {
         let Some(schema) = &mut self.temporary_schema else { return };
-        let (severity, rule, message, remedy) = match end {
+        let left_behind = |message: String, remedy: &str| {
+            Finding::about(Severity::Warning, rules::LEFT_BEHIND, &schema.name, message).with_remedy(remedy)
+        };
+        let finding = match end {
             SchemaEnd::Dropped => {
                 schema.dropped = true;
                 return;
             }
-            SchemaEnd::NotDropped { why } => (
-                Severity::Warning,
-                rules::LEFT_BEHIND,
+            SchemaEnd::NotDropped { why } => left_behind(
                 format!("the temporary schema could not be dropped: {why}"),
-                Some("`premerge cleanup` drops it once it has expired"),
+                "`premerge cleanup` drops it once it has expired",
             ),
-            SchemaEnd::Released { views } => (
-                Severity::Notice,
-                rules::VIEWS_DROPPED,
-                format!(
+            SchemaEnd::Released { views } => {
+                let message = format!(
                     "dropped {} at the end of the run because they would block changes to production's tables; \
                      `at_end: all` keeps them",
                     count_of(views, "view")
-                ),
-                None,
-            ),
-            SchemaEnd::NotReleased { why } => (
-                Severity::Warning,
-                rules::LEFT_BEHIND,
+                );
+                Finding::about(Severity::Notice, rules::VIEWS_DROPPED, &schema.name, message)
+            }
+            SchemaEnd::NotReleased { why } => left_behind(
                 format!(
                     "views of the temporary schema could not be dropped, and production cannot change what they read: \
                      {why}"
                 ),
-                Some("drop the schema with `premerge cleanup --pr`"),
+                "drop the schema with `premerge cleanup --pr`",
             ),
         };
-        let finding = Finding::about(severity, rule, &schema.name, message);
-        self.findings.push(match remedy {
-            Some(remedy) => finding.with_remedy(remedy),
-            None => finding,
-        });
+        self.findings.push(finding);
     }
 }
