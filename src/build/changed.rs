@@ -9,8 +9,10 @@ pub enum Change {
     Missing,
     /// Another relation has the name, or its rows were all replaced.
     Replaced,
-    /// Rows were written or deleted.
+    /// Rows were written or deleted in a table that dbt builds: its own, or one below it.
     Written,
+    /// Rows were written or deleted in a table that others load: a source, or one below a view.
+    Loaded,
 }
 
 /// A relation of production that was changed while the run read it.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::changed::{Change, Changed};
 use super::result::{Failure, NodeStatus, TestStatus};
 use super::schedule::Finished;
-use super::task::{Task, Watched};
+use super::task::{Task, Watch, Watched};
 use super::work::Ended;
-use crate::artifacts::{ResourceType, UniqueId};
-use crate::warehouse::{FaultClass, Seen, Session};
+use crate::artifacts::UniqueId;
+use crate::warehouse::{FaultClass, Seen, Session, TableBelow};
 
 /// Times that what reads a changed relation is done again.
 pub(super) const ROUNDS: usize = 3;
@@ -27,16 +27,16 @@ pub(super) struct Sight(Option<Vec<Seen>>);
 impl Sight {
     /// Looks, and where `before` or production's manifest says that there is a relation and there is none, again for a
     /// few seconds.
-    pub(super) async fn take(watched: &[Watched], before: Option<&Self>, session: &mut Session) -> Self {
-        let names: Vec<_> = watched.iter().map(|watched| &watched.name).collect();
+    pub(super) async fn take(watch: &Watch, before: Option<&Self>, session: &mut Session) -> Self {
+        let names: Vec<_> = watch.relations.iter().map(|watched| &watched.name).collect();
         let mut looks = 1;
         loop {
             // Beside the point where it cannot be asked: the statements that follow say why.
             let Ok(Some(seen)) = session.look_at(&names).await else { return Self(None) };
             let sight = Self(Some(seen));
             let settled = match before {
-                Some(before) => !before.changes(&sight, watched).iter().any(|found| found.change == Change::Missing),
-                None => sight.missing(watched).next().is_none(),
+                Some(before) => !before.changes(&sight, watch).iter().any(|found| found.change == Change::Missing),
+                None => sight.missing(watch).next().is_none(),
             };
             if settled || looks == LOOKS {
                 return sight;
@@ -46,40 +46,32 @@ impl Sight {
         }
     }
 
-    /// Nodes that production's manifest names and that are not there.
-    fn missing<'w>(&self, watched: &'w [Watched]) -> impl Iterator<Item = &'w Watched> {
-        let seen = self.0.iter().flatten();
-        watched
-            .iter()
-            .zip(seen)
-            .filter(|(watched, seen)| !seen.is_there() && is_built(&watched.unique_id))
-            .map(|(w, _)| w)
+    /// What production's manifest names and that is not there.
+    fn missing<'w>(&self, watch: &'w Watch) -> impl Iterator<Item = &'w Watched> {
+        let pairs = watch.relations.iter().zip(self.0.iter().flatten());
+        pairs.filter(|(watched, seen)| !seen.is_there() && watched.is_productions).map(|(watched, _)| watched)
     }
 
     /// What has changed until `after`, and what is not there.
-    pub(super) fn changes(&self, after: &Self, watched: &[Watched]) -> Vec<Changed> {
+    pub(super) fn changes(&self, after: &Self, watch: &Watch) -> Vec<Changed> {
         let (Some(before), Some(after)) = (&self.0, &after.0) else { return Vec::new() };
         let pairs = before.iter().zip(after);
-        let changes = watched.iter().zip(pairs).filter_map(|(Watched { unique_id, .. }, (before, after))| {
+        let changes = watch.relations.iter().zip(pairs).filter_map(|(watched, (before, after))| {
             let change = if !after.is_there() {
                 // A source that never was there is the pull request's mistake.
-                (before.is_there() || is_built(unique_id)).then_some(Change::Missing)?
+                (before.is_there() || watched.is_productions).then_some(Change::Missing)?
             } else if before.made_of != after.made_of {
                 Change::Replaced
-            } else if before.was_written_until(after) {
-                Change::Written
             } else {
-                return None;
+                let mut written = before.written_until(after).peekable();
+                written.peek()?;
+                let by_dbt = |table: &TableBelow| watch.built.contains(&(table.schema.clone(), table.name.clone()));
+                if written.any(by_dbt) { Change::Written } else { Change::Loaded }
             };
-            Some(Changed { unique_id: unique_id.clone(), change })
+            Some(Changed { unique_id: watched.unique_id.clone(), change })
         });
         changes.collect()
     }
-}
-
-/// Whether dbt builds it. Sources are loaded by others, all day long.
-fn is_built(unique_id: &UniqueId) -> bool {
-    unique_id.kind() != ResourceType::Source
 }
 
 /// The tasks that have to be done again, because what they read was changed. Rows that come into a source all the time are
@@ -87,7 +79,7 @@ fn is_built(unique_id: &UniqueId) -> bool {
 /// again yet.
 pub(super) fn affected(tasks: &[Task], finished: &[Finished], changed: &[Changed], first: bool) -> BTreeSet<usize> {
     let changes: HashMap<&UniqueId, Change> = changed.iter().map(|found| (&found.unique_id, found.change)).collect();
-    let certain = |id: &UniqueId| changes.get(id).is_some_and(|change| is_built(id) || *change != Change::Written);
+    let certain = |id: &UniqueId| changes.get(id).is_some_and(|change| *change != Change::Loaded);
     let mut affected = with_dependents(tasks, |task| task.reads.iter().any(certain));
     if first {
         let perhaps = with_dependents(tasks, |task| task.reads.iter().any(|id| changes.contains_key(id)));
@@ -118,7 +110,10 @@ pub(super) fn excuse(ended: &mut Ended) {
         ..Failure::refused("production was being rebuilt while the check read it")
     };
     let perhaps = |failure: &Failure| {
-        matches!(failure.class, Some(FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Other))
+        matches!(
+            failure.class,
+            Some(FaultClass::MissingRelation | FaultClass::Binding | FaultClass::Data | FaultClass::Other)
+        )
     };
     match ended {
         Ended::Node(NodeStatus::Error(failure)) if perhaps(failure) => {

@@ -13,7 +13,7 @@ use super::refusal::Refusals;
 use super::result::Failure;
 use super::seed::seed_file;
 use super::snapshot;
-use super::task::{Build, Contracted, Prepared, Proxy, Select, Task, Test, TypedTable, Watched, Work};
+use super::task::{Build, Contracted, Prepared, Proxy, Select, Task, Test, TypedTable, Watch, Watched, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
@@ -95,17 +95,29 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
     }
     tasks.extend(preparer.looked_up(&tasks));
     let read: BTreeSet<&UniqueId> = tasks.iter().flat_map(|task| &task.reads).collect();
-    let watched = read
-        .into_iter()
-        .filter_map(|id| Some(Watched { unique_id: id.clone(), name: (*outside.get(id.as_str())?).clone() }));
-    let watched = watched.collect();
+    let relations = read.into_iter().filter_map(|id| {
+        let name = (*outside.get(id.as_str())?).clone();
+        let is_productions = state.nodes.contains_key(id.as_str())
+            || state
+                .sources
+                .get(id.as_str())
+                .and_then(|source| source.relation(dialect))
+                .is_some_and(|theirs| *theirs == name);
+        Some(Watched { unique_id: id.clone(), name, is_productions })
+    });
+    let built = state.nodes.values().filter(|node| node.resource_type.is_relation() && !through_proxies);
+    let built = built.filter_map(|node| {
+        let name = node.relation(dialect)?;
+        Some((name.schema()?.name().to_owned(), name.identifier().to_owned()))
+    });
+    let watch = Watch { relations: relations.collect(), built: built.collect() };
     let proxies: Vec<_> = plan.proxies.iter().filter(|_| through_proxies).map(|proxy| preparer.proxy(proxy)).collect();
     let built = plan.nodes.iter().map(|node| node.identifier.as_str());
     let proxied = proxies.iter().map(|proxy| proxy.at.identifier());
     let trials = plan.trials.iter().map(|trial| trial.identifier.as_str());
     let behind = tasks.iter().flat_map(|task| task.work.behind()).map(TempRelation::identifier);
     let identifiers = built.chain(proxied).chain(trials).chain(behind).map(str::to_owned).collect();
-    Prepared { tasks, proxies, watched, identifiers }
+    Prepared { tasks, proxies, watch, identifiers }
 }
 
 struct Preparer<'a> {

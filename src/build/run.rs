@@ -41,7 +41,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Outcome, WarehouseError> {
-    let Prepared { mut tasks, proxies, watched, identifiers } = prepared;
+    let Prepared { mut tasks, proxies, watch, identifiers } = prepared;
     let shown = tasks.iter().filter(|task| task.work.is_shown()).count();
     observer.on(&Event::Begin { tasks: shown, proxies: proxies.len() });
 
@@ -61,7 +61,7 @@ pub async fn run(
     };
     observer.on(&Event::Proxies { made: outcome.proxies, duration: outcome.waited });
     block(&mut tasks, &outcome.failed_proxies);
-    let mut sight = session.begin().until(stop.clone(), async |s| Sight::take(&watched, None, s).await).await;
+    let mut sight = session.begin().until(stop.clone(), async |s| Sight::take(&watch, None, s).await).await;
 
     let mut sessions = vec![session];
     let threads = options.threads.clamp(1, tasks.len().max(1));
@@ -80,9 +80,9 @@ pub async fn run(
         let Some(session) = idle.first_mut().filter(|_| stopped != Some(Stop::Signal)) else {
             break (finished, idle.into_iter().next(), stopped);
         };
-        let looking = async |session: &mut Session| Sight::take(&watched, Some(&sight), session).await;
+        let looking = async |session: &mut Session| Sight::take(&watch, Some(&sight), session).await;
         let after = session.begin().until(stop.clone(), looking).await;
-        let changed = sight.changes(&after, &watched);
+        let changed = sight.changes(&after, &watch);
         let again = affected(&tasks, &finished, &changed, round == 0);
         let is_missing = changed.iter().any(|found| found.change == Change::Missing);
         outcome.remember(&changed);

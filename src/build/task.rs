@@ -1,5 +1,7 @@
 //! One thing to do, prepared before anything runs.
 
+use std::collections::HashSet;
+
 use super::count::Count;
 use super::meeting::Meeting;
 use super::result::Failure;
@@ -15,7 +17,7 @@ pub struct Prepared {
     /// Made before any task. None where statements name production's relations themselves.
     pub proxies: Vec<Proxy>,
     /// Production's relations that tasks read.
-    pub watched: Vec<Watched>,
+    pub watch: Watch,
     /// Every relation that will be made, for the register.
     pub identifiers: Vec<String>,
 }
@@ -33,6 +35,15 @@ pub struct Proxy {
     pub select: String,
 }
 
+/// What is looked at of production before and after it is read.
+#[derive(Debug)]
+pub struct Watch {
+    /// What tasks read.
+    pub relations: Vec<Watched>,
+    /// Schema and identifier of everything in production that dbt builds.
+    pub built: HashSet<(String, String)>,
+}
+
 /// A relation of production that is read.
 #[derive(Debug)]
 pub struct Watched {
@@ -40,6 +51,8 @@ pub struct Watched {
     pub unique_id: UniqueId,
     /// Its name there.
     pub name: RelationName,
+    /// Whether production's manifest has it, so that it is missing where it is not there.
+    pub is_productions: bool,
 }
 
 /// Something to do, with all its text relocated.

@@ -52,5 +52,5 @@ pub use privileges::{Privileges, SchemaPrivileges, grants};
 pub use rows::{ColumnType, Rows};
 pub use session::{Running, Session};
 pub use temp_schema::{GuardError, Protected, Replacing, TempRelation, TempSchema};
-pub use watch::Seen;
+pub use watch::{Seen, TableBelow};
 pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};

@@ -372,8 +372,8 @@ fn a_view_of_production_that_is_gone_for_a_moment_is_waited_for() {
     assert!(!report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed"), "{report}");
 }
 
-#[test]
-fn production_that_is_rebuilt_all_the_time_makes_the_run_incomplete_and_not_failed() {
+/// A check whose first model reads the view `stg_vessels`, of a source, and what is done to that source all the time.
+fn beside_a_busy_source(change: fn(&str) -> String) -> (Option<i32>, Value) {
     let production = with_production(Cluster::start(&[]));
     let checkout = Checkout::of("changed_filter", production.port);
     let views = read_by(&production, &checkout, "v");
@@ -390,7 +390,7 @@ fn production_that_is_rebuilt_all_the_time_makes_the_run_incomplete_and_not_fail
         let code = beside(&production, &checkout, 1, || {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    production.sql("ferry", &filled_in_place(&table));
+                    production.sql("ferry", &change(&table));
                     std::thread::sleep(Duration::from_millis(100));
                 }
             });
@@ -398,9 +398,48 @@ fn production_that_is_rebuilt_all_the_time_makes_the_run_incomplete_and_not_fail
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         code
     });
-    let report = checkout.report();
+    (code, checkout.report())
+}
+
+#[test]
+fn production_that_is_rebuilt_all_the_time_makes_the_run_incomplete_and_not_failed() {
+    let (code, report) = beside_a_busy_source(|table| {
+        format!(
+            "begin; create temp table kept on commit drop as select * from {table}; truncate {table}; \
+             insert into {table} select * from kept; commit"
+        )
+    });
     assert_eq!(code, Some(3), "{report}");
     assert!(report.to_string().contains("production was being rebuilt"), "{report}");
+    assert!(!report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed"), "{report}");
+}
+
+/// Rows come into a source all day long, also below a view.
+#[test]
+fn rows_that_come_into_a_source_below_a_view_do_not_shut_the_gate() {
+    let (code, report) = beside_a_busy_source(filled_in_place);
+    assert_eq!(code, Some(0), "{report}");
+    let said = report["findings"].to_string();
+    assert!(said.contains("rows were loaded into sources, or below views, while the check ran"), "{said}");
+    assert!(!said.contains("rebuilt or dropped"), "{said}");
+}
+
+/// A source of production that is dropped for a moment is not the pull request's mistake.
+#[test]
+fn a_source_that_is_gone_is_not_the_pull_requests_mistake() {
+    let production = with_production(Cluster::start(&[]));
+    let checkout = Checkout::of("changed_filter", production.port);
+    production.sql("ferry", "alter table raw.vessels rename to vessels_gone");
+    let status = checkout
+        .check_of(|manifest| {
+            let stg = manifest["nodes"]["model.ferry.stg_vessels"]["compiled_code"].clone();
+            manifest["nodes"]["model.ferry.stg_vessels"]["compiled_code"] =
+                format!("{} where vessel_id is not null", stg.as_str().unwrap()).into();
+        })
+        .status()
+        .unwrap();
+    let report = checkout.report();
+    assert_eq!(status.code(), Some(3), "{report}");
     assert!(!report["nodes"].as_array().unwrap().iter().any(|node| node["status"] == "failed"), "{report}");
 }
 

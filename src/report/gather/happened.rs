@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::whose::excuse;
-use crate::artifacts::{ResourceType, UniqueId};
+use crate::artifacts::UniqueId;
 use crate::build::{self, Change, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
 use crate::report::outcome::NOT_REACHED;
 use crate::report::{
@@ -104,9 +104,7 @@ fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
 /// Relations of production that were changed while the run read them.
 fn changed(outcome: &Outcome) -> Vec<Finding> {
     let of = |written: bool| -> Vec<UniqueId> {
-        let matching = outcome.changed.iter().filter(|found| {
-            (found.change == Change::Written && found.unique_id.kind() == ResourceType::Source) == written
-        });
+        let matching = outcome.changed.iter().filter(|found| (found.change == Change::Loaded) == written);
         matching.map(|found| found.unique_id.clone()).collect()
     };
     let finding = |ids: &[UniqueId], what: &str, then: &str| {
@@ -116,7 +114,7 @@ fn changed(outcome: &Outcome) -> Vec<Finding> {
     };
     let again = if outcome.rounds > 0 { "; what reads them was built and tested again" } else { "" };
     let rebuilt = finding(&of(false), "production's relations were rebuilt or dropped", again);
-    let written = finding(&of(true), "rows of sources changed", "");
+    let written = finding(&of(true), "rows were loaded into sources, or below views,", "");
     rebuilt.into_iter().chain(written).collect()
 }
 

@@ -102,8 +102,8 @@ pub(super) struct Server {
     /// What the last attempt came to, once a server that had been there was waited for in vain: hundreds of
     /// statements must not each wait again.
     pub(super) gone: OnceLock<String>,
-    /// A statement was cancelled for somebody who waited, and has not ended yet.
-    pub(super) gave_way: AtomicBool,
+    /// Server processes of ours whose statements were cancelled for somebody who waited, and have not ended yet.
+    pub(super) gave_way: Mutex<HashSet<String>>,
     /// Milliseconds that a statement may take by what was found at the server; known after the first connection.
     pub(super) role_limit: OnceLock<u128>,
     /// Whether options at the start of a session were refused: a pooler between takes none.

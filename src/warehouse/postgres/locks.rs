@@ -1,5 +1,6 @@
 //! Relations of ours that somebody else's transaction holds.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::connection::{AS_USER, Server};
@@ -17,6 +18,20 @@ impl Server {
     pub(super) fn impatient(&self) -> Option<String> {
         let limit = self.limits.lock.min(self.limits.statement / 2);
         (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
+    }
+
+    /// Whether the statement of this server process was cancelled for somebody who waited; forgotten with the answer.
+    pub(super) fn has_given_way(&self, pid: &str) -> bool {
+        let mut cancelled = self.gave_way.lock().unwrap_or_else(PoisonError::into_inner);
+        // A pooler lends another process for each transaction: then it is one of them.
+        let other = || self.refuses_options.load(Ordering::Relaxed).then(|| cancelled.iter().next().cloned()).flatten();
+        let pid = if cancelled.contains(pid) { Some(pid.to_owned()) } else { other() };
+        pid.is_some_and(|pid| cancelled.remove(&pid))
+    }
+
+    /// Forgets it without an answer.
+    pub(super) fn forget_way(&self, pid: &str) {
+        self.gave_way.lock().unwrap_or_else(PoisonError::into_inner).remove(pid);
     }
 
     /// Said before a statement that needs no more than a look at production's relations, and can be sent again.
@@ -40,8 +55,15 @@ impl PgSession {
     pub(super) async fn cancel_for(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
         let numbers: Vec<&str> = waiting.iter().map(String::as_str).filter(|pid| pid.parse::<i32>().is_ok()).collect();
         let only = format!(" and w.pid in ({})", numbers.join(", "));
+        let found = self.ask(&self.blocked("select distinct o.pid", &only)).await?;
+        let ours: Vec<String> = found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let only = format!("{only} and o.pid in ({})", ours.join(", "));
+        // Before they are cancelled, so that each knows why.
+        self.server.gave_way.lock().unwrap_or_else(PoisonError::into_inner).extend(ours);
         let sql = format!("{AS_USER}{}", self.blocked("select pg_catalog.pg_cancel_backend(o.pid)", &only));
-        self.server.gave_way.store(true, Ordering::Relaxed);
         self.ask(&sql).await.map(|_| ())
     }
 

@@ -104,7 +104,7 @@ impl Postgres {
             tag,
             limits: context.limits,
             gone,
-            gave_way: AtomicBool::new(false),
+            gave_way: Mutex::default(),
             role_limit,
             refuses_options: AtomicBool::new(false),
             deadlock: OnceLock::new(),

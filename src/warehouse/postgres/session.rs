@@ -1,7 +1,6 @@
 //! One PostgreSQL or Redshift session, which outlives its connection.
 
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -74,6 +73,9 @@ impl PgSession {
         }
         let server = Arc::clone(&self.server);
         let link = self.link().await?;
+        let pid = link.backend.pid.clone();
+        // A cancel that came too late for the statement before.
+        server.forget_way(&pid);
         *cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.cancel_token());
         let began = Instant::now();
         let result = {
@@ -104,7 +106,7 @@ impl PgSession {
                     // A cancelled session says so, whatever its broken statement says.
                     _ if asked => cancelled(),
                     FaultClass::Cancelled | FaultClass::Timeout if ran_out => timed_out(&server),
-                    FaultClass::Cancelled if server.gave_way.swap(false, Ordering::Relaxed) => gave_way(),
+                    FaultClass::Cancelled if server.has_given_way(&pid) => gave_way(),
                     _ => error,
                 })
             }

@@ -2,7 +2,7 @@
 
 use super::session::PgSession;
 use crate::sql::{Dialect, RelationName};
-use crate::warehouse::{Seen, WarehouseError};
+use crate::warehouse::{Seen, TableBelow, WarehouseError};
 
 impl PgSession {
     /// One answer for each name; `None` on Redshift, whose catalogue counts no writes.
@@ -30,7 +30,9 @@ impl PgSession {
         let seen = found.rows.into_iter().map(|row| {
             let mut values = row.into_iter();
             let (made_of, written) = (values.next().flatten(), values.next().flatten().unwrap_or_default());
-            Seen { made_of, written: written.split(',').filter_map(|number| number.parse().ok()).collect() }
+            let below: Vec<(String, String, u64)> = serde_json::from_str(&written).unwrap_or_default();
+            let below = below.into_iter().map(|(schema, name, written)| TableBelow { schema, name, written });
+            Seen { made_of, below: below.collect() }
         });
         Ok(Some(seen.collect()))
     }
@@ -54,9 +56,9 @@ fn query(asked: &str) -> String {
          select pg_catalog.string_agg(case when c.oid is not null then pg_catalog.concat_ws(':', c.oid, c.relfilenode, c.relnatts, (select \
          pg_catalog.string_agg(r.xmin::text, ' ') from pg_catalog.pg_rewrite r where r.ev_class = c.oid)) end, ',' \
          order by c.oid), \
-         pg_catalog.string_agg((pg_catalog.pg_stat_get_tuples_inserted(c.oid) + \
-         pg_catalog.pg_stat_get_tuples_updated(c.oid) + pg_catalog.pg_stat_get_tuples_deleted(c.oid))::text, ',' \
-         order by c.oid) \
+         pg_catalog.json_agg(pg_catalog.json_build_array((select s.nspname from pg_catalog.pg_namespace s where s.oid = c.relnamespace), c.relname, \
+         pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid) \
+         + pg_catalog.pg_stat_get_tuples_deleted(c.oid)) order by c.oid) filter (where c.relkind in ('r', 'm', 'p', 'f')) \
          from asked a left join below b on b.n = a.n left join pg_catalog.pg_class c on c.oid = b.oid \
          group by a.n order by a.n"
     )
