@@ -25,6 +25,10 @@ impl Drop for Pooler {
 
 impl Pooler {
     fn of(cluster: &Cluster) -> Self {
+        Self::with_size(cluster, 2)
+    }
+
+    fn with_size(cluster: &Cluster, size: usize) -> Self {
         let program =
             ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| fs_err::metadata(path).is_ok());
         let program = program.expect("this test needs pgbouncer: run `.ci/setup tests`");
@@ -34,7 +38,7 @@ impl Pooler {
         fs_err::write(&users, "\"ci\" \"\"\n\"test\" \"\"\n").unwrap();
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=test\nferry = host=127.0.0.1 port={} dbname=ferry\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\n\
-             unix_socket_dir=\nauth_type=trust\nauth_file={}\npool_mode=transaction\ndefault_pool_size=2\n",
+             unix_socket_dir=\nauth_type=trust\nauth_file={}\npool_mode=transaction\ndefault_pool_size={size}\n",
             cluster.port,
             cluster.port,
             users.display()
@@ -108,4 +112,27 @@ async fn a_whole_check_goes_through_a_pooler() {
     let status = checkout.check().status().unwrap();
     assert_eq!(status.code(), Some(0), "{}", checkout.report());
     assert_eq!(pooler.settings("ferry", "ci").await, before);
+}
+
+/// A check that is stopped ends its statement through the pooler, and leaves the pooler to its other clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_check_ends_its_statement_and_not_the_pooler() {
+    let cluster = with_production(Cluster::start(&[]));
+    let mut pooler = Pooler::with_size(&cluster, 6);
+    let checkout = Checkout::of("changed_filter", pooler.port);
+    assert!(checkout.check().status().unwrap().success());
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let running = "select count(*)::text from pg_stat_activity where query like '%pg_sleep(30)%' and state = 'active' \
+                   and pid <> pg_backend_pid()";
+    for signal in ["TERM", "INT", "TERM", "INT", "TERM", "INT"] {
+        let mut child = checkout.check_that_sleeps(&model, 30).stderr(Stdio::null()).spawn().unwrap();
+        cluster.wait_for("ferry", running, "1");
+        std::process::Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        let began = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        cluster.wait_for("ferry", running, "0");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        assert!(pooler.child.try_wait().unwrap().is_none(), "the pooler has ended");
+    }
 }

@@ -12,6 +12,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::cancel_stream::CancelStream;
 use super::fault;
 use super::profile::{Profile, hosts};
 use super::redshift::Method;
@@ -433,11 +434,26 @@ impl Server {
 
     /// Asks the server to stop a statement; waits for the request's own connection only.
     pub(super) async fn cancel(&self, (token, encrypted): (CancelToken, bool)) {
+        let tls = self.tls.as_ref().filter(|_| encrypted);
         let request = async {
-            match &self.tls {
-                Some(tls) if encrypted => token.cancel_query(tls.clone()).await,
-                _ => token.cancel_query(NoTls).await,
+            let mut hosts = hosts(&self.profile.host);
+            // Which of several hosts it was, and where a socket is, the driver knows.
+            if let (Some(host), None) = (hosts.next().filter(|host| !host.starts_with('/')), hosts.next())
+                && let Ok((stream, sent)) = CancelStream::connect(host, self.profile.port).await
+            {
+                let _ = match tls {
+                    Some(tls) => match MakeTlsConnect::<CancelStream>::make_tls_connect(&mut tls.clone(), host) {
+                        Ok(tls) => token.cancel_query_raw(stream, tls).await,
+                        Err(_) => return,
+                    },
+                    None => token.cancel_query_raw(stream, NoTls).await,
+                };
+                return CancelStream::closed(sent).await;
             }
+            let _ = match tls {
+                Some(tls) => token.cancel_query(tls.clone()).await,
+                None => token.cancel_query(NoTls).await,
+            };
         };
         // Whether it arrived shows in the statement itself.
         let _ = tokio::time::timeout(self.profile.connect_timeout, request).await;

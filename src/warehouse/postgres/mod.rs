@@ -5,6 +5,7 @@
 //! its connection anew when it was lost.
 
 mod cancel;
+mod cancel_stream;
 mod catalog;
 mod certificate;
 mod clauses;

@@ -94,7 +94,7 @@ impl PgSession {
                 () = grace => None,
             }
         };
-        *cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        cancel.settle(server.limits.grace).await;
         let asked = *cancel.asked.borrow();
         match result {
             Some(Err(error)) => {

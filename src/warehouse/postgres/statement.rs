@@ -147,3 +147,36 @@ impl RelationKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::{Owner, TempSchema};
+
+    /// What premerge itself puts onto production is looked up when it is read; a model's own view is as its `bind` says.
+    #[test]
+    fn no_proxy_of_redshift_is_bound() {
+        let owner = Owner {
+            repository: String::new(),
+            project: String::new(),
+            pull_request: None,
+            commit: None,
+            run: "r1".to_owned(),
+            who: String::new(),
+            started_at: String::new(),
+            expires_at: String::new(),
+        };
+        let schema = TempSchema::found(None, "premerge_pr_1".to_owned(), Dialect::Redshift, owner);
+        let at = schema.relation("a");
+        let behind = schema.behind(&at);
+        let select = "select * from prod.a -- all";
+        for write in [Write::Proxy { at: &at, select }, Write::LateView { at: &at, behind: &behind, select }] {
+            let statements = render(&write, Dialect::Redshift).statements;
+            assert_eq!(statements.len(), 1);
+            for statement in statements {
+                assert!(statement.starts_with("create view "), "{statement}");
+                assert!(statement.ends_with(") with no schema binding"), "{statement}");
+            }
+        }
+    }
+}
