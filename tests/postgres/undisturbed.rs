@@ -256,7 +256,7 @@ async fn the_session_is_as_dbts_driver_has_it_and_limits_are_not_raised() {
         &db,
         &format!(
             "create role {role} superuser login; alter role {role} set datestyle = 'SQL, DMY'; \
-                              alter role {role} set statement_timeout = '1s'"
+                              alter role {role} set statement_timeout = '1s'; alter role {role} set lock_timeout = '100ms'"
         ),
     );
     let house = try_open(&target("postgres", SHARED.port, &db, json!({"user": role})), limits(), &Default::default());
@@ -264,8 +264,9 @@ async fn the_session_is_as_dbts_driver_has_it_and_limits_are_not_raised() {
     for _ in 0..2 {
         let mut session = house.connect().await.unwrap();
         for _ in 0..2 {
-            let rows = session.read("select current_setting('datestyle'), current_setting('statement_timeout')").await;
-            assert_eq!(rows.unwrap().rows, [[Some("ISO, DMY".to_owned()), Some("1s".to_owned())]]);
+            let settings = "select concat_ws('; ', current_setting('datestyle'), current_setting('statement_timeout'), \
+                            current_setting('lock_timeout'))";
+            assert_eq!(session.read(settings).await.unwrap().scalar(), Some("ISO, DMY; 1s; 100ms"));
         }
         let error = session.read("select pg_sleep(3)").await.unwrap_err();
         assert_eq!(error.class, FaultClass::Timeout, "{error}");

@@ -42,12 +42,20 @@ pub(super) struct Deadlock {
     usual: u64,
     /// Whether the role may say it for its own.
     may_set: bool,
+    /// Milliseconds that an administrator lets the role wait for a lock, which are not raised; 0 for no limit.
+    longest_wait: u64,
 }
 
 impl Deadlock {
+    /// As long a wait for a lock as asked for, or as the role may.
+    pub(super) fn at_most(self, milliseconds: u64) -> u64 {
+        let limit = if self.longest_wait == 0 { u64::MAX } else { self.longest_wait };
+        milliseconds.clamp(1, limit)
+    }
+
     /// Where production closes the circle, ours gives up before production looks; where ours closes it, ours looks at once.
     fn settings(self) -> Vec<String> {
-        let lock = format!("set local lock_timeout to {}", (self.usual * 4 / 5).max(1));
+        let lock = format!("set local lock_timeout to {}", self.at_most(self.usual * 4 / 5));
         let look = format!("set local deadlock_timeout to {}", self.usual.div_ceil(20));
         std::iter::once(lock).chain(self.may_set.then_some(look)).collect()
     }
@@ -400,7 +408,8 @@ impl Server {
             Dialect::Redshift => "select pg_backend_pid() as pid, '' as started".to_owned(),
             _ => format!(
                 "select pid, backend_start, (select setting from pg_catalog.pg_settings where name = 'statement_timeout'), \
-                 (select setting from pg_catalog.pg_settings where name = 'deadlock_timeout'), {} \
+                 (select setting from pg_catalog.pg_settings where name = 'deadlock_timeout'), {}, \
+                 (select reset_val from pg_catalog.pg_settings where name = 'lock_timeout') \
                  from pg_stat_activity where pid = pg_backend_pid()",
                 may_set.as_sql()
             ),
@@ -427,7 +436,11 @@ impl Server {
             let _ = self.role_limit.set(limit);
         }
         if let Ok(usual) = text(3).parse::<u64>() {
-            let _ = self.deadlock.set(Deadlock { usual, may_set: text(4) == "t" });
+            let _ = self.deadlock.set(Deadlock {
+                usual,
+                may_set: text(4) == "t",
+                longest_wait: text(5).parse().unwrap_or(0),
+            });
         }
         Ok(Backend { pid: text(0), started: text(1) })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::connection::{AS_USER, Server};
 use super::session::PgSession;
@@ -17,7 +18,13 @@ impl Server {
     /// Redshift, which has no such setting.
     pub(super) fn impatient(&self) -> Option<String> {
         let limit = self.limits.lock.min(self.limits.statement / 2);
-        (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
+        self.wait_at_most(limit)
+    }
+
+    fn wait_at_most(&self, limit: Duration) -> Option<String> {
+        let wanted = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let limit = self.deadlock.get().map_or(wanted, |deadlock| deadlock.at_most(wanted));
+        (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {limit}"))
     }
 
     /// Whether the statement of this server process was cancelled for somebody who waited; forgotten with the answer.
@@ -37,7 +44,7 @@ impl Server {
     /// Said before a statement that needs no more than a look at production's relations, and can be sent again.
     pub(super) fn brief(&self) -> Option<String> {
         let limit = self.limits.production.min(self.limits.statement / 2);
-        (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {}", limit.as_millis()))
+        self.wait_at_most(limit)
     }
 }
 
