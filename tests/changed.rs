@@ -9,6 +9,7 @@ use std::path::Path;
 use premerge::artifacts::ManifestFile;
 use premerge::build::{self, NodeResult, Outcome, RowCount, TestResult};
 use premerge::changes::{CompareOptions, compare, compare_compiled};
+use premerge::config::RowLimit;
 use premerge::plan::{Plan, PlanOptions, Weakening, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
 use premerge::publish::github::FLAVOUR;
@@ -63,7 +64,7 @@ fn all_well(draft: &mut Draft, row_counts: Vec<RowCount>) {
     };
     let nodes = draft.nodes.iter().map(built).collect();
     let tests = draft.tests.iter().map(passed).collect();
-    draft.add_outcome(&Outcome { nodes, tests, row_counts, ..Outcome::default() });
+    draft.add_outcome(&Outcome { nodes, tests, row_counts, ..Outcome::default() }, RowLimit::default());
 }
 
 fn comment(draft: Draft) -> (Verdict, String) {

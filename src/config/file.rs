@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AtEnd, AtStart, ConfigError, LintConfig};
+use super::{AtEnd, AtStart, ConfigError, LintConfig, RowFactor};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -29,6 +29,10 @@ pub struct ConfigFile {
     pub fail_fast: Option<bool>,
     /// Count the rows of changed models on both sides.
     pub row_counts: Option<bool>,
+    /// How many times as many rows, or as few, are a warning.
+    pub row_count_factor: Option<RowFactor>,
+    /// From how many rows on, on both sides, their number is judged by the factor.
+    pub row_count_minimum: Option<u64>,
     /// Seconds that one statement may run.
     pub statement_timeout_seconds: Option<u64>,
     /// Seconds that production waits for a statement of premerge's before that gives way.
@@ -84,6 +88,8 @@ impl ConfigFile {
             indirect_selection,
             fail_fast: _,
             row_counts,
+            row_count_factor,
+            row_count_minimum,
             statement_timeout_seconds,
             production_wait_seconds,
             state_max_age_hours,
@@ -95,6 +101,8 @@ impl ConfigFile {
             ("protected_schemas", *protected_schemas != other.protected_schemas),
             ("indirect_selection", *indirect_selection != other.indirect_selection),
             ("row_counts", *row_counts != other.row_counts),
+            ("row_count_factor", *row_count_factor != other.row_count_factor),
+            ("row_count_minimum", *row_count_minimum != other.row_count_minimum),
             ("statement_timeout_seconds", *statement_timeout_seconds != other.statement_timeout_seconds),
             ("production_wait_seconds", *production_wait_seconds != other.production_wait_seconds),
             ("state_max_age_hours", *state_max_age_hours != other.state_max_age_hours),

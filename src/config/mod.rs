@@ -11,6 +11,7 @@ mod jinja;
 mod lint;
 mod own_folder;
 mod profile;
+mod row_limit;
 mod schema;
 mod secret;
 mod settings;
@@ -27,6 +28,7 @@ pub use lint::{
 };
 pub use own_folder::{StrangeFile, refuse_strange_file};
 pub use profile::{ProfileQuery, Target};
+pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};
 pub use settings::{Checkout, Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};

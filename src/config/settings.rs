@@ -13,7 +13,7 @@ use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
     AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProjectArgs,
-    RunArgs, SelectionArgs, Target,
+    RowLimit, RunArgs, SelectionArgs, Target,
 };
 use crate::project::IndirectSelection;
 
@@ -123,6 +123,8 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Count the rows of changed models on both sides.
     pub row_counts: bool,
+    /// Which numbers of rows are a warning.
+    pub row_limit: RowLimit,
     /// When clean-up may drop the temporary schema.
     pub expires_at: Timestamp,
 }
@@ -399,6 +401,7 @@ impl Settings {
         threads: usize,
         now: Timestamp,
     ) -> Result<RunSettings, ConfigError> {
+        let usual = RowLimit::default();
         let hours = i64::from(self.file.expire_after_hours.unwrap_or(EXPIRE_AFTER_HOURS));
         Ok(RunSettings {
             schema: self.schema(flags.schema.as_deref(), pull_request, WithoutNumber::Refused)?,
@@ -411,6 +414,10 @@ impl Settings {
             threads: flags.threads.or(self.file.threads).unwrap_or(threads).max(1),
             fail_fast: flags.fail_fast || self.file.fail_fast.unwrap_or(false),
             row_counts: !flags.no_row_counts && self.file.row_counts.unwrap_or(true),
+            row_limit: RowLimit {
+                factor: self.file.row_count_factor.unwrap_or(usual.factor),
+                minimum: self.file.row_count_minimum.unwrap_or(usual.minimum),
+            },
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
         })
     }

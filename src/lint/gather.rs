@@ -1,5 +1,6 @@
 //! Which files to lint, with what dbt made of them: from manifests and the project's folder.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::finding::NotLinted;
@@ -31,10 +32,11 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
     let own = |node: &&Node<'_>| is_lintable(node) && Some(node.package_name.as_ref()) == project;
     let has_files = pr.nodes.values().filter(own).any(|node| project_dir.join(path_of(node)).is_file());
     let mut gathered = Gathered::default();
+    let earlier = Earlier::of(pr, state);
     let (mut stale, mut gone) = (0_usize, 0_usize);
     for node in pr.nodes.values().filter(own) {
         let raw = node.raw_code.get();
-        let before = state.and_then(|state| state.nodes.get(node.unique_id.as_ref()));
+        let before = earlier.version_of(node);
         let path = path_of(node);
         let text = match OnDisk::read(&project_dir.join(&path)) {
             OnDisk::Text(text) => Some(text),
@@ -87,6 +89,39 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
         ));
     }
     gathered
+}
+
+/// Production's nodes, to find what a file held before.
+struct Earlier<'m, 'p> {
+    pr: &'m Manifest<'p>,
+    state: Option<&'m Manifest<'p>>,
+    /// By package and path; snapshots apart, of which a file may hold several.
+    by_path: HashMap<(&'m str, String), &'m Node<'p>>,
+}
+
+impl<'m, 'p> Earlier<'m, 'p> {
+    fn of(pr: &'m Manifest<'p>, state: Option<&'m Manifest<'p>>) -> Self {
+        let nodes = state.into_iter().flat_map(|state| state.nodes.values());
+        let in_a_file = nodes.filter(|node| is_lintable(node) && node.resource_type != ResourceType::Snapshot);
+        let by_path = in_a_file.map(|node| ((node.package_name.as_ref(), path_of(node)), node)).collect();
+        Self { pr, state, by_path }
+    }
+
+    /// Production's node of that id. A file whose node has another id now is still the same file: so is one whose
+    /// model became a version, under its old path or as `<model>_v1.sql`.
+    fn version_of(&self, node: &Node<'p>) -> Option<&'m Node<'p>> {
+        let state = self.state?;
+        let of_id = |id: &str| state.nodes.get(id);
+        let of_path = || {
+            let found = self.by_path.get(&(node.package_name.as_ref(), path_of(node)))?;
+            (found.resource_type == node.resource_type).then_some(*found)
+        };
+        let unversioned = || {
+            let (id, _version) = node.version.and(node.unique_id.rsplit_once(".v"))?;
+            of_id(id).filter(|_| !self.pr.nodes.contains_key(id))
+        };
+        of_id(node.unique_id.as_ref()).or_else(of_path).or_else(unversioned)
+    }
 }
 
 /// How a file stands to the `raw_code` that dbt made of it.

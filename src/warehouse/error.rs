@@ -11,6 +11,10 @@ pub enum FaultClass {
     Syntax,
     /// A column or function that is not there, or types that do not fit.
     Binding,
+    /// A name that comes twice, or that could mean several things.
+    Ambiguous,
+    /// A column that is neither grouped nor aggregated.
+    Ungrouped,
     /// A relation, schema or database that is not there.
     MissingRelation,
     /// The server is there, and the profile's database is not.
@@ -56,6 +60,8 @@ impl FaultClass {
         match self {
             Self::Syntax => "the warehouse could not parse the SQL",
             Self::Binding => "the SQL uses a column or function that does not exist, or types do not match",
+            Self::Ambiguous => "the SQL names a column twice, or uses a name that could mean several",
+            Self::Ungrouped => "the SQL selects a column that is neither grouped nor aggregated",
             Self::MissingRelation => "the SQL reads a relation that does not exist",
             Self::MissingDatabase => "the profile's database does not exist",
             Self::Data => "a value could not be processed (cast, overflow, division or constraint)",
@@ -97,7 +103,13 @@ impl FaultClass {
             | Self::Permission
             | Self::Superseded
             | Self::Unsupported => true,
-            Self::Syntax | Self::Binding | Self::MissingRelation | Self::Data | Self::Other => false,
+            Self::Syntax
+            | Self::Binding
+            | Self::Ambiguous
+            | Self::Ungrouped
+            | Self::MissingRelation
+            | Self::Data
+            | Self::Other => false,
         }
     }
 }

@@ -170,7 +170,7 @@ impl Job<'_> {
             }
             outcome => outcome?,
         };
-        draft.add_outcome(&outcome);
+        draft.add_outcome(&outcome, settings.row_limit);
         if lost || outcome.is_superseded() {
             draft.interrupt(taken(&schema, warehouse).await);
         }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
-use crate::config::{self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RunSettings, Target};
+use crate::config::{
+    self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RowLimit, RunSettings, Target,
+};
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
 
@@ -30,6 +32,7 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) fail_fast: bool,
     pub(super) row_counts: bool,
+    pub(super) row_limit: RowLimit,
     pub(super) indirect: IndirectSelection,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
@@ -54,7 +57,7 @@ impl Settings {
         let target = settings.target()?;
         let ManifestSettings { state, base, pull_request: manifest, state_commit, state_max_age_hours } =
             settings.manifests(&args.manifests)?;
-        let RunSettings { schema, at_start, at_end, threads, fail_fast, row_counts, expires_at } =
+        let RunSettings { schema, at_start, at_end, threads, fail_fast, row_counts, row_limit, expires_at } =
             settings.run(&args.run, pull_request, target.threads, now)?;
         let given = args.selection.state_modified_compare_more_unrendered_values;
         Ok(Self {
@@ -71,6 +74,7 @@ impl Settings {
             threads,
             fail_fast,
             row_counts,
+            row_limit,
             indirect: settings.indirect_selection(&args.selection),
             more_unrendered_values: settings.more_unrendered_values(given)?,
             expires_at,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::whose::excuse;
 use crate::artifacts::UniqueId;
 use crate::build::{self, Change, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
+use crate::config::RowLimit;
 use crate::report::outcome::NOT_REACHED;
 use crate::report::{
     Draft, Finding, Interruption, NodeOutcome, NodeStatus, NotChecked, Severity, TestOutcome, TestStatus, rules,
@@ -14,7 +15,7 @@ use crate::warehouse::FaultClass;
 
 impl Draft {
     /// Fills in what became of the plan.
-    pub fn add_outcome(&mut self, outcome: &Outcome) {
+    pub fn add_outcome(&mut self, outcome: &Outcome, limit: RowLimit) {
         let results: HashMap<&UniqueId, &NodeResult> =
             outcome.nodes.iter().map(|result| (&result.unique_id, result)).collect();
         for node in &mut self.nodes {
@@ -45,7 +46,7 @@ impl Draft {
             let message = format!("the rows of {side} could not be counted");
             Finding::about(Severity::Notice, rules::ROWS_NOT_COUNTED, &count.unique_id, message)
         }));
-        let rows = self.nodes.iter().filter_map(row_count);
+        let rows = self.nodes.iter().filter_map(|node| row_count(node, limit));
         self.findings.extend(rows.collect::<Vec<_>>());
         let tests = outcome.tests.iter().filter(|test| test.status.lets_dependents_run());
         let nodes = outcome.nodes.iter().filter(|node| node.status.lets_dependents_run());
@@ -167,17 +168,10 @@ fn built(node: &mut NodeOutcome, result: &NodeResult) {
     };
 }
 
-/// From how many rows on, on both sides, a change of their number is judged.
-const ENOUGH_ROWS: u64 = 100;
-/// How many times as many, or as few, are worth a warning.
-const ROW_FACTOR: u64 = 2;
-
 /// Far more or far fewer rows than in production; none where there were some.
-fn row_count(node: &NodeOutcome) -> Option<Finding> {
+fn row_count(node: &NodeOutcome, limit: RowLimit) -> Option<Finding> {
     let (before, after) = (node.production_rows?, node.rows?);
-    let enough = before >= ENOUGH_ROWS && after >= ENOUGH_ROWS;
-    let far = after >= before.saturating_mul(ROW_FACTOR) || after.saturating_mul(ROW_FACTOR) <= before;
-    if !(before > 0 && after == 0 || enough && far) {
+    if !limit.is_exceeded(before, after) {
         return None;
     }
     let rows = format!("{} → {} rows", words::thousands(before), words::thousands(after));

@@ -37,6 +37,8 @@ fn class_of(message: &str) -> FaultClass {
     let kind = message.split_once(" Error:").map_or("", |(kind, _)| kind);
     match kind {
         "Parser" => FaultClass::Syntax,
+        "Binder" if message.contains("Ambiguous reference") => FaultClass::Ambiguous,
+        "Binder" if message.contains("must appear in the GROUP BY clause") => FaultClass::Ungrouped,
         "Binder" => FaultClass::Binding,
         "Catalog" if message.contains("Function") => FaultClass::Binding,
         "Catalog" => FaultClass::MissingRelation,
@@ -65,6 +67,8 @@ mod tests {
             ("selec 1", FaultClass::Syntax),
             ("select b from t", FaultClass::Binding),
             ("select nope(a) from t", FaultClass::Binding),
+            ("select a from t as x cross join t as y", FaultClass::Ambiguous),
+            ("select a, count(*) from t", FaultClass::Ungrouped),
             ("select * from u", FaultClass::MissingRelation),
             ("insert into t values (null)", FaultClass::Data),
             ("select cast('x' as integer)", FaultClass::Data),

@@ -87,6 +87,8 @@ fn class_of(state: &str) -> (FaultClass, Repeat) {
     // Whole codes first, then classes, which are the first two characters.
     match state {
         "42601" | "42P14" | "42P12" => (C::Syntax, Never),
+        "42701" | "42702" | "42712" | "42725" | "42P09" => (C::Ambiguous, Never),
+        "42803" => (C::Ungrouped, Never),
         "42P01" | "3F000" => (C::MissingRelation, Never),
         "3D000" => (C::MissingDatabase, Never),
         "42501" => (C::Permission, Never),
@@ -143,6 +145,9 @@ mod tests {
             ("42703", FaultClass::Binding, Repeat::Never),
             ("42883", FaultClass::Binding, Repeat::Never),
             ("42804", FaultClass::Binding, Repeat::Never),
+            ("42701", FaultClass::Ambiguous, Repeat::Never),
+            ("42702", FaultClass::Ambiguous, Repeat::Never),
+            ("42803", FaultClass::Ungrouped, Repeat::Never),
             ("42P01", FaultClass::MissingRelation, Repeat::Never),
             ("3F000", FaultClass::MissingRelation, Repeat::Never),
             ("3D000", FaultClass::MissingDatabase, Repeat::Never),
