@@ -34,6 +34,8 @@ impl PgSession {
         let is_the_querys = match error.class {
             FaultClass::Syntax
             | FaultClass::Binding
+            | FaultClass::Ambiguous
+            | FaultClass::Ungrouped
             | FaultClass::MissingRelation
             | FaultClass::Data
             | FaultClass::Permission
