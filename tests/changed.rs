@@ -265,6 +265,76 @@ fn far_more_or_far_fewer_rows_are_a_warning() {
     );
 }
 
+#[test]
+fn a_test_that_looks_for_something_else_is_named() {
+    let state = read(FERRY);
+    let nodes = state["nodes"].as_object().unwrap();
+    let of = |name: &str| -> Vec<String> {
+        let generic = nodes.iter().filter(|(_, node)| node["test_metadata"]["name"] == name);
+        generic.map(|(id, _)| id.clone()).collect()
+    };
+    let (unique, accepted) = (of("unique"), of("accepted_values"));
+    let (singular, _) =
+        nodes.iter().find(|(_, node)| node["resource_type"] == "test" && node["test_metadata"].is_null()).unwrap();
+    let mut pr = state.clone();
+    pr["nodes"][&unique[0]]["config"]["fail_calc"] = json!("0 * count(*)");
+    // Other arguments are another id, as dbt makes it of them.
+    let mut other = pr["nodes"].as_object_mut().unwrap().shift_remove(&accepted[0]).unwrap();
+    other["test_metadata"]["kwargs"]["values"].as_array_mut().unwrap().push(json!("anything"));
+    let other_id = format!("{}0", accepted[0]);
+    other["unique_id"] = json!(other_id);
+    pr["nodes"][&other_id] = other;
+    pr["nodes"][singular]["raw_code"] = json!("select 1 where false");
+    pr["nodes"][singular]["compiled_code"] = json!("select 1 where false");
+    pr["nodes"][singular]["checksum"]["checksum"] = json!("another");
+    let (plan, mut draft) = planned(&state, &pr);
+    let how = |id: &String| {
+        plan.weaker_tests.iter().find(|test| test.unique_id == *id).map(|test| test.how.clone()).unwrap_or_default()
+    };
+    assert_eq!(how(&unique[0]), [Weakening::FailCalc { to: "0 * count(*)".into() }]);
+    assert_eq!(how(&accepted[0]), [Weakening::MoreValues { more: 1 }]);
+    assert_eq!(how(singular), [Weakening::Sql]);
+    assert_eq!(plan.weaker_tests.len(), 3);
+    all_well(&mut draft, vec![]);
+    let (verdict, comment) = comment(draft);
+    assert_eq!(verdict, Verdict::Warned);
+    assert!(comment.contains("changes what the test finds: fail\\_calc changed"), "{comment}");
+    assert!(comment.contains("changes what the test finds: SQL changed"), "{comment}");
+    assert!(comment.contains("weakens the test: accepts 1 more value"), "{comment}");
+    // Fewer accepted values are stricter.
+    let back = planned(&pr, &state).0;
+    assert!(back.weaker_tests.iter().all(|test| test.unique_id != *other_id), "{:?}", back.weaker_tests);
+}
+
+#[test]
+fn tests_that_a_new_name_of_their_model_loses_are_named() {
+    let state = read(FERRY);
+    let mut pr = state.clone();
+    let model = "model.ferry.int_sailing_load";
+    let nodes = pr["nodes"].as_object_mut().unwrap();
+    let mut renamed = nodes.shift_remove(model).unwrap();
+    let tests: Vec<String> = nodes
+        .iter()
+        .filter(|(_, node)| node["resource_type"] == "test" && node["attached_node"] == model)
+        .map(|(id, _)| id.clone())
+        .collect();
+    tests.iter().for_each(|id| drop(nodes.shift_remove(id)));
+    assert!(!tests.is_empty());
+    renamed["unique_id"] = json!("model.ferry.other");
+    renamed["name"] = json!("other");
+    nodes.insert("model.ferry.other".into(), renamed);
+    for node in nodes.values_mut() {
+        for parent in node["depends_on"]["nodes"].as_array_mut().into_iter().flatten() {
+            if *parent == model {
+                *parent = json!("model.ferry.other");
+            }
+        }
+    }
+    let plan = planned(&state, &pr).0;
+    let weaker: BTreeSet<&str> = plan.weaker_tests.iter().map(|test| test.unique_id.as_str()).collect();
+    assert!(tests.iter().all(|id| weaker.contains(id.as_str())), "{tests:?}: {:?}", plan.weaker_tests);
+}
+
 /// A string keeps the schema's name: `{{ this.schema }}` in quotes is compiled into one.
 #[test]
 fn a_string_that_is_a_schema_s_name_is_said() {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::reasons::Reasons;
 use crate::artifacts::{StateFacts, UniqueId};
 use crate::changes::Reason;
+use crate::text::words::noun;
 
 /// What a run will do, in which order, and why; and what it will not do.
 ///
@@ -490,6 +491,12 @@ pub struct WeakerTest {
 }
 
 impl WeakerTest {
+    /// Whether it finds less for sure.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.how.iter().any(Weakening::is_certain)
+    }
+
     /// `severity error → warn, `where` added`; names and numbers of the project's, to be escaped.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -508,6 +515,11 @@ impl std::fmt::Display for Weakening {
             Self::Where { .. } => f.write_str("`where` narrowed"),
             Self::Limit { to } => write!(f, "limit {to}"),
             Self::StoreFailuresOff => f.write_str("store_failures off"),
+            // An expression quotes names.
+            Self::FailCalc { .. } => f.write_str("fail_calc changed"),
+            Self::MoreValues { more } => write!(f, "accepts {more} more {}", noun(*more, "value")),
+            Self::Arguments => f.write_str("arguments changed"),
+            Self::Sql => f.write_str("SQL changed"),
         }
     }
 }
@@ -543,6 +555,38 @@ pub enum Weakening {
     },
     /// Its failures are no longer kept.
     StoreFailuresOff,
+    /// Failures are counted in another way: `fail_calc`.
+    FailCalc {
+        /// The expression that it has now.
+        to: String,
+    },
+    /// `accepted_values` takes more than it did.
+    MoreValues {
+        /// How many more.
+        more: u64,
+    },
+    /// It has other arguments, which may find less.
+    Arguments,
+    /// Its SQL, or a macro that writes it, is another, which may find less.
+    Sql,
+}
+
+impl Weakening {
+    /// Whether the test finds less for sure, as opposed to something else.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Removed
+            | Self::Disabled
+            | Self::SeverityWarn
+            | Self::Threshold { .. }
+            | Self::Where { .. }
+            | Self::Limit { .. }
+            | Self::StoreFailuresOff
+            | Self::MoreValues { .. } => true,
+            Self::FailCalc { .. } | Self::Arguments | Self::Sql => false,
+        }
+    }
 }
 
 /// A remark.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::document::{
     LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Notice, NoticeLevel, Plan, PlannedNode, RemovedNode,
-    Severity, SkipReason, TestWhy, Why,
+    Severity, SkipReason, TestWhy, WeakerTest, Why,
 };
 use super::reasons::Reasons;
 use crate::artifacts::{ResourceType, UniqueId};
@@ -264,7 +264,9 @@ fn weaker(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     if plan.weaker_tests.is_empty() {
         return Ok(());
     }
-    page.section(&format!("Weakened: {}", count_of(plan.weaker_tests.len(), "test")))?;
+    let certain = plan.weaker_tests.iter().all(WeakerTest::is_certain);
+    let title = if certain { "Weakened" } else { "Weakened or changed" };
+    page.section(&format!("{title}: {}", count_of(plan.weaker_tests.len(), "test")))?;
     let rows = plan.weaker_tests.iter().map(|test| vec![test.name.clone(), test.in_words()]);
     page.table(&rows.collect::<Vec<_>>())
 }

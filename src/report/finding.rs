@@ -149,6 +149,8 @@ own_rules! {
     SEED_NOT_COMPARED = "seed-not-compared",
     /// The pull request removes or disables tests, or makes them find less.
     TESTS_WEAKENED = "tests-weakened",
+    /// The pull request changes the SQL, the arguments or the `fail_calc` of a test that was there.
+    TESTS_CHANGED = "tests-changed",
     /// A relation has far more or far fewer rows than in production.
     ROW_COUNT = "row-count",
     /// The rows of a relation could not be counted.

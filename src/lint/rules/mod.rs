@@ -25,7 +25,7 @@ mod pm012_join_without_condition;
 mod pm013_union_without_all;
 mod pm014_order_or_limit;
 mod pm015_non_deterministic;
-mod pm016_target_dependent;
+mod pm016_depends_on_surroundings;
 mod pm017_no_unique_key;
 mod pm018_group_access;
 
@@ -61,7 +61,7 @@ const ALL: [Rule; 18] = [
     pm013_union_without_all::RULE,
     pm014_order_or_limit::RULE,
     pm015_non_deterministic::RULE,
-    pm016_target_dependent::RULE,
+    pm016_depends_on_surroundings::RULE,
     pm017_no_unique_key::RULE,
     pm018_group_access::RULE,
 ];

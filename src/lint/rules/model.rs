@@ -12,6 +12,9 @@ use crate::lint::ephemeral::without_injected;
 use crate::lint::text::LintText;
 use crate::sql::Dialect;
 
+/// A macro, and what of its surroundings it reads.
+pub(super) type Reader<'m> = (&'m str, &'static str);
+
 /// The project around the models.
 pub(super) struct Project<'m> {
     pub(super) manifest: &'m Manifest<'m>,
@@ -21,7 +24,7 @@ pub(super) struct Project<'m> {
     unit_tested: HashSet<&'m str>,
     pub(super) layers: Vec<LayerConfig>,
     dialect: Option<Dialect>,
-    target_readers: OnceCell<HashMap<&'m str, &'m str>>,
+    readers_of_surroundings: OnceCell<HashMap<&'m str, Reader<'m>>>,
 }
 
 impl<'m> Project<'m> {
@@ -40,16 +43,16 @@ impl<'m> Project<'m> {
         let unit_tested = unit_tests.flat_map(|test| test.depends_on.nodes.iter().map(AsRef::as_ref)).collect();
         let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
         let layers = layers.map_or_else(usual_layers, <[_]>::to_vec);
-        Self { manifest, tests, unit_tested, layers, dialect, target_readers: OnceCell::new() }
+        Self { manifest, tests, unit_tested, layers, dialect, readers_of_surroundings: OnceCell::new() }
     }
 
-    /// For each macro whose text depends on `target`, the macro that reads it: what `find` finds when a rule first
+    /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads: what `find` finds when a rule first
     /// asks.
-    pub(super) fn target_readers(
+    pub(super) fn readers_of_surroundings(
         &self,
-        find: fn(&'m Manifest<'m>) -> HashMap<&'m str, &'m str>,
-    ) -> &HashMap<&'m str, &'m str> {
-        self.target_readers.get_or_init(|| find(self.manifest))
+        find: fn(&'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>>,
+    ) -> &HashMap<&'m str, Reader<'m>> {
+        self.readers_of_surroundings.get_or_init(|| find(self.manifest))
     }
 
     /// Every model of the project itself.

@@ -283,9 +283,14 @@ impl Planned<'_> {
 
     fn weaker_tests(&self) -> impl Iterator<Item = Finding> {
         self.plan.weaker_tests.iter().map(|test| {
-            let message = format!("this pull request weakens the test: {}", test.in_words());
+            let (rule, what) = if test.is_certain() {
+                (rules::TESTS_WEAKENED, "weakens the test")
+            } else {
+                (rules::TESTS_CHANGED, "changes what the test finds")
+            };
+            let message = format!("this pull request {what}: {}", test.in_words());
             let location = self.pr.nodes.get(test.unique_id.as_str()).and_then(|node| self.location(node));
-            Finding::about(Severity::Warning, rules::TESTS_WEAKENED, &test.unique_id, message).with_location(location)
+            Finding::about(Severity::Warning, rule, &test.unique_id, message).with_location(location)
         })
     }
 

@@ -1,10 +1,12 @@
-//! PM016: the SQL depends on `target`, so that CI checks other SQL than production runs.
+//! PM016: the SQL depends on where dbt runs, so that CI checks other SQL than production runs.
 //!
-//! `target.type` is the same in both, and is how SQL for several warehouses is written. A macro that the model calls is
-//! as much its SQL as the model's own text.
+//! That is `target` (but for `target.type`, which is the same in both and is how SQL for several warehouses is
+//! written), `env_var`, the command's own flags, and the schema or database that the model gets. A macro that the model
+//! calls is as much its SQL as the model's own text. `flags.FULL_REFRESH` is what `is_incremental()` asks as well.
 
 use std::collections::HashMap;
 
+use super::model::Reader;
 use super::{Hit, Model, Rule};
 use crate::artifacts::{Macro, Manifest, UniqueIdRef};
 use crate::changes::is_dbts_own;
@@ -22,18 +24,19 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     let tags: Vec<Tag<'_>> = tags(&source, &pieces).filter(|tag| !is_commented(&source, tag.at)).collect();
     let own = tags
         .iter()
-        .filter(|tag| tag.is_sql() && names_target(tag.inside))
-        .map(|tag| Hit::at(Some(line_of(&source, tag.at)), "the SQL depends on `target`"));
+        .filter(|tag| tag.is_sql())
+        .filter_map(|tag| Some((tag, surroundings(tag.inside)?)))
+        .map(|(tag, word)| Hit::at(Some(line_of(&source, tag.at)), format!("the SQL depends on `{word}`")));
     own.chain(through_macros(model, &source, &tags)).collect()
 }
 
 /// The macros that the model calls and that read `target`, themselves or through others, each where it is called.
 fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit> {
-    let readers = model.project.target_readers(target_readers);
+    let readers = model.project.readers_of_surroundings(readers_of_surroundings);
     let reading = model.node.depends_on.macros.iter().filter_map(|id| Some((id.as_ref(), *readers.get(id.as_ref())?)));
     let mut hits = Vec::new();
-    for (called, reader) in reading {
-        let message = format!("the SQL depends on `target` through macro `{}`", UniqueIdRef::new(reader).name());
+    for (called, (reader, word)) in reading {
+        let message = format!("the SQL depends on `{word}` through macro `{}`", UniqueIdRef::new(reader).name());
         let calls: Vec<&Tag<'_>> =
             tags.iter().filter(|tag| calls(tag.inside, UniqueIdRef::new(called).name())).collect();
         if calls.is_empty() {
@@ -46,16 +49,17 @@ fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit>
     hits
 }
 
-/// For each macro whose text depends on `target`, the macro that reads it. dbt's own macros aside.
-fn target_readers<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, &'m str> {
+/// For each macro whose text depends on its surroundings, the macro that reads them, and what it reads. dbt's own
+/// macros aside.
+fn readers_of_surroundings<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>> {
     let macros = || manifest.macros.iter().filter(|(id, _)| !is_dbts_own(id));
-    let mut readers: HashMap<&str, &str> = HashMap::new();
+    let mut readers: HashMap<&str, Reader<'_>> = HashMap::new();
     let mut callers: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut fresh = Vec::new();
     for (id, of) in macros() {
         of.depends_on.macros.iter().for_each(|called| callers.entry(called.as_ref()).or_default().push(id.as_ref()));
-        if reads_target(of) {
-            readers.insert(id.as_ref(), id.as_ref());
+        if let Some(word) = reads_surroundings(of) {
+            readers.insert(id.as_ref(), (id.as_ref(), word));
             fresh.push(id.as_ref());
         }
     }
@@ -71,15 +75,17 @@ fn target_readers<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, &'m str> {
     readers
 }
 
-fn reads_target(of: &Macro<'_>) -> bool {
+fn reads_surroundings(of: &Macro<'_>) -> Option<&'static str> {
     let text = of.macro_sql.get();
-    if !text.contains("target") {
-        return false;
+    if !WORDS.iter().any(|word| text.contains(word)) {
+        return None;
     }
-    let Ok(pieces) = cut(&text) else { return false };
+    let pieces = cut(&text).ok()?;
     let mut tags = tags(&text, &pieces).peekable();
-    let takes_it = tags.peek().is_some_and(|header| has_parameter(header.inside, "target"));
-    !takes_it && tags.any(|tag| tag.is_sql() && names_target(tag.inside))
+    let header = tags.peek().map(|header| header.inside);
+    let is_parameter = |word: &str| header.is_some_and(|header| has_parameter(header, word));
+    let words = tags.filter(Tag::is_sql).filter_map(|tag| surroundings(tag.inside));
+    words.into_iter().find(|word| !is_parameter(word.split('.').next().unwrap_or(word)))
 }
 
 /// Whether `macro name(a, b=1)` has a parameter of that name.
@@ -124,8 +130,13 @@ fn is_commented(source: &str, at: usize) -> bool {
     before.rsplit('\n').next().is_some_and(|line| line.contains("--"))
 }
 
-/// Whether an expression reads `target.…`, but for `target.type`, outside strings.
-fn names_target(text: &str) -> bool {
+/// What every expression holds that [`surroundings`] finds something in.
+const WORDS: [&str; 7] = ["target", "env_var", "flags", "invocation_args_dict", "model", "this", "config"];
+
+/// What of its surroundings an expression reads, outside strings: `target.…` but for `target.type`, an environment
+/// variable, the command's flags, the schema or database that CI chose.
+fn surroundings(text: &str) -> Option<&'static str> {
+    let is_condition = matches!(text.split_whitespace().next(), Some("if" | "elif")) || text.contains(" if ");
     let mut rest = text;
     // The last sign before the word, and the word before it.
     let (mut before, mut last) = (' ', "");
@@ -138,8 +149,12 @@ fn names_target(text: &str) -> bool {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             let binds = matches!(last, "for" | "set");
-            if word == "target" && before != '.' && !binds && !is_type(after.trim_start()) {
-                return true;
+            let after = after.trim_start();
+            if !binds && before != '.' {
+                let found = of_word(word, after, is_condition);
+                if found.is_some() {
+                    return found;
+                }
             }
             (before, last) = ('a', word);
             rest = after;
@@ -148,26 +163,48 @@ fn names_target(text: &str) -> bool {
             rest = after;
         }
     }
-    false
+    None
 }
 
-/// Whether what follows `target` asks for its type, or is not a reading of it: `target=…` names an argument. Given to
-/// somebody else as a whole, it is read.
-fn is_type(after: &str) -> bool {
+/// What a word that is no attribute reads, with what follows it.
+fn of_word(word: &str, after: &str, is_condition: bool) -> Option<&'static str> {
+    let is_where = |key: Option<&str>| matches!(key, Some("schema" | "database"));
+    match word {
+        "target" => (!is_named(after) && key(after) != Some("type")).then_some("target"),
+        "env_var" => after.starts_with('(').then_some("env_var"),
+        "flags" => key(after).is_some_and(|key| key != "FULL_REFRESH").then_some("flags"),
+        "invocation_args_dict" => Some("invocation_args_dict"),
+        "model" => is_where(key(after)).then_some("model.schema"),
+        // As a relation of the SQL it is what every incremental model reads.
+        "this" => (is_condition && (is_where(key(after)) || after.starts_with('|'))).then_some("this"),
+        "adapter" => (key(after) == Some("config")).then_some("adapter.config"),
+        _ => None,
+    }
+}
+
+/// The attribute or the literal index that is asked for: `name` of `.name` and `['name']`.
+fn key(after: &str) -> Option<&str> {
     let key = match (after.strip_prefix('.'), after.strip_prefix('[')) {
         (Some(key), _) => key.trim_start(),
         (_, Some(key)) => key.trim_start().trim_start_matches(['\'', '"']),
-        _ => return after.starts_with('=') && !after.starts_with("=="),
+        _ => return None,
     };
-    key.strip_prefix("type").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    let end = key.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(key.len());
+    key.get(..end).filter(|key| !key.is_empty())
+}
+
+/// Whether `target=…` names an argument. Given to somebody else as a whole, it is read.
+fn is_named(after: &str) -> bool {
+    after.starts_with('=') && !after.starts_with("==")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{calls, has_parameter, names_target};
+    use super::{calls, has_parameter, surroundings};
 
     #[test]
     fn only_the_variable_itself_counts() {
+        let names_target = |text: &str| surroundings(text) == Some("target");
         assert!(names_target("if target.name == 'prod'"));
         assert!(names_target("target['name']"));
         assert!(names_target("'a' if target.type == 'x' and target.schema == 'y' else 'b'"));
@@ -182,7 +219,30 @@ mod tests {
             "f(target=1)",
         ];
         for other in others.into_iter().chain(["target.type == 'x'", "target['type']", "target [ \"type\" ]"]) {
-            assert!(!names_target(other), "{other}");
+            assert!(surroundings(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_else_differs_between_ci_and_production_counts() {
+        for (text, word) in [
+            ("if env_var('CI', '') == 'true'", "env_var"),
+            ("if flags.WHICH != 'compile'", "flags"),
+            ("if invocation_args_dict.get('defer')", "invocation_args_dict"),
+            ("if 'ci' in (this|string)", "this"),
+            ("if this.schema == 'ci'", "this"),
+            ("1 if this['schema'] == 'ci' else 2", "this"),
+            ("if model.schema == 'ci'", "model.schema"),
+            ("if adapter.config.credentials.schema == 'ci'", "adapter.config"),
+        ] {
+            assert_eq!(surroundings(text), Some(word), "{text}");
+        }
+        let others =
+            ["this", "from_this(this)", "flags.FULL_REFRESH", "model.unique_id", "'env_var(x)'", "config(x=1)"];
+        for other in
+            others.into_iter().chain(["if is_incremental()", "env_var", "this.name", "this.schema", "my.flags.x"])
+        {
+            assert_eq!(surroundings(other), None, "{other}");
         }
     }
 
