@@ -9,13 +9,13 @@ use super::node::DependsOn;
 use super::text::Text;
 use super::tolerant::{lenient, object, opt, strings, text};
 
-/// An exposure.
+/// What uses models outside dbt, such as a dashboard.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Exposure<'a> {
     /// `exposure.<package>.<name>`.
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// Its name.
+    /// As its YAML declares it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// What people call it.
@@ -48,7 +48,7 @@ pub struct Exposure<'a> {
     /// The package.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
-    /// Tags.
+    /// For the selector `tag:`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub tags: Vec<Cow<'a, str>>,
     /// The rendered configuration, as it stands in the file.
@@ -59,10 +59,10 @@ pub struct Exposure<'a> {
     pub unrendered_config: Option<&'a RawValue>,
 }
 
-/// A group.
+/// Models with one owner; only its members may use its private models.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Group<'a> {
-    /// Its name.
+    /// What a node's `group` names.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// Whose it is.

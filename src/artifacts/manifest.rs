@@ -63,7 +63,7 @@ pub struct Manifest<'a> {
     pub disabled: Members<'a, Vec<Disabled<'a>>>,
 }
 
-/// A macro.
+/// A macro of the project, of a package or of dbt itself; tests' and materializations' too.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Macro<'a> {
     /// Its text.
@@ -72,7 +72,7 @@ pub struct Macro<'a> {
     /// The package it comes from.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
-    /// Its name.
+    /// Without its package, as a call has it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// Macros that it calls.
@@ -89,7 +89,7 @@ pub struct Disabled<'a> {
     /// `model`, `test`, …
     #[serde(borrow, default, deserialize_with = "text")]
     pub resource_type: Cow<'a, str>,
-    /// Its name.
+    /// As its definition has it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// Path below the package's root.

@@ -76,13 +76,13 @@ pub struct Node<'a> {
     /// `columns` as it stands in the file. See [`Node::columns`].
     #[serde(borrow, default, rename = "columns")]
     pub raw_columns: Option<&'a RawValue>,
-    /// The description.
+    /// From the YAML, with docs blocks rendered.
     #[serde(borrow, default)]
     pub description: Text<'a>,
     /// Tags, merged.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub tags: Vec<Cow<'a, str>>,
-    /// The contract.
+    /// Whether dbt enforces columns and types, and their checksum.
     #[serde(borrow, default, deserialize_with = "object")]
     pub contract: Contract<'a>,
     /// Model-level constraints, as they stand in the file.

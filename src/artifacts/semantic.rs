@@ -10,13 +10,13 @@ use super::node::DependsOn;
 use super::text::Text;
 use super::tolerant::{object, opt, strings, text};
 
-/// A metric.
+/// A number that the semantic layer computes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Metric<'a> {
     /// `metric.<package>.<name>`.
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// Its name.
+    /// What `metric:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// The package.
@@ -28,7 +28,7 @@ pub struct Metric<'a> {
     /// `[package, folder…, name]`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub fqn: Vec<Cow<'a, str>>,
-    /// Tags.
+    /// For the selector `tag:`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub tags: Vec<Cow<'a, str>>,
     /// `simple`, `ratio`, `derived`, …
@@ -51,13 +51,13 @@ pub struct Metric<'a> {
     pub unrendered_config: Option<&'a RawValue>,
 }
 
-/// A semantic model.
+/// Entities, dimensions and measures on top of one model.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SemanticModel<'a> {
     /// `semantic_model.<package>.<name>`.
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// Its name.
+    /// What `semantic_model:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// The package.
@@ -101,13 +101,13 @@ pub struct SemanticModel<'a> {
     pub raw_config: Option<&'a RawValue>,
 }
 
-/// A saved query.
+/// A query of the semantic layer, with its exports.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SavedQuery<'a> {
     /// `saved_query.<package>.<name>`.
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// Its name.
+    /// What `saved_query:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// The package.
@@ -119,7 +119,7 @@ pub struct SavedQuery<'a> {
     /// `[package, folder…, name]`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub fqn: Vec<Cow<'a, str>>,
-    /// Tags.
+    /// For the selector `tag:`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub tags: Vec<Cow<'a, str>>,
     /// Prose.

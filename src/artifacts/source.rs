@@ -37,19 +37,19 @@ pub struct Source<'a> {
     /// `[package, folder…, source, table]`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub fqn: Vec<Cow<'a, str>>,
-    /// Database.
+    /// Rendered; `None` where names have two parts.
     #[serde(borrow, default, deserialize_with = "opt")]
     pub database: Option<Cow<'a, str>>,
-    /// Schema.
+    /// Rendered, as the relation has it.
     #[serde(borrow, default, deserialize_with = "opt")]
     pub schema: Option<Cow<'a, str>>,
     /// The rendered name; on DuckDB also a file literal or a function call.
     #[serde(borrow, default, deserialize_with = "opt")]
     pub relation_name: Option<Cow<'a, str>>,
-    /// Tags.
+    /// For the selector `tag:`.
     #[serde(borrow, default, deserialize_with = "strings")]
     pub tags: Vec<Cow<'a, str>>,
-    /// Description.
+    /// From the YAML, with docs blocks rendered.
     #[serde(borrow, default)]
     pub description: Text<'a>,
     /// `package://file.yml` of a patch from another package.

@@ -26,7 +26,7 @@ impl<'a> UniqueIdRef<'a> {
         Self(text)
     }
 
-    /// The resource's type; [`ResourceType::Other`] when it is none that premerge knows, such as a macro's.
+    /// The resource's type; [`ResourceType::Other`] for a type that premerge does not know, such as a macro's.
     #[must_use]
     pub fn kind(self) -> ResourceType {
         self.parts().map_or(ResourceType::Other, |(kind, ..)| ResourceType::from_name(kind))
@@ -38,7 +38,7 @@ impl<'a> UniqueIdRef<'a> {
         self.parts().map_or("", |(_, package, _)| package)
     }
 
-    /// What follows type and package: `dim_users.v2`, `unique_orders_id.0f1e2d3c4b`; the whole text when it is no
+    /// What follows type and package: `dim_users.v2`, `unique_orders_id.0f1e2d3c4b`; the whole text when it is not a
     /// unique_id.
     #[must_use]
     pub fn name(self) -> &'a str {

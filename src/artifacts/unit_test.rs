@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use super::node::DependsOn;
 use super::tolerant::{object, opt, strings, text};
 
-/// A unit test.
+/// A model's SQL on given rows, with the rows that are expected.
 #[derive(Debug, Clone, Deserialize)]
 pub struct UnitTest<'a> {
     /// `unit_test.<package>.<model>.<name>`.
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// Its name.
+    /// Without the model's, which the unique_id also has.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
     /// The tested model's name.

@@ -112,7 +112,8 @@ pub fn compare(declared: &[ColumnType], actual: &[ColumnType]) -> Broken {
 }
 
 /// The columns of the `create table`, in the contract's order, and what of the constraints was left out.
-/// A foreign key would point at a proxy view, which no warehouse allows, so it is dropped and said.
+/// A foreign key would point out of the temporary schema, or at a view, which no warehouse allows, so it is left out
+/// and said.
 #[must_use]
 pub fn columns(columns: &IndexMap<String, Column>, dialect: Dialect) -> (Vec<ColumnDef>, Vec<String>) {
     let mut left_out = Vec::new();

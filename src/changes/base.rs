@@ -6,7 +6,7 @@ use crate::artifacts::{Manifest, ResourceType};
 /// The merge base, and what the pull request changes of it.
 #[derive(Clone, Copy)]
 pub struct Base<'a> {
-    /// Its manifest.
+    /// The merge base's.
     pub manifest: &'a Manifest<'a>,
     /// From it to the pull request, by the same rules as from state.
     pub changes: &'a Changes,

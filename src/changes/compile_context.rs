@@ -65,7 +65,7 @@ enum Influence {
     Catalog,
     /// The time or the run.
     Time(&'static str),
-    /// The target.
+    /// `target.…`: the profile's fields.
     Target,
     /// The command line.
     Flags,

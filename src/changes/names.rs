@@ -254,9 +254,9 @@ impl<'m> Names<'m> {
         let mut found = Vec::new();
         let mut open: Vec<&str> = vec![&node.unique_id];
         open.extend(node.depends_on.nodes.iter().map(AsRef::as_ref));
-        let mut place = 0;
-        while let Some(id) = open.get(place).copied() {
-            place += 1;
+        let mut index = 0;
+        while let Some(id) = open.get(index).copied() {
+            index += 1;
             let name = |manifest: &'s Manifest<'s>| match manifest.nodes.get(id) {
                 Some(node) => node.relation_name.as_deref(),
                 None => manifest.sources.get(id)?.relation_name.as_deref(),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifacts::{ResourceType, UniqueId};
+use crate::text::words;
 
 /// Why a node counts as changed. `Display` is the phrase that a table cell holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -124,15 +125,8 @@ impl fmt::Display for Reason {
 fn list<'t>(f: &mut fmt::Formatter<'_>, noun: &str, names: impl ExactSizeIterator<Item = &'t str>) -> fmt::Result {
     const SHOWN: usize = 2;
     let total = names.len();
-    f.write_str(noun)?;
-    if total > 1 {
-        f.write_str("s")?;
-    }
-    for (place, name) in names.take(SHOWN).enumerate() {
-        f.write_str(if place == 0 { " " } else { ", " })?;
-        write!(f, "`{name}`")?;
-    }
-    if total > SHOWN { write!(f, " and {} more", total - SHOWN) } else { Ok(()) }
+    let names = words::some_of(names.map(|name| format!("`{name}`")), SHOWN);
+    write!(f, "{} {names}", words::noun(u64::try_from(total).unwrap_or(u64::MAX), noun))
 }
 
 #[cfg(test)]

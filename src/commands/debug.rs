@@ -57,12 +57,12 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
     // Afterwards, because how the connection came about is one of them.
     for notice in warehouse.notices() {
-        page.worth_knowing(notice);
+        page.note(notice);
     }
     match asked {
         Ok(Some(Found { privileges, holding })) => {
             judge(&privileges, &schemas, warehouse.as_ref(), args.state.is_some(), &mut page);
-            holding.into_iter().for_each(|what| page.worth_knowing(format!("left behind: {what}")));
+            holding.into_iter().for_each(|what| page.note(format!("left behind: {what}")));
         }
         Ok(None) => page.good("production is opened read-only, so nothing can write to it".to_owned()),
         Err(error) => {
@@ -109,7 +109,7 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         );
     }
     if !has_state {
-        page.worth_knowing("production's schemas come from its manifest: pass --state".to_owned());
+        page.note("production's schemas come from its manifest: pass --state".to_owned());
     }
     let mut writable = false;
     for schema in &found.schemas {
@@ -134,13 +134,13 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
                 Some(user) => format!("the role, or `{user}` behind it,"),
                 None => "the role".to_owned(),
             };
-            page.worth_knowing(format!("{who} can write to schema `{}`: {how}", schema.name));
+            page.note(format!("{who} can write to schema `{}`: {how}", schema.name));
         }
     }
     for missing in schemas.iter().filter(|name| !found.schemas.iter().any(|schema| schema.name == **name)) {
         let elsewhere = found.elsewhere.iter().filter(|(schema, _)| schema == missing);
         let databases: Vec<_> = elsewhere.map(|(_, database)| format!("`{database}`")).collect();
-        page.worth_knowing(if databases.is_empty() {
+        page.note(if databases.is_empty() {
             format!("schema `{missing}` does not exist in database `{database}`")
         } else {
             let databases = databases.join(" and ");
@@ -148,7 +148,7 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
         });
     }
     if writable {
-        page.worth_knowing(
+        page.note(
             "premerge writes to its own schemas only, but a role that cannot write elsewhere is safer".to_owned(),
         );
     } else if has_state {
@@ -185,7 +185,7 @@ impl Page {
         self.text.push_str(&format!("ok       {line}\n"));
     }
 
-    fn worth_knowing(&mut self, line: String) {
+    fn note(&mut self, line: String) {
         self.text.push_str(&format!("note     {line}\n"));
     }
 

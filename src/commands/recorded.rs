@@ -38,7 +38,7 @@ impl RecordedFiles {
     }
 
     /// # Errors
-    /// When a file is no such document.
+    /// When a file is another document.
     pub(super) fn parse(&self) -> Result<Recorded<'_>, CommandError> {
         Ok(Recorded {
             results: parsed(self.results.as_deref(), "run_results.json of state")?,

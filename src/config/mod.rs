@@ -73,7 +73,7 @@ pub enum ConfigError {
     NoTarget {
         /// The file.
         path: PathBuf,
-        /// The profile.
+        /// By its name in profiles.yml.
         profile: String,
         /// The target asked for.
         target: String,
@@ -85,11 +85,11 @@ pub enum ConfigError {
     Render {
         /// The file.
         path: PathBuf,
-        /// The profile.
+        /// By its name in profiles.yml.
         profile: String,
-        /// The target.
+        /// By its name within the profile.
         target: String,
-        /// The field.
+        /// By its key in the target.
         field: String,
         /// What is wrong, such as a missing environment variable.
         message: String,

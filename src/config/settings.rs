@@ -93,7 +93,7 @@ pub struct ManifestSettings {
 /// The temporary schema's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaName {
-    /// The name.
+    /// With the pull request's number and the project filled in.
     pub name: String,
     /// Nobody has chosen it, so another may be taken where it is another project's.
     pub by_default: bool,
@@ -133,7 +133,7 @@ impl Settings {
     /// Finds the project's folder and reads premerge.yml.
     ///
     /// # Errors
-    /// When the folder is none, or a file cannot be read, does not parse or holds an unknown key.
+    /// When the path is not a directory, or a file cannot be read, does not parse or holds an unknown key.
     pub fn open(flags: &ProjectArgs, env: &Env, checkout: &Checkout) -> Result<Self, ConfigError> {
         let project_dir = env.path(&flags.project_dir);
         if !project_dir.is_dir() {
@@ -268,7 +268,7 @@ impl Settings {
     /// Folder of the temporary databases of this project's folder, for an engine without a server.
     ///
     /// # Errors
-    /// When there is no place for it outside of the checkout, or somebody else may write there.
+    /// When there is no place for it outside the checkout, or somebody else may write there.
     pub fn temp_dir(&self) -> Result<PathBuf, ConfigError> {
         let whole = fs_err::canonicalize(&self.project_dir).unwrap_or_else(|_| self.project_dir.clone());
         let hash = Sha256::digest(whole.as_os_str().as_encoded_bytes());

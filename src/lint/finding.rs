@@ -51,7 +51,7 @@ pub struct NotLinted {
 
 /// A file that `--fix` changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mended {
+pub struct FixedFile {
     /// Path below the project, with `/`.
     pub path: String,
     /// Its text as it was linted: only a file that still has it may be written.

@@ -14,7 +14,7 @@ mod finding;
 mod gather;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
 mod pieces;
-#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules mend texts"))]
+#[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules fix texts"))]
 mod on_disk;
 mod options;
 #[cfg_attr(not(feature = "lint"), allow(dead_code, reason = "only style rules read texts"))]
@@ -27,7 +27,7 @@ mod text;
 #[cfg(not(feature = "lint"))]
 mod without;
 
-pub use finding::{LintDocument, LintResults, Mended, NotLinted, Severity, Violation};
+pub use finding::{FixedFile, LintDocument, LintResults, NotLinted, Severity, Violation};
 pub use gather::{Freshness, Gathered, gather};
 pub use on_disk::{OnDisk, without_mark};
 pub use options::{LintFile, Scope, StyleOptions};
@@ -37,14 +37,14 @@ pub use text::Basis;
 /// Runs sqlfluff's style rules over files. Returns the outcome, and each file that `options.fix` changes.
 #[cfg(feature = "lint")]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<FixedFile>) {
     style::run(files, options)
 }
 
 /// This build has no style rules: where they would have run, each file is named as not linted.
 #[cfg(not(feature = "lint"))]
 #[must_use]
-pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
+pub fn style(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<FixedFile>) {
     (without::run(files, options), Vec::new())
 }
 

@@ -41,10 +41,10 @@ impl Bits {
     /// Members that `other` lacks, or all of them without one.
     fn without(&self, other: Option<&Self>) -> Vec<usize> {
         let mut found = Vec::new();
-        for (place, word) in self.0.iter().enumerate() {
-            let mut rest = word & !other.and_then(|other| other.0.get(place)).copied().unwrap_or(0);
+        for (index, word) in self.0.iter().enumerate() {
+            let mut rest = word & !other.and_then(|other| other.0.get(index)).copied().unwrap_or(0);
             while rest != 0 {
-                found.push(place * 64 + rest.trailing_zeros() as usize);
+                found.push(index * 64 + rest.trailing_zeros() as usize);
                 rest &= rest - 1;
             }
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::Facts;
 use crate::artifacts::UniqueId;
 use crate::changes::{Reason, is_dbts_own};
-use crate::text::words::count_of;
+use crate::text::words::{count_of, some_of};
 
 /// What concerns many nodes at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -108,14 +108,9 @@ impl fmt::Display for FromOutside {
         let theirs = if self.nodes == 1 { "its file and its macros" } else { "their files and their macros" };
         write!(f, "{} changed though {theirs} did not", count_of(self.nodes, "node"))?;
         let use_ = if self.nodes == 1 { "; it uses " } else { "; they use " };
-        for (place, variable) in self.variables.iter().take(SHOWN).enumerate() {
-            f.write_str(if place == 0 { use_ } else { ", " })?;
-            write!(f, "`{}('{}')`", variable.kind, variable.name)?;
-        }
-        match self.variables.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        let variables = self.variables.iter().map(|variable| format!("`{}('{}')`", variable.kind, variable.name));
+        let named = some_of(variables, SHOWN);
+        if named.is_empty() { Ok(()) } else { write!(f, "{use_}{named}") }
     }
 }
 

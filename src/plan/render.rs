@@ -12,7 +12,7 @@ use crate::artifacts::{ResourceType, UniqueId};
 use crate::changes::Reason;
 use crate::sql::Dialect;
 use crate::text::escape::{self, cut};
-use crate::text::words::count_of;
+use crate::text::words::{count_of, some_of};
 
 /// Names shown of a list before it is folded.
 const SHOWN: usize = 8;
@@ -340,16 +340,16 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::AskedProduction { relations } => {
             format!(
                 "its SQL queried {} in production at compile time, which this pull request changes",
-                shorts(relations)
+                names_of(relations)
             )
         }
         NotCheckedReason::AskedNothing { relations } => {
-            format!("its SQL queried {} at compile time, before it existed", shorts(relations))
+            format!("its SQL queried {} at compile time, before it existed", names_of(relations))
         }
     }
 }
 
-fn shorts(unique_ids: &[UniqueId]) -> String {
+fn names_of(unique_ids: &[UniqueId]) -> String {
     unique_ids.iter().map(UniqueId::name).collect::<Vec<_>>().join(", ")
 }
 
@@ -421,10 +421,7 @@ fn went_with_its_nodes(node: &RemovedNode) -> bool {
 }
 
 fn readers(node: &RemovedNode) -> String {
-    let list = |ids: &[UniqueId]| {
-        let more = if ids.len() > SHOWN { format!(" and {} more", ids.len() - SHOWN) } else { String::new() };
-        ids.iter().take(SHOWN).map(UniqueId::name).collect::<Vec<_>>().join(", ") + &more
-    };
+    let list = |ids: &[UniqueId]| some_of(ids.iter().map(UniqueId::name), SHOWN);
     if !node.referred_by.is_empty() {
         format!("still referenced by {}", list(&node.referred_by))
     } else if !node.was_read_by.is_empty() {
@@ -502,9 +499,7 @@ fn left_out(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             LeftOutKind::StoreFailures => "storing failures of",
             LeftOutKind::Settings => "settings of",
         };
-        let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-        let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
-        page.line(&format!("  {text} {}{more}", shown.join(", ")))?;
+        page.line(&format!("  {text} {}", some_of(names, SHOWN)))?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct Settings {
     pub head: Option<String>,
     /// Login of the token's identity, where the token may not ask for it itself and is not `GITHUB_TOKEN`.
     pub author: Option<String>,
-    /// The token.
+    /// Never shown.
     pub token: Token,
     /// Times to wait.
     pub patience: Patience,
@@ -75,7 +75,7 @@ impl GitHub {
     /// Opens the door; no request is made yet. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the repository is not an `owner/name` or the API's address is none.
+    /// When the repository is not an `owner/name` or the API's address is malformed.
     pub fn new(settings: &Settings) -> Result<Self, PublishError> {
         let wrong = |what: &str| PublishError::Settings(what.to_owned());
         let (owner, name) =

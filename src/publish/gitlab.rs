@@ -33,7 +33,7 @@ pub struct Settings {
     pub merge_request: u64,
     /// The commit that the report is about. Where it is known, a merge request that has moved on gets no note.
     pub head: Option<String>,
-    /// The token.
+    /// A project or group access token; never shown.
     pub token: Token,
     /// Times to wait.
     pub patience: Patience,
@@ -80,7 +80,7 @@ impl GitLab {
     /// Opens the door; no request is made yet. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the project's path is none or the API's address is none.
+    /// When the project's path or the API's address is malformed.
     pub fn new(settings: &Settings) -> Result<Self, PublishError> {
         if !FLAVOUR.is_repository(&settings.project) {
             return Err(PublishError::Settings("the project is not of the form group/name".to_owned()));

@@ -186,7 +186,7 @@ own_rules! {
     REMOVED_IN_USE = "removed-in-use",
 }
 
-/// A place in the project: a file, and a line where one is known.
+/// Where in the project: a file, and a line where one is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// Path below the project folder, with `/`.

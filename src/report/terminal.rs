@@ -368,11 +368,8 @@ fn impact(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
 
 fn reasons(report: &Report, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut lines = words::reasons(report);
-    lines.extend(words::cosmetic(report).map(|words| {
-        let names: Vec<_> = report.cosmetic.iter().take(ITEMS).map(|node| node.name.as_str()).collect();
-        let more = report.cosmetic.len().saturating_sub(ITEMS);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{words}: {}{more}", names.join(", "))
+    lines.extend(words::cosmetic(report).map(|said| {
+        format!("{said}: {}", words::some_of(report.cosmetic.iter().map(|node| node.name.as_str()), ITEMS))
     }));
     if lines.is_empty() {
         return Ok(());

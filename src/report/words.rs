@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 use crate::artifacts::ResourceType;
 use crate::plan::Reasons;
 use crate::text::escape::{self, CELL};
-pub(super) use crate::text::words::{age, count, duration, len, noun, short_commit, thousands, utc};
+pub(super) use crate::text::words::{age, count, duration, len, noun, short_commit, some_of, thousands, utc};
 
 /// `, 3 proxy views`, where there are any.
 pub(super) fn proxies(number: u64) -> String {

@@ -55,53 +55,53 @@ fn keeping(tokens: &Tokens<'_>, solid: &[Token]) -> Vec<bool> {
     const SHAPES: [&str; 8] =
         ["pivot", "unpivot", "pivot_wider", "pivot_longer", "summarize", "describe", "struct_pack", "struct_insert"];
     let text = Solid { tokens, solid };
-    if (0..solid.len()).any(|place| text.is(place, &SHAPES)) {
+    if (0..solid.len()).any(|index| text.is(index, &SHAPES)) {
         return vec![false; solid.len()];
     }
     let mut found: Vec<bool> = solid.iter().map(|token| token.kind == Kind::Word).collect();
-    let mut keep = |places: Range<usize>| {
-        for place in places {
-            if let Some(irrelevant) = found.get_mut(place) {
+    let mut keep = |indices: Range<usize>| {
+        for index in indices {
+            if let Some(irrelevant) = found.get_mut(index) {
                 *irrelevant = false;
             }
         }
     };
-    for place in 0..solid.len() {
-        if text.is(place, &["select"]) {
-            text.list(place + 1).into_iter().for_each(|item| keep(text.named_by(item)));
+    for index in 0..solid.len() {
+        if text.is(index, &["select"]) {
+            text.list(index + 1).into_iter().for_each(|item| keep(text.named_by(item)));
         }
-        if text.lists_names(place) {
-            keep(place..text.end_of(place));
+        if text.lists_names(index) {
+            keep(index..text.end_of(index));
         }
     }
     found
 }
 
-/// The tokens that carry meaning, by their place.
+/// The tokens that carry meaning, by their index.
 struct Solid<'t, 's> {
     tokens: &'t Tokens<'s>,
     solid: &'t [Token],
 }
 
 impl Solid<'_, '_> {
-    fn kind(&self, place: usize) -> Option<Kind> {
-        self.solid.get(place).map(|token| token.kind)
+    fn kind(&self, index: usize) -> Option<Kind> {
+        self.solid.get(index).map(|token| token.kind)
     }
 
-    fn is(&self, place: usize, words: &[&str]) -> bool {
-        self.solid.get(place).is_some_and(|token| {
+    fn is(&self, index: usize, words: &[&str]) -> bool {
+        self.solid.get(index).is_some_and(|token| {
             let text = self.tokens.text(*token);
             token.kind == Kind::Word && words.iter().any(|word| text.eq_ignore_ascii_case(word))
         })
     }
 
-    /// The place behind what begins here: behind the closing bracket, or the next place.
-    fn end_of(&self, place: usize) -> usize {
-        if self.kind(place) != Some(Kind::Open) {
-            return place + 1;
+    /// The index behind what begins here: behind the closing bracket, or the next index.
+    fn end_of(&self, index: usize) -> usize {
+        if self.kind(index) != Some(Kind::Open) {
+            return index + 1;
         }
         let mut depth = 0_usize;
-        for at in place..self.solid.len() {
+        for at in index..self.solid.len() {
             match self.kind(at) {
                 Some(Kind::Open) => depth += 1,
                 Some(Kind::Close) => depth = depth.saturating_sub(1),
@@ -147,31 +147,31 @@ impl Solid<'_, '_> {
     fn named_by(&self, item: Range<usize>) -> Range<usize> {
         let start = if self.is(item.start, &["distinct", "all"]) { item.start + 1 } else { item.start };
         let Some(last) = item.end.checked_sub(1).filter(|last| *last >= start) else { return item };
-        let is_name = |place| matches!(self.kind(place), Some(Kind::Word | Kind::Quoted));
+        let is_name = |index| matches!(self.kind(index), Some(Kind::Word | Kind::Quoted));
         let is_aliased = last > start + 1 && is_name(last) && self.is(last - 1, &["as"]);
-        let is_column = (start..last).all(|place| match (place - start) % 2 {
-            0 => is_name(place),
-            _ => self.kind(place) == Some(Kind::Period),
+        let is_column = (start..last).all(|index| match (index - start) % 2 {
+            0 => is_name(index),
+            _ => self.kind(index) == Some(Kind::Period),
         }) && (last - start) % 2 == 0;
         if is_aliased || is_column { last..item.end } else { item }
     }
 
     /// Whether a bracket begins here that may list the names of a relation's columns: `from t as x(a, b)`.
-    fn lists_names(&self, place: usize) -> bool {
-        self.kind(place) == Some(Kind::Open)
-            && place.checked_sub(1).is_some_and(|before| {
+    fn lists_names(&self, index: usize) -> bool {
+        self.kind(index) == Some(Kind::Open)
+            && index.checked_sub(1).is_some_and(|before| {
                 matches!(self.kind(before), Some(Kind::Word | Kind::Quoted))
                     && !self
                         .is(before, &["as", "materialized", "in", "exists", "on", "using", "and", "or", "not", "from"])
             })
-            && !self.is(place + 1, &["select", "with", "from", "values"])
-            && !self.is_behind_a_list(place)
+            && !self.is(index + 1, &["select", "with", "from", "values"])
+            && !self.is_behind_a_list(index)
     }
 
-    /// Whether the part of the query that this place belongs to is one that names no relations.
-    fn is_behind_a_list(&self, place: usize) -> bool {
+    /// Whether the part of the query that this index belongs to is one that names no relations.
+    fn is_behind_a_list(&self, index: usize) -> bool {
         let mut depth = 0_usize;
-        for at in (0..place).rev() {
+        for at in (0..index).rev() {
             match self.kind(at) {
                 Some(Kind::Close) => depth += 1,
                 Some(Kind::Open) if depth == 0 => return false,

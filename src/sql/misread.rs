@@ -60,7 +60,7 @@ fn in_any(tokens: &Tokens<'_>, token: Token, before: Option<Token>) -> Option<&'
                 return Some("a comment directly behind an operator");
             }
         }
-        // sqlparser takes a backtick for a quote nearly everywhere; where it is none, it is an operator.
+        // sqlparser takes a backtick for a quote nearly everywhere; elsewhere it is an operator.
         Kind::Quoted if !text.starts_with(dialect.quote_char()) => return Some("a name in another dialect's quotes"),
         // `r'\'`: a raw string for Databricks and, spelled `rb'…'`, for BigQuery.
         Kind::Text if text.contains('\\') => {

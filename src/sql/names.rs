@@ -250,7 +250,7 @@ impl<'s> Walk<'_, 's> {
         behind
     }
 
-    /// Takes a clause word; false when `token` is none.
+    /// Takes a clause word; false for any other.
     fn clause(&mut self, token: Token) -> bool {
         let text = self.tokens.text(token);
         let is = |word: &str| text.eq_ignore_ascii_case(word);

@@ -58,7 +58,7 @@ impl OneSided {
             let (word, after) = (found.as_bytes(), text.get(found.end()));
             let before = found.start().checked_sub(1).and_then(|before| text.get(before));
             let joins = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-            // Inside of a longer word it is none; unless it is more than a word itself.
+            // Inside a longer word it does not count, unless it is more than a word itself.
             let is_word = word.iter().all(|byte| joins(Some(byte)));
             if !is_word || !(joins(before) || joins(after)) {
                 return true;

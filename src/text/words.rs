@@ -51,6 +51,23 @@ pub fn and_list(items: &[&str]) -> String {
     }
 }
 
+/// `a, b`; `a, b and 3 more` where there are more than `shown`.
+#[must_use]
+pub fn some_of<T: AsRef<str>>(names: impl IntoIterator<Item = T>, shown: usize) -> String {
+    let mut names = names.into_iter();
+    let mut text = String::new();
+    for name in names.by_ref().take(shown) {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(name.as_ref());
+    }
+    match names.count() {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
 /// `850 ms`, `4.2 s`, `2 min 41 s`, `1 h 5 min`.
 #[must_use]
 pub fn duration(ms: u64) -> String {
@@ -81,7 +98,7 @@ pub fn utc(rfc3339: &str) -> Option<String> {
     Some(time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
-/// The first seven characters of a commit's hash; nothing if it is none.
+/// The first seven characters of a commit's hash; `None` for any other text.
 #[must_use]
 pub fn short_commit(commit: &str) -> Option<String> {
     let hash = commit.len() >= 7 && commit.len() <= 64 && commit.chars().all(|c| c.is_ascii_hexdigit());
@@ -107,6 +124,13 @@ mod tests {
             assert_eq!(count(number, one), text);
         }
         assert_eq!((count_of(1, "file"), noun(2, "file")), ("1 file".into(), "files".into()));
+    }
+
+    #[test]
+    fn a_cut_list_says_how_many_are_missing() {
+        let names = ["a", "b", "c"];
+        assert_eq!((some_of(names, 3), some_of(names, 2)), ("a, b, c".into(), "a, b and 1 more".into()));
+        assert_eq!(some_of([""; 0], 2), "");
     }
 
     #[test]

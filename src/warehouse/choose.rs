@@ -37,7 +37,7 @@ pub struct OpenedSchema {
     pub warehouse: Arc<dyn Warehouse>,
     /// The session that opened it, and holds it.
     pub session: Session,
-    /// The schema.
+    /// Open, and this run's until a newer one takes it.
     pub schema: TempSchema,
 }
 

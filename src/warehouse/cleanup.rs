@@ -105,7 +105,7 @@ impl KeptSchema {
         Ok(Some(Self { schema: schema.owned_by(owner), relations, expires_at }))
     }
 
-    /// Its name.
+    /// The schema's name, as the register's own schema has it.
     #[must_use]
     pub fn name(&self) -> &str {
         self.schema.name()

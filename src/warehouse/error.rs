@@ -190,9 +190,9 @@ pub enum OpenError {
     /// A field of the target does not fit.
     #[error("profile `{profile}`, target `{target}`: {why}")]
     Field {
-        /// The profile.
+        /// By its name in profiles.yml.
         profile: String,
-        /// The target.
+        /// By its name within the profile.
         target: String,
         /// Which field, what is wrong and what to do.
         why: String,
@@ -202,7 +202,7 @@ pub enum OpenError {
     NoDatabase {
         /// The file.
         path: PathBuf,
-        /// The profile.
+        /// By its name in profiles.yml.
         profile: String,
     },
 }

@@ -3,23 +3,23 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use crate::lint::{Mended, without_mark};
+use crate::lint::{FixedFile, without_mark};
 
-/// Writes the mended text over the file, whole or not at all, with the file's line ends, byte order mark and mode.
+/// Writes the fixed text over the file, whole or not at all, with the file's line ends, byte order mark and mode.
 ///
 /// # Errors
 /// Why it was not written; a file whose text is no longer what was linted is never written.
-pub(super) fn write_fixed(project_dir: &Path, mended: &Mended) -> Result<(), String> {
+pub(super) fn write_fixed(project_dir: &Path, fixed_file: &FixedFile) -> Result<(), String> {
     let failed = |error: io::Error| format!("it was not fixed: {error}");
     // Through a link the file itself is replaced, not the link.
-    let file = fs_err::canonicalize(project_dir.join(&mended.path)).map_err(failed)?;
+    let file = fs_err::canonicalize(project_dir.join(&fixed_file.path)).map_err(failed)?;
     let before = fs_err::read_to_string(&file).map_err(failed)?;
     let bare = without_mark(&before);
-    if bare != mended.source {
+    if bare != fixed_file.source {
         return Err("it was not fixed because it changed while it was linted".to_owned());
     }
     let mark = before.strip_suffix(bare).unwrap_or_default();
-    let text = if bare.contains("\r\n") { mended.text.replace('\n', "\r\n") } else { mended.text.clone() };
+    let text = if bare.contains("\r\n") { fixed_file.text.replace('\n', "\r\n") } else { fixed_file.text.clone() };
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut beside = tempfile::Builder::new().prefix(".premerge-fix").tempfile_in(folder).map_err(failed)?;
     beside.write_all(mark.as_bytes()).and_then(|()| beside.write_all(text.as_bytes())).map_err(failed)?;
@@ -38,16 +38,16 @@ mod tests {
     fn a_file_is_written_only_while_it_is_what_was_linted() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.sql");
-        let mended =
-            Mended { path: "a.sql".to_owned(), source: "select  1\r\n".to_owned(), text: "select 1\n".to_owned() };
+        let fixed_file =
+            FixedFile { path: "a.sql".to_owned(), source: "select  1\r\n".to_owned(), text: "select 1\n".to_owned() };
         fs_err::write(&file, "select  1, 2\r\n").unwrap();
-        assert!(write_fixed(dir.path(), &mended).unwrap_err().contains("changed"));
+        assert!(write_fixed(dir.path(), &fixed_file).unwrap_err().contains("changed"));
         assert_eq!(fs_err::read_to_string(&file).unwrap(), "select  1, 2\r\n");
         fs_err::write(&file, "\u{feff}select  1\r\n").unwrap();
-        assert_eq!(write_fixed(dir.path(), &mended), Ok(()));
+        assert_eq!(write_fixed(dir.path(), &fixed_file), Ok(()));
         assert_eq!(fs_err::read_to_string(&file).unwrap(), "\u{feff}select 1\r\n");
         fs_err::remove_file(&file).unwrap();
-        assert!(write_fixed(dir.path(), &mended).is_err());
+        assert!(write_fixed(dir.path(), &fixed_file).is_err());
         assert!(!file.exists());
     }
 }

@@ -77,8 +77,8 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     if config.style == StyleSwitch::Never {
         outcome.style_off = Some("`lint.style` in premerge.yml is `never`".to_owned());
     } else {
-        let (mut found, mended) = style(gathered.files, &options);
-        for file in mended {
+        let (mut found, fixed_files) = style(gathered.files, &options);
+        for file in fixed_files {
             match write_fixed(&project_dir, &file) {
                 Ok(()) => found.notes.push(format!("fixed {}", file.path)),
                 Err(reason) => found.withdraw(&file.path, reason),
@@ -100,7 +100,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     Ok(exit_code(&outcome))
 }
 
-/// Our own rules, on the models of `only` these files; a rule code in premerge.yml that is none is bad configuration.
+/// Our own rules, on the models of `only` these files; an unknown rule code in premerge.yml is bad configuration.
 pub(super) fn project_rules(
     pr: &Manifest<'_>,
     state: Option<&Manifest<'_>>,

@@ -71,7 +71,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|rule| rule.code)
 }
 
-/// Where a project rule is explained; `None` for a code that is none.
+/// Where a project rule is explained; `None` for an unknown code.
 #[must_use]
 pub fn help_uri(code: &str) -> Option<String> {
     let rule = ALL.iter().find(|rule| rule.code == code)?;

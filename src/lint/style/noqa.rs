@@ -40,7 +40,7 @@ enum Action {
 #[derive(Debug, Default)]
 pub(super) struct Noqa {
     directives: Vec<Directive>,
-    /// Lines with a comment that looks like one and is none; sqlfluff reports these as `PRS`.
+    /// Lines with a comment that looks like one but is malformed; sqlfluff reports these as `PRS`.
     pub(super) malformed: Vec<usize>,
 }
 

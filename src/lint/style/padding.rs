@@ -1,5 +1,5 @@
 //! JJ01 (padding of Jinja tags), in place of the library's, which runs only under the library's own Jinja
-//! templater and offers to mend tags; we never do.
+//! templater and offers to fix tags; we never do.
 
 use crate::lint::pieces::{Kind, line_of};
 use crate::lint::text::LintText;

@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::ignored::Ignored;
 use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
 use crate::lint::baseline::{Placed, compare};
-use crate::lint::finding::{LintResults, Mended, NotLinted, Severity, Violation};
+use crate::lint::finding::{FixedFile, LintResults, NotLinted, Severity, Violation};
 use crate::lint::gather::is_stripped;
 use crate::lint::on_disk::mixes_line_ends;
 use crate::lint::options::{LintFile, Scope, StyleOptions};
@@ -64,7 +64,7 @@ struct Both {
 }
 
 /// Lints files. Returns what was found, and the texts that `--fix` makes.
-pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<Mended>) {
+pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults, Vec<FixedFile>) {
     let engine = Arc::new(Engine::new());
     let mut outcome = LintResults::default();
     let jobs = prepare(files, options, &engine, &mut outcome);
@@ -73,7 +73,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults,
     let fix = options.fix;
     let results =
         pool::run(jobs, options.threads.max(1), options.time_limit, move |job| work(job, &engine, &cache, fix));
-    let mut mended = Vec::new();
+    let mut fixed_files = Vec::new();
     let mut unrendered = (0, 0);
     for ((path, unique_id), result) in names.into_iter().zip(results) {
         let mut skip = |Skipped { reason, on_purpose }: Skipped| {
@@ -87,7 +87,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults,
                 if parts > 0 {
                     unrendered = (unrendered.0 + parts, unrendered.1 + 1);
                 }
-                settle(file, both, options, &mut outcome, &mut mended);
+                settle(file, both, options, &mut outcome, &mut fixed_files);
             }
         }
     }
@@ -101,7 +101,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> (LintResults,
     outcome.violations.sort();
     let mut seen = BTreeSet::new();
     outcome.notes.retain(|note| seen.insert(note.clone()));
-    (outcome, mended)
+    (outcome, fixed_files)
 }
 
 /// Finds each file's configuration and leaves out what the team leaves out.
@@ -207,8 +207,8 @@ fn both(file: &LintFile, config: &Resolved, engine: &Engine, cache: &Cache, fix:
         if mixes_line_ends(&file.source) && fixed.take().is_some() {
             kept = Some("not fixed because its line endings are mixed");
         }
-        if let Some(Ok((mended, _))) = fixed.as_deref().map(text_of_file) {
-            text = mended;
+        if let Some(Ok((better, _))) = fixed.as_deref().map(text_of_file) {
+            text = better;
         }
     }
     let now = lint(&text)?;
@@ -243,7 +243,13 @@ fn edges_of(file: &str, production: &str) -> String {
 }
 
 /// Sorts a file's findings into new, known and fixed.
-fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut LintResults, mended: &mut Vec<Mended>) {
+fn settle(
+    file: LintFile,
+    both: Both,
+    options: &StyleOptions,
+    outcome: &mut LintResults,
+    fixed_files: &mut Vec<FixedFile>,
+) {
     outcome.files += 1;
     if let Some(reason) = both.fell_back {
         outcome.notes.push(format!("{}: {reason}; it was linted as rendered without dbt", file.path));
@@ -264,7 +270,7 @@ fn settle(file: LintFile, both: Both, options: &StyleOptions, outcome: &mut Lint
         outcome.notes.push(format!("{}: {reason}", file.path));
     }
     if let Some(text) = both.fixed {
-        mended.push(Mended { path: file.path.clone(), source: file.source.clone(), text });
+        fixed_files.push(FixedFile { path: file.path.clone(), source: file.source.clone(), text });
     }
     let shown: Vec<StyleFinding> = match (&both.before, options.scope) {
         (_, Scope::All) | (None, _) => findings,

@@ -1,7 +1,7 @@
-//! A rule of the library that neither reports nor mends what a `-- noqa` silences.
+//! A rule of the library that neither reports nor fixes what a `-- noqa` silences.
 //!
 //! For `--fix` only: the library's own reading of `-- noqa` is switched off (see `noqa.rs`), and a finding that
-//! is left out afterwards would have been mended before.
+//! is left out afterwards would have been fixed before.
 
 use std::sync::{Arc, OnceLock};
 

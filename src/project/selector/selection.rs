@@ -53,7 +53,7 @@ impl IndirectSelection {
 pub struct SelectionContext<'c> {
     /// The pull request's manifest.
     pub manifest: &'c Manifest<'c>,
-    /// Its graph.
+    /// The graph of `manifest`, which selectors walk.
     pub graph: &'c Graph<'c>,
     /// Answers to `state:`; without them such a selector is an error.
     pub state: Option<&'c dyn StateAnswers>,

@@ -87,7 +87,7 @@ pub struct Ci {
     pub api_url: Option<String>,
     /// The forge's pages.
     pub server_url: Option<String>,
-    /// The run.
+    /// Its id and log, to link from the comment.
     pub run: Option<RunFacts>,
     /// The job's page.
     pub job: Option<String>,

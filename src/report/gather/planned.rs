@@ -15,6 +15,7 @@ use crate::report::{
     Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
     OtherChange, OtherFate, RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
 };
+use crate::text::words::some_of;
 
 /// Most names in one sentence.
 const NAMED: usize = 5;
@@ -272,13 +273,8 @@ impl Planned<'_> {
     fn notes(&self) -> Option<String> {
         let incremental =
             self.plan.nodes.iter().filter(|node| node.materialization == Materialization::IncrementalAsTable);
-        let names: Vec<_> = incremental.map(|node| node.name.as_str()).collect();
-        let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-        let more = match names.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        (!names.is_empty()).then(|| format!("incremental models were built in full: {shown}{more}"))
+        let names = some_of(incremental.map(|node| node.name.as_str()), NAMED);
+        (!names.is_empty()).then(|| format!("incremental models were built in full: {names}"))
     }
 
     fn weaker_tests(&self) -> impl Iterator<Item = Finding> {

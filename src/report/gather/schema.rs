@@ -23,7 +23,7 @@ pub enum SchemaEnd {
     Dropped,
     /// It was to be dropped and is still there.
     NotDropped {
-        /// Why.
+        /// For people, without the warehouse's words.
         why: String,
     },
     /// It stays, without the views that would have held production's tables.
@@ -33,7 +33,7 @@ pub enum SchemaEnd {
     },
     /// It stays, and so do those views.
     NotReleased {
-        /// Why.
+        /// For people, without the warehouse's words.
         why: String,
     },
 }

@@ -33,7 +33,7 @@ pub enum Number {
 }
 
 impl Number {
-    /// The number that dbt reads, or `None` when the text is none for it.
+    /// The number that dbt reads, or `None` when dbt reads the text as something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut text = stripped(text).trim_matches('%');

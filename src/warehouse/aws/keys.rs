@@ -47,7 +47,7 @@ impl ProvideCredential for Chain {
             match source.provide_credential_dyn(ctx).await {
                 Ok(Some(credential)) => return Ok(Some(credential)),
                 Ok(None) => {}
-                // No answer there means that this is no such machine.
+                // No answer there means that this machine is not one of them.
                 Err(_) if *name == MACHINE => {}
                 Err(error) => return Err(Error::new(error.kind(), format!("{name}: {error}"))),
             }
