@@ -159,11 +159,12 @@ pub(super) fn left_out(node: &Node<'_>, before: Option<&Node<'_>>, dialect: Dial
     named.cloned().partition(|key| changed(key) || (hangs_on_data(key) && is_set(&now, key)))
 }
 
-/// Whether dbt would refuse to write a node's descriptions into the warehouse: dbt-postgres puts them between marks.
+/// Whether dbt would refuse to write a node's descriptions into the warehouse: dbt-postgres and dbt-duckdb put them
+/// between marks.
 #[must_use]
 pub fn unquotable_description(node: &Node<'_>, dialect: Dialect) -> bool {
     const MARK: &str = "$dbt_comment_literal_block$";
-    if !matches!(dialect, Dialect::Postgres | Dialect::Redshift) {
+    if !matches!(dialect, Dialect::Postgres | Dialect::Redshift | Dialect::DuckDb) {
         return false;
     }
     let kept = |config: &NodeConfig| {

@@ -197,8 +197,17 @@ pub fn run(engine: &str, committed: &Path, at_least: usize, check: impl Fn(&Case
         Ok(folder) => (unpacked(&Path::new(&folder).join(format!("{engine}.jsonl.gz"))), 1),
         Err(_) => (unpacked(committed), at_least),
     };
-    // A file that is still being written ends in the middle; what there is counts.
-    let mut lines = lines.lines().map_while(Result::ok).map_while(|line| serde_json::from_str::<Value>(&line).ok());
+    // A file that is still being written ends in the middle; what there is counts. Python writes numbers that are none
+    // in JSON.
+    let mut lines = lines.lines().map_while(Result::ok).filter_map(|line| {
+        let line =
+            [": NaN", ":NaN", ":Infinity", ":-Infinity"].iter().fold(line, |line, none| line.replace(none, ":null"));
+        match serde_json::from_str::<Value>(&line) {
+            Ok(value) => Some(value),
+            Err(error) if error.is_eof() => None,
+            Err(error) => panic!("a case is not JSON: {error}"),
+        }
+    });
     let base = lines.next().expect("the first line is the project's own manifest")["base"].take();
     let (lines, tally) = (Mutex::new(lines), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
