@@ -135,6 +135,10 @@ impl ManifestFile {
             std::io::ErrorKind::NotFound => ArtifactError::Missing { path: path.clone() },
             _ => ArtifactError::Read { path: path.clone(), source },
         };
+        // A device never ends, and a pipe is waited for: the file may be the pull request's.
+        if !std::fs::metadata(&path).map_err(fail)?.is_file() {
+            return Err(fail(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
+        }
         // std's error: the message already names the path.
         let mut file = std::fs::File::open(&path).map_err(fail)?;
         let size = file.metadata().map_or(0, |metadata| metadata.len());

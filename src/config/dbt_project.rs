@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::ConfigError;
 use super::env::Env;
 use super::jinja::Renderer;
+use super::{ConfigError, read_regular_text};
 
 /// A dbt project's file.
 #[derive(Debug, Default, Deserialize)]
@@ -56,7 +56,7 @@ impl DbtProject {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text = fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let text = read_regular_text(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         serde_saphyr::from_str(&text).map_err(|error| ConfigError::Yaml { path, message: error.to_string() })
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AtEnd, AtStart, ConfigError, LintConfig, RowFactor};
+use super::{AtEnd, AtStart, ConfigError, LintConfig, RowFactor, read_regular_text};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -54,8 +54,7 @@ impl ConfigFile {
         if !asked_for && !path.exists() {
             return Ok(Self::default());
         }
-        let text =
-            fs_err::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = read_regular_text(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 

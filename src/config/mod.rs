@@ -11,6 +11,7 @@ mod jinja;
 mod lint;
 mod own_folder;
 mod profile;
+mod regular;
 mod row_limit;
 mod schema;
 mod secret;
@@ -28,6 +29,7 @@ pub use lint::{
 };
 pub use own_folder::{StrangeFile, refuse_strange_file};
 pub use profile::{ProfileQuery, Target};
+pub use regular::{read_inside, read_regular, read_regular_text};
 pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};

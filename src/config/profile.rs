@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::env::Env;
 use super::jinja::{RenderError, Renderer};
-use super::{ConfigError, secret, yaml};
+use super::{ConfigError, read_regular_text, secret, yaml};
 
 /// What a run asks of profiles.yml.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ impl Target {
     /// When no file, profile or target fits, or an expression fails.
     pub fn find(query: &ProfileQuery, env: &Env) -> Result<Self, ConfigError> {
         let path = locate(query, env)?;
-        let text = fs_err::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let text = read_regular_text(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let mut file: IndexMap<String, Value> = serde_saphyr::from_str(&text)
             .map_err(|error| ConfigError::Yaml { path: path.clone(), message: yaml::fault(&error) })?;
         // dbt 1.7 and before kept global flags here.

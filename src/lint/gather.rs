@@ -38,7 +38,7 @@ pub fn gather(pr: &Manifest<'_>, state: Option<&Manifest<'_>>, project_dir: &Pat
         let raw = node.raw_code.get();
         let before = earlier.version_of(node);
         let path = path_of(node);
-        let text = match OnDisk::read(&project_dir.join(&path)) {
+        let text = match OnDisk::read(project_dir, &project_dir.join(&path)) {
             OnDisk::Text(text) => Some(text),
             OnDisk::Gone if has_files => {
                 gone += 1;

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::config::read_inside;
+
 /// Begins some files of editors on Windows; no part of the text, and sqlfluff does not see it either.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -18,10 +20,11 @@ pub enum OnDisk {
 }
 
 impl OnDisk {
-    /// Looks at a file. dbt reads UTF-8 and nothing else, and so do we.
+    /// Looks at a file of the checkout that holds `folder`. dbt reads UTF-8 and nothing else, and so do we; what is linted
+    /// is published in part, so that a link must not lead elsewhere.
     #[must_use]
-    pub fn read(path: &Path) -> Self {
-        match fs_err::read(path) {
+    pub fn read(folder: &Path, path: &Path) -> Self {
+        match read_inside(folder, path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::Gone,
             Err(error) => Self::Unread(error.to_string()),
             Ok(bytes) => match String::from_utf8(bytes) {
@@ -53,11 +56,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let read = |name: &str, bytes: &[u8]| {
             fs_err::write(dir.path().join(name), bytes).unwrap();
-            OnDisk::read(&dir.path().join(name))
+            OnDisk::read(dir.path(), &dir.path().join(name))
         };
         assert_eq!(read("mark", b"\xef\xbb\xbfselect 1"), OnDisk::Text("select 1".to_owned()));
         assert!(matches!(read("latin", b"select 'caf\xe9'"), OnDisk::Unread(reason) if reason.contains("UTF-8")));
-        assert_eq!(OnDisk::read(&dir.path().join("none")), OnDisk::Gone);
+        assert_eq!(OnDisk::read(dir.path(), &dir.path().join("none")), OnDisk::Gone);
         assert!(mixes_line_ends("a\r\nb\n") && !mixes_line_ends("a\r\nb\r\n") && !mixes_line_ends("a\nb\n"));
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::finding::{LintResults, NotLinted};
 use super::options::{LintFile, StyleOptions};
+use crate::config::read_regular_text;
 
 /// Names every file as not linted; none where nobody configured sqlfluff, for there style rules do not run anyway.
 pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
@@ -35,7 +36,7 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
 
 fn configures(folder: &Path) -> bool {
     let files = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
-    files.iter().any(|name| fs_err::read_to_string(folder.join(name)).is_ok_and(|text| text.contains("sqlfluff")))
+    files.iter().any(|name| read_regular_text(&folder.join(name)).is_ok_and(|text| text.contains("sqlfluff")))
 }
 
 #[cfg(test)]

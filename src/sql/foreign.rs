@@ -48,6 +48,19 @@ const REGISTER: &str = "_premerge_";
 /// What names without a schema begin with that are the engines' own catalogues.
 const CATALOGUES: [&str; 8] = ["duckdb_", "pg_", "sqlite_", "stl_", "stv_", "svl_", "svv_", "sys_"];
 
+/// What is kept from readers in them: hashes of passwords, secrets, values of columns.
+const KEPT: [&str; 9] = [
+    "duckdb_secrets",
+    "pg_authid",
+    "pg_largeobject",
+    "pg_shadow",
+    "pg_statistic",
+    "pg_statistic_ext_data",
+    "pg_subscription",
+    "pg_user_mapping",
+    "pg_user_mappings",
+];
+
 impl Territory {
     /// An empty one.
     #[must_use]
@@ -206,6 +219,12 @@ impl Territory {
             return true;
         }
         match place {
+            [] | [_] | [_, _]
+                if KEPT.contains(&identifier.as_str())
+                    && !place.last().is_some_and(|schema| self.source_schemas.contains(schema)) =>
+            {
+                false
+            }
             [] => CATALOGUES.iter().any(|prefix| identifier.starts_with(prefix)),
             [.., schema] if schema == "information_schema" || schema == "pg_catalog" => true,
             [schema] => self.source_schemas.contains(schema) && !self.bare_schemas.contains(schema),

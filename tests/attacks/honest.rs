@@ -3,6 +3,11 @@
 use super::table::Place::{self, Column, Constraint, Header, Key, Query};
 
 pub(crate) const POSTGRES: &[(Place, &str)] = &[
+    (Place::Query, "with recursive t as (select 1 as n union all select n + 1 from t where n < 3) select * from t"),
+    (
+        Place::Query,
+        "with a as (select 1 as x), b as (select * from a), a2 as (with c as (select * from b) select * from c) select * from a2, b",
+    ),
     (Query, "select 1 as a -- done"),
     (Query, "with a as (select 1 as x), b as (select x from a) select * from b join a using (x)"),
     (Query, "with recursive t(n) as (values (1) union all select n + 1 from t where n < 5) select sum(n) from t"),
@@ -73,6 +78,11 @@ pub(crate) const POSTGRES: &[(Place, &str)] = &[
 ];
 
 pub(crate) const DUCKDB: &[(Place, &str)] = &[
+    (Place::Query, "with recursive t as (select 1 as n union all select n + 1 from t where n < 3) select * from t"),
+    (
+        Place::Query,
+        "with a as (select 1 as x), b as (select * from a), a2 as (with c as (select * from b) select * from c) select * from a2, b",
+    ),
     (Query, "select 1 as a -- done"),
     (Query, "from range(3) select range as x"),
     (Query, "with a as (select 1 as x), b as materialized (from a) select * exclude (x), x from b"),

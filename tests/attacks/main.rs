@@ -12,6 +12,8 @@ mod duckdb;
 mod fixtures;
 mod generated;
 mod honest;
+#[cfg(all(feature = "duckdb", unix))]
+mod links;
 #[cfg(feature = "duckdb")]
 mod profile;
 mod table;

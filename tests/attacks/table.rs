@@ -229,6 +229,16 @@ pub(crate) const POSTGRES: &[(Place, &str)] = &[
 /// Made when the mechanism stood, by reading it for its weak spots: names that are calls, places that are not queries,
 /// words that are read twice, and what stands between our text and the project's.
 pub(crate) const POSTGRES_SECOND: &[(Place, &str)] = &[
+    (Place::Query, "select table_to_xml('prod.orders'::regclass, true, false, '')"),
+    (Place::Query, "select schema_to_xml('prod', true, false, '')"),
+    (Place::Query, "select database_to_xml(true, false, '')"),
+    (Place::Query, "select schema_to_xml_and_xmlschema('prod', true, false, '')"),
+    (Place::Query, "select rolpassword from pg_authid"),
+    (Place::Query, "select rolpassword from pg_catalog.pg_authid"),
+    (Place::Query, "select passwd from pg_shadow"),
+    (Place::Query, "with orders as (select * from orders) select * from orders"),
+    (Place::Query, "with a as (select * from b), b as (select 1) select * from a"),
+    (Place::Query, "select * from (with orders as (select * from orders) select * from orders) o"),
     (Query, "select o.wipe_row_twice from pg_class o"),
     (Query, "select (o).wipe_row_twice from pg_class o"),
     (Query, "select (array_agg(o))[1].wipe_row from pg_class o"),
@@ -304,6 +314,14 @@ pub(crate) const POSTGRES_SECOND: &[(Place, &str)] = &[
 #[allow(dead_code, reason = "each test binary takes its own engine's")]
 /// The same for DuckDB: production's database is `prod`, its table `prod.main.orders`.
 pub(crate) const DUCKDB: &[(Place, &str)] = &[
+    (Place::Query, "from histogram('prod.main.orders', id)"),
+    (Place::Query, "from histogram_values('prod.main.orders', id)"),
+    (Place::Query, "select * from histogram_values(prod.main.orders, id)"),
+    (Place::Query, "from delta_scan('/etc')"),
+    (Place::Query, "with orders as (select * from orders) select * from orders"),
+    (Place::Query, "with a as (select * from b), b as (select 1) select * from a"),
+    (Place::Query, "with orders as materialized (from orders) from orders"),
+    (Place::Query, "from duckdb_secrets"),
     (Query, "insert into prod.main.orders values (9, 'x')"),
     (Query, "insert or replace into prod.main.orders values (9, 'x')"),
     (Query, "update prod.main.orders set note = 'x'"),

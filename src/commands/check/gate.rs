@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
-use crate::config::{Checkout, Gate, StyleSwitch, git};
+use crate::config::{Checkout, Gate, StyleSwitch, git, read_regular_text};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 use crate::text::escape;
@@ -90,7 +90,7 @@ fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
     let Some(mut files) = changed(&OF_SQLFLUFF) else { return Vec::new() };
     let root = git::root(folder);
     let mentions = |name: &String| {
-        let text = root.as_ref().and_then(|root| fs_err::read_to_string(root.join(name)).ok());
+        let text = root.as_ref().and_then(|root| read_regular_text(&root.join(name)).ok());
         // What is gone may have held it.
         text.is_none_or(|text| text.contains("sqlfluff"))
     };

@@ -56,7 +56,7 @@ pub(super) fn named(
     for path in paths {
         let below = path.strip_prefix(project_dir).unwrap_or(&path);
         let name = below.to_string_lossy().replace('\\', "/");
-        let source = match OnDisk::read(&path) {
+        let source = match OnDisk::read(path.parent().unwrap_or(project_dir), &path) {
             OnDisk::Text(text) => text,
             OnDisk::Gone => return Err(CommandError::Usage(format!("there is no file {}", path.display()))),
             OnDisk::Unread(reason) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::model::{Model, Project};
 use super::{ALL, Hit, Rule, default_severity};
 use crate::artifacts::{Manifest, Node};
-use crate::config::{LintConfig, LintScope, LintSeverity, Where};
+use crate::config::{LintConfig, LintScope, LintSeverity, Where, read_inside};
 use crate::lint::finding::{LintResults, Severity, Violation};
 use crate::sql::Dialect;
 use crate::text::words::count_of;
@@ -116,7 +116,8 @@ fn findings(
 /// How many lines of the author's file stand above what dbt keeps of it: blank ones, and in a file of snapshots
 /// all that is outside the block.
 fn lines_above(node: &Node<'_>, project_dir: &Path) -> usize {
-    let Ok(file) = fs_err::read_to_string(project_dir.join(node.original_file_path.replace('\\', "/"))) else {
+    let path = project_dir.join(node.original_file_path.replace('\\', "/"));
+    let Some(file) = read_inside(project_dir, &path).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
         return 0;
     };
     let lines = |text: &str| text.matches('\n').count();

@@ -17,6 +17,7 @@ use super::guard::guarded;
 use super::ini;
 use super::references::References;
 use super::values::{list, plain, refused, taken};
+use crate::config::read_regular_text;
 
 /// Later files win (sqlfluff's `load_config_at_path`).
 const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
@@ -154,7 +155,7 @@ fn read(path: &Path, loaded: &mut Loaded) {
 
 /// The settings of one file; `Err` names the file.
 fn settings_of(path: &Path) -> Result<Value, String> {
-    let text = fs_err::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = read_regular_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut own = empty();
     if path.extension().is_some_and(|extension| extension == "toml") {
         if text.contains("sqlfluff") {

@@ -8,6 +8,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::config;
+use crate::config::read_regular_text;
 
 /// The lists of a folder that leave files out, by the name of the file that holds each.
 const FILES: [&str; 3] = [".sqlfluffignore", "pyproject.toml", ".sqlfluff"];
@@ -56,10 +57,10 @@ fn lists(folder: &Path, notes: &mut Vec<String>) -> Vec<List> {
             continue;
         }
         let lines = if name == ".sqlfluffignore" {
-            match fs_err::read_to_string(&path) {
+            match read_regular_text(&path) {
                 Ok(text) => text.lines().map(str::to_owned).collect(),
                 Err(error) => {
-                    notes.push(error.to_string());
+                    notes.push(format!("{}: {error}", path.display()));
                     continue;
                 }
             }

@@ -344,8 +344,6 @@ const READERS: &[&str] = &[
     "flatten",
     "generate_series",
     "glob",
-    "histogram",
-    "histogram_values",
     "iceberg_scan",
     "icu_calendar_names",
     "json_each",
@@ -542,7 +540,9 @@ impl Walk {
         }
         let before = self.tables.len();
         let map = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
+        // One sees those before it and not itself, for which a recursive one has a node of its own.
         for entry in map.into_iter().flatten().filter_map(Value::as_object) {
+            entry.get("value").map_or(Ok(()), |value| self.any("", value))?;
             self.tables.push(word(entry, "key").to_lowercase());
         }
         for name in ["cte_name", "ctename"] {
@@ -556,7 +556,8 @@ impl Walk {
         } else if matches!(class, "FUNCTION" | "WINDOW") && name != "function" {
             self.function(fields)?;
         }
-        let walked = fields.iter().try_for_each(|(name, value)| self.any(name, value));
+        let mut others = fields.iter().filter(|(name, _)| *name != "cte_map");
+        let walked = others.try_for_each(|(name, value)| self.any(name, value));
         self.tables.truncate(before);
         walked
     }

@@ -285,18 +285,35 @@ impl Walk {
 
     fn select(&mut self, fields: &Map<String, Value>) -> Result<(), Refusal> {
         let before = self.tables.len();
-        let with = fields.get("with_clause").and_then(Value::as_object);
-        if let Some(with) = with {
-            let tables =
-                list(with, "ctes").iter().filter_map(fields_of).map(|(_, table)| text(table, "ctename").to_owned());
-            self.tables.extend(tables);
-        }
         if fields.get("locking_clause").is_some_and(|locks| !is_default(locks)) {
             return self.place.refuse("a clause that locks rows (`for update`)");
         }
-        let walked = self.fields(fields);
+        let mut walk = || {
+            if let Some(with) = fields.get("with_clause").and_then(Value::as_object) {
+                self.with(with)?;
+            }
+            let mut others = fields.iter().filter(|(name, _)| *name != "with_clause");
+            others.try_for_each(|(name, value)| self.field(name, value))
+        };
+        let walked = walk();
         self.tables.truncate(before);
         walked
+    }
+
+    /// Common table expressions. Without `recursive`, one sees those before it and not itself: there its own name is that
+    /// of a relation.
+    fn with(&mut self, with: &Map<String, Value>) -> Result<(), Refusal> {
+        let recursive = with.get("recursive").and_then(Value::as_bool) == Some(true);
+        let tables = list(with, "ctes");
+        let name = |table: &Value| fields_of(table).map(|(_, table)| text(table, "ctename").to_owned());
+        if recursive {
+            self.tables.extend(tables.iter().filter_map(name));
+        }
+        for table in tables {
+            self.any(table)?;
+            self.tables.extend(name(table).filter(|_| !recursive));
+        }
+        Ok(())
     }
 
     fn relation(&mut self, fields: &Map<String, Value>) -> Result<(), Refusal> {
@@ -411,6 +428,10 @@ const KNOWN: &[&str] = &[
 /// all others; Redshift's catalogue does not say what they do.
 const REFUSED: &[&str] = &[
     "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "database_to_xml",
+    "database_to_xml_and_xmlschema",
+    "database_to_xmlschema",
     "dblink",
     "dblink_exec",
     "lo_export",
@@ -428,8 +449,14 @@ const REFUSED: &[&str] = &[
     "query_to_xml",
     "query_to_xml_and_xmlschema",
     "query_to_xmlschema",
+    "schema_to_xml",
+    "schema_to_xml_and_xmlschema",
+    "schema_to_xmlschema",
     "set_config",
     "setval",
+    "table_to_xml",
+    "table_to_xml_and_xmlschema",
+    "table_to_xmlschema",
     "ts_stat",
 ];
 

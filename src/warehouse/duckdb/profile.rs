@@ -198,6 +198,13 @@ impl Profile {
     pub(super) fn read(target: &Target) -> Result<Self, OpenError> {
         let mut profile: Self = serde_json::from_value(Value::Object(target.fields.clone()))
             .map_err(|error| target_error(target, error))?;
+        // It becomes the name of a file, the temporary database's.
+        if let Some(name) = profile.database.as_deref().filter(|name| !is_file_name(name)) {
+            return Err(target_error(
+                target,
+                format_args!("`database: {name}` is not the name of a database: leave it out, or use that of the file"),
+            ));
+        }
         profile.keep_harmless();
         Ok(profile)
     }
@@ -287,6 +294,11 @@ fn is_name(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+fn is_file_name(text: &str) -> bool {
+    let odd = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
+    (1..=128).contains(&text.len()) && !text.starts_with('.') && !text.contains(odd)
+}
+
 /// A path of the profile, which begins at the project as dbt's working directory does. `~` is DuckDB's own.
 fn in_project(path: &str, project_dir: &Path) -> String {
     let home = path.strip_prefix("~/").and_then(|rest| Some(std::env::home_dir()?.join(rest)));
@@ -339,6 +351,10 @@ mod tests {
     use super::*;
 
     fn read(fields: Value) -> Profile {
+        tried(fields).unwrap()
+    }
+
+    fn tried(fields: Value) -> Result<Profile, OpenError> {
         let fields = fields.as_object().unwrap().clone();
         let target = Target {
             profile: "shop".to_owned(),
@@ -348,7 +364,7 @@ mod tests {
             threads: 1,
             fields,
         };
-        Profile::read(&target).unwrap()
+        Profile::read(&target)
     }
 
     #[test]
@@ -393,6 +409,16 @@ mod tests {
                 known.iter().any(|one| one == name) || elsewhere.iter().any(|prefix| name.starts_with(prefix)),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_database_s_name_is_no_path() {
+        for name in ["/made-up/x", "../x", "a/../b", r"a\b", ".x", "", "C:x", "a\nb", "a\0b"] {
+            assert!(tried(json!({"database": name})).is_err(), "{name}");
+        }
+        for name in ["shop", "shop 2", "größe"] {
+            assert!(tried(json!({"database": name})).is_ok(), "{name}");
         }
     }
 
