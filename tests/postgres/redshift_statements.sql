@@ -143,7 +143,7 @@ commit;
 
 /* premerge tag */ insert into "ferry"."pr_1"."seed" ("id", "price", "day", "at", "open", "note") values (1, 1.5, '2020-01-01', '2020-01-01T10:00:00', true, 'it''s \\ x'), (null, null, null, null, null, null);
 
-/* premerge tag */ select lower(c.relname), c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'late', 'made', 'typed', 'shown') order by c.oid desc;
+/* premerge tag */ select lower(c.relname), c.relkind::text, c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = 'pr_1' and lower(c.relname) in ('proxy', 'seed', 'late', 'made', 'typed', 'shown') order by 3 desc;
 
 /* premerge tag */ select nspname from pg_catalog.pg_namespace where nspname = 'pr_1';
 
