@@ -144,6 +144,21 @@ fn what_changes_lint_is_listed() {
 }
 
 #[test]
+fn a_profile_that_the_pull_request_changes_is_listed() {
+    let profile = fs_err::read_to_string(common::fixtures().join("project/profiles.yml")).unwrap();
+    let before = format!("# production's\n{profile}");
+    let listed = |head: &[(&str, &str)]| {
+        let repository = Repository::new("new_column", &[("profiles.yml", &before)], head);
+        let report = repository.check(&repository.base);
+        let listed = said(&report).iter().any(|(_, message)| message.contains("changes `project/profiles.yml`"));
+        assert!(!listed || report["verdict"] == "warned", "{report}");
+        listed
+    };
+    assert!(listed(&[("profiles.yml", &profile)]));
+    assert!(!listed(&[]));
+}
+
+#[test]
 fn a_comment_that_silences_a_file_is_listed() {
     let (_, report) = edited(|node| {
         node["raw_code"] = json!(format!("-- noqa: disable=all\n{}", node["raw_code"].as_str().unwrap()));

@@ -1,4 +1,4 @@
-//! What the pull request changes in its own gate: premerge.yml, sqlfluff's settings, `noqa` for the rest of a file.
+//! What the pull request changes in its own gate: premerge.yml, profiles.yml, sqlfluff's settings, `noqa` for the rest of a file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,6 +20,9 @@ const RESERVED: &str = "_premerge_";
 /// Files that are named one by one; of more, the rest is counted.
 const NAMED: usize = 10;
 
+/// Where dbt's profiles stand, from the repository's root.
+const OF_DBT: &str = "**/profiles.yml";
+
 /// Where sqlfluff's settings stand, from the repository's root.
 const OF_SQLFLUFF: [&str; 2] = ["**/.sqlfluff", "**/.sqlfluffignore"];
 
@@ -31,6 +34,7 @@ pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: 
     let project = pr.metadata.project_name.as_deref().unwrap_or("project");
     let mut findings: Vec<Finding> = of_premerge(&settings.gate, project).into_iter().collect();
     findings.extend(reserved(pr));
+    findings.extend(of_dbt(settings, ci, project));
     if settings.lint.style != StyleSwitch::Never {
         findings.extend(of_sqlfluff(settings, ci, project));
         findings.extend(silenced(before, pr, project));
@@ -81,6 +85,19 @@ fn of_premerge(gate: &Gate, project: &str) -> Option<Finding> {
             Some(about(Severity::Notice, message).with_remedy(remedy))
         }
     }
+}
+
+/// A profile says which database is production's, so another one is another production.
+fn of_dbt(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
+    let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { return Vec::new() };
+    let folder = &settings.project_dir;
+    let changed = bases.iter().find_map(|base| git::changed_files(folder, base, &[OF_DBT]));
+    let said = changed.into_iter().flatten().map(|name| {
+        let message = format!("the pull request changes `{name}`, which says what warehouse and database are checked");
+        Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message)
+            .with_remedy("keep the profile of CI outside the checkout: --profiles-dir")
+    });
+    shortened(said.collect(), project, "changed profiles")
 }
 
 fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
