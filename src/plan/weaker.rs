@@ -8,6 +8,7 @@ use super::document::{Weakening, WeakerTest};
 use super::facts::Facts;
 use crate::artifacts::{Node, ResourceType, UniqueId};
 use crate::changes::{Change, ChangeKind, Reason};
+use crate::text::words;
 
 /// Tests that the pull request removes or disables while what they test stays, those that fail or warn later, look at
 /// fewer rows, or no longer keep what they found, and those that look for something else. What others changed is not
@@ -160,9 +161,9 @@ fn arguments(old: &Node<'_>, new: &Node<'_>) -> Option<Weakening> {
     if let (true, Some(Value::Array(from)), Some(Value::Array(to))) =
         (is_values, before.get("values"), after.get("values"))
     {
-        let more = to.iter().filter(|value| !from.contains(value)).fold(0, |count, _| count + 1);
-        if more > 0 {
-            return Some(Weakening::MoreValues { more });
+        let more: Vec<&Value> = to.iter().filter(|value| !from.contains(value)).collect();
+        if !more.is_empty() {
+            return Some(Weakening::MoreValues { more: words::len(&more) });
         }
         before.remove("values");
         after.remove("values");

@@ -1,4 +1,5 @@
-//! What the pull request changes in its own gate: premerge.yml, profiles.yml, sqlfluff's settings, `noqa` for the rest of a file.
+//! What the pull request changes in its own gate: premerge.yml, profiles.yml, sqlfluff's settings, `noqa` for the rest
+//! of a file.
 
 use std::collections::HashMap;
 use std::path::Path;

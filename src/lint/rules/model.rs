@@ -46,8 +46,8 @@ impl<'m> Project<'m> {
         Self { manifest, tests, unit_tested, layers, dialect, readers_of_surroundings: OnceCell::new() }
     }
 
-    /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads: what `find` finds when a rule first
-    /// asks.
+    /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads: what `find`
+    /// finds when a rule first asks.
     pub(super) fn readers_of_surroundings(
         &self,
         find: fn(&'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>>,

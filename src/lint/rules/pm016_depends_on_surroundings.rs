@@ -30,7 +30,7 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
     own.chain(through_macros(model, &source, &tags)).collect()
 }
 
-/// The macros that the model calls and that read `target`, themselves or through others, each where it is called.
+/// The macros that the model calls and that read where dbt runs, themselves or through others, each where it is called.
 fn through_macros(model: &Model<'_>, source: &str, tags: &[Tag<'_>]) -> Vec<Hit> {
     let readers = model.project.readers_of_surroundings(readers_of_surroundings);
     let reading = model.node.depends_on.macros.iter().filter_map(|id| Some((id.as_ref(), *readers.get(id.as_ref())?)));
@@ -84,8 +84,8 @@ fn reads_surroundings(of: &Macro<'_>) -> Option<&'static str> {
     let mut tags = tags(&text, &pieces).peekable();
     let header = tags.peek().map(|header| header.inside);
     let is_parameter = |word: &str| header.is_some_and(|header| has_parameter(header, word));
-    let words = tags.filter(Tag::is_sql).filter_map(|tag| surroundings(tag.inside));
-    words.into_iter().find(|word| !is_parameter(word.split('.').next().unwrap_or(word)))
+    let mut words = tags.filter(Tag::is_sql).filter_map(|tag| surroundings(tag.inside));
+    words.find(|word| !is_parameter(word.split('.').next().unwrap_or(word)))
 }
 
 /// Whether `macro name(a, b=1)` has a parameter of that name.
