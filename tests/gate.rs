@@ -46,8 +46,30 @@ impl Repository {
         Self { checkout, base }
     }
 
+    /// The target branch without a profile, and the pull request's with this one, if it is anything.
+    fn without_profile(head: &str) -> Self {
+        let mut repository = Self::new("new_column", &[], &[]);
+        let root = repository.checkout.dir.path().to_owned();
+        let profile = repository.checkout.project().join("profiles.yml");
+        fs_err::remove_file(&profile).unwrap();
+        git(&root, &["commit", "-q", "-a", "-m", "x"]);
+        repository.base = git(&root, &["rev-parse", "HEAD"]);
+        if !head.is_empty() {
+            fs_err::write(&profile, head).unwrap();
+            git(&root, &["add", "-A"]);
+            git(&root, &["commit", "-q", "-m", "x"]);
+        }
+        repository
+    }
+
     /// `premerge check` as a step of the pull request's workflow, where the event names this base.
     fn check(&self, base: &str) -> Value {
+        let run = self.run(base, &[]);
+        run.report.unwrap_or_else(|| panic!("{}", run.error))
+    }
+
+    /// The same with these variables.
+    fn run(&self, base: &str, vars: &[(&str, &str)]) -> Run {
         let root = self.checkout.dir.path();
         let side = |sha: &str| json!({"sha": sha, "repo": {"id": 1}});
         let event =
@@ -61,11 +83,20 @@ impl Repository {
             .env("GITHUB_EVENT_NAME", "pull_request")
             .env("GITHUB_EVENT_PATH", root.join("event.json"))
             .env("GITHUB_REPOSITORY", "acme/ferry")
-            .env("GITHUB_WORKSPACE", root);
+            .env("GITHUB_WORKSPACE", root)
+            .envs(vars.iter().copied());
         let output = command.output().unwrap();
-        assert!(self.checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.checkout.read_report()
+        let report = self.checkout.report().is_file().then(|| self.checkout.read_report());
+        Run { code: output.status.code(), report, error: String::from_utf8(output.stderr).unwrap() }
     }
+}
+
+/// What a check came to.
+struct Run {
+    code: Option<i32>,
+    /// `None`: it wrote none.
+    report: Option<Value>,
+    error: String,
 }
 
 fn said(report: &Value) -> Vec<(String, String)> {
@@ -106,9 +137,10 @@ fn where_no_base_can_be_had_its_own_settings_count_and_are_never_green() {
     let report = repository.check("0000000000000000000000000000000000000001");
     assert_eq!(report["verdict"], "warned", "no test was run");
     assert!(not_run(&report) > 0, "{report:#}");
-    let [(severity, message)] = said(&report).try_into().unwrap();
+    let [(severity, message), profile] = said(&report).try_into().unwrap();
     assert_eq!(severity, "warning");
     assert!(message.contains("premerge.yml: the checkout does not have commit 000"), "{message}");
+    assert!(profile.1.contains("the profile is the pull request's own"), "{profile:?}");
 }
 
 #[test]
@@ -143,19 +175,81 @@ fn what_changes_lint_is_listed() {
     assert_eq!(report["verdict"], "warned");
 }
 
+/// The fixture's profile, with other words in place of its path and its target.
+fn profile(path: &str, target: &str) -> String {
+    format!("ferry: {{target: {target}, outputs: {{{target}: {{type: duckdb, path: '{path}', schema: ci}}}}}}\n")
+}
+
+const OF_JOB: &str = "{{ env_var(\"WAREHOUSE\") }}";
+
 #[test]
-fn a_profile_that_the_pull_request_changes_is_listed() {
-    let profile = fs_err::read_to_string(common::fixtures().join("project/profiles.yml")).unwrap();
-    let before = format!("# production's\n{profile}");
-    let listed = |head: &[(&str, &str)]| {
+fn a_profile_is_the_base_s() {
+    let before = profile(OF_JOB, "ci");
+    let said_of = |head: &[(&str, &str)]| {
         let repository = Repository::new("new_column", &[("profiles.yml", &before)], head);
-        let report = repository.check(&repository.base);
-        let listed = said(&report).iter().any(|(_, message)| message.contains("changes `project/profiles.yml`"));
-        assert!(!listed || report["verdict"] == "warned", "{report}");
-        listed
+        let run = repository.run(&repository.base, &[("WAREHOUSE", "ferry.duckdb")]);
+        let report = run.report.unwrap();
+        assert_eq!(report["verdict"], "passed", "{report:#}");
+        said(&report)
     };
-    assert!(listed(&[("profiles.yml", &profile)]));
-    assert!(!listed(&[]));
+    assert_eq!(said_of(&[]), []);
+    // Another production, and a host that the job's variable would be sent to.
+    for path in ["other.duckdb", "https://made-up.example/{{ env_var(\"WAREHOUSE\") }}"] {
+        let [(severity, message)] = said_of(&[("profiles.yml", &profile(path, "ci"))]).try_into().unwrap();
+        assert_eq!(severity, "notice");
+        assert!(message.contains("profiles.yml in the checkout is not that of commit"), "{message}");
+    }
+    let project = fs_err::read_to_string(common::fixtures().join("project/dbt_project.yml")).unwrap();
+    let other = project.replace("profile: ferry", "profile: other");
+    assert_ne!(project, other);
+    let [(severity, message)] = said_of(&[("dbt_project.yml", &other)]).try_into().unwrap();
+    assert!(severity == "notice" && message.contains("`profile` of dbt_project.yml"), "{message}");
+}
+
+#[test]
+fn a_target_that_only_the_pull_request_has_is_told_to_be_merged_first() {
+    let (before, after) = (profile(OF_JOB, "ci"), profile("ferry.duckdb", "gate"));
+    let repository = Repository::new("new_column", &[("profiles.yml", &before)], &[("profiles.yml", &after)]);
+    let run = repository.run(&repository.base, &[("WAREHOUSE", "ferry.duckdb"), ("DBT_TARGET", "gate")]);
+    assert_eq!((run.code, &run.report), (Some(2), &None));
+    assert!(
+        run.error.contains("has no target `gate`; it has ci") && run.error.contains("merge it first"),
+        "{}",
+        run.error
+    );
+    let none = Repository::without_profile(&after);
+    let run = none.run(&none.base, &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.error.contains("does not count before it is merged"), "{}", run.error);
+}
+
+#[test]
+fn without_a_base_no_variable_gets_into_the_pull_request_s_profile() {
+    let unknown = "0000000000000000000000000000000000000001";
+    let repository = Repository::new("new_column", &[("profiles.yml", &profile(OF_JOB, "ci"))], &[]);
+    let run = repository.run(unknown, &[("WAREHOUSE", "ferry.duckdb")]);
+    assert_eq!((run.code, &run.report), (Some(2), &None));
+    assert!(run.error.contains("`env_var('WAREHOUSE')` is not filled in"), "{}", run.error);
+    assert!(!run.error.contains("ferry.duckdb"), "{}", run.error);
+    // One that needs none counts, and is never green.
+    let repository = Repository::new("new_column", &[("profiles.yml", &profile("ferry.duckdb", "ci"))], &[]);
+    let report = repository.run(unknown, &[]).report.unwrap();
+    let [(severity, message)] =
+        said(&report).into_iter().filter(|said| said.0 != "notice").collect::<Vec<_>>().try_into().unwrap();
+    assert!(severity == "warning" && message.contains("the profile is the pull request's own"), "{message}");
+    assert_eq!(report["verdict"], "warned");
+}
+
+#[test]
+fn a_profile_that_the_job_makes_in_the_checkout_is_the_job_s() {
+    let repository = Repository::without_profile("");
+    let path = repository.checkout.project().join("profiles.yml");
+    fs_err::write(path, profile(OF_JOB, "ci")).unwrap();
+    let unknown = "0000000000000000000000000000000000000001";
+    for base in [repository.base.as_str(), unknown] {
+        let report = repository.run(base, &[("WAREHOUSE", "ferry.duckdb")]).report.unwrap();
+        assert!(!said(&report).iter().any(|(_, message)| message.contains("profile")), "{:?}", said(&report));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use premerge::config::{AtStart, Env, ProfileQuery, Target};
+use premerge::config::{AtStart, Checkout, Env, ProfileQuery, Target};
 use premerge::warehouse::{
     self, FaultClass, GuardError, Limits, OpenContext, Owner, Protected, RelationConfigs, Session, TempSchema,
     Warehouse, Write,
@@ -35,7 +35,7 @@ impl Bench {
 
     fn warehouse(&self, schema: &str) -> Arc<dyn Warehouse> {
         let env = Env::new([("HOME", "/nowhere")], self.path().to_owned());
-        let target = Target::find(&ProfileQuery::default(), &env).unwrap();
+        let target = Target::find(&ProfileQuery::default(), &env, &Checkout::Own).unwrap();
         let temp_dir = self.path().join("target");
         let context = OpenContext {
             project_dir: self.path(),

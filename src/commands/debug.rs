@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::check::profile_lines;
 use super::cleanup::holding;
 use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::artifacts::ManifestFile;
@@ -53,6 +54,7 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let warehouse = warehouse::open(&target, context)?;
     let mut page = Page::default();
     page.ci(&ci);
+    profile_lines(&target).into_iter().for_each(|line| page.note(line));
     page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
     let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));
     // Afterwards, because how the connection came about is one of them.

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::checkout::{Checkout, Counting};
 use super::env::Env;
 use super::jinja::Renderer;
+use super::profile::ProfileSource;
 use super::{ConfigError, read_regular_text};
 
 /// A dbt project's file.
@@ -20,6 +22,15 @@ pub struct DbtProject {
     pub flags: Option<ProjectFlags>,
 }
 
+/// The profile that a project connects with.
+#[derive(Debug)]
+pub(super) struct ChosenProfile {
+    /// `None`: the project names none.
+    pub(super) name: Option<String>,
+    /// Whose word that is.
+    pub(super) source: ProfileSource,
+}
+
 /// Of dbt's project flags those that change an answer of premerge's.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
@@ -30,24 +41,41 @@ pub struct ProjectFlags {
 }
 
 impl DbtProject {
-    /// Reads `dbt_project.yml` of `project_dir`; a project without one has no facts.
+    /// The profile that `dbt_project.yml` of `project_dir` names, rendered. In a pull request's checkout the base commit's
+    /// counts, where it is known: a profile says which database is production's.
     ///
     /// # Errors
     /// When the file is there and does not parse, or its Jinja fails.
-    pub fn read(project_dir: &Path, env: &Env) -> Result<Self, ConfigError> {
-        let mut project = Self::unrendered(project_dir)?;
+    pub(super) fn profile(project_dir: &Path, env: &Env, checkout: &Checkout) -> Result<ChosenProfile, ConfigError> {
         let path = project_dir.join("dbt_project.yml");
-        if let Some(profile) = &project.profile {
-            let rendered = Renderer::new(env).text(profile).map_err(|error| ConfigError::Value {
-                place: format!("{}, `profile`", path.display()),
-                why: error.full,
-            })?;
-            project.profile = Some(rendered);
-        }
-        Ok(project)
+        let own = Self::unrendered(project_dir)?.profile;
+        let (renderer, place, name, source) = match checkout.counting(&path) {
+            Counting::OnDisk => (Renderer::new(env), path.display().to_string(), own, ProfileSource::Own),
+            Counting::Base { commit, text, .. } => {
+                let place = format!("dbt_project.yml of commit {commit}");
+                let base: Self = serde_saphyr::from_str(&text)
+                    .map_err(|error| ConfigError::Yaml { path: place.clone().into(), message: error.to_string() })?;
+                let differs = base.profile != own;
+                (Renderer::new(env), place, base.profile, ProfileSource::Base { commit, differs })
+            }
+            // Until the project is merged there is no other.
+            Counting::Added { commit } => {
+                let why = format!("commit {commit} has no dbt_project.yml");
+                (Renderer::withholding(env), path.display().to_string(), own, ProfileSource::PullRequest { why })
+            }
+            Counting::PullRequest { why } => {
+                (Renderer::withholding(env), path.display().to_string(), own, ProfileSource::PullRequest { why })
+            }
+        };
+        let rendered = |text: String| {
+            renderer
+                .text(&text)
+                .map_err(|error| ConfigError::Value { place: format!("{place}, `profile`"), why: error.full })
+        };
+        Ok(ChosenProfile { name: name.map(rendered).transpose()?, source })
     }
 
-    /// The same, its Jinja left as it is: for whoever connects to nothing, and may lack the variables.
+    /// `dbt_project.yml` of `project_dir`, its Jinja left as it is; a project without one has no facts.
     ///
     /// # Errors
     /// When the file is there and does not parse.

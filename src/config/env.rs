@@ -26,6 +26,12 @@ impl Env {
         Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), cwd }
     }
 
+    /// The same place without any variable.
+    #[must_use]
+    pub fn without_variables(&self) -> Self {
+        Self { vars: BTreeMap::new(), cwd: self.cwd.clone() }
+    }
+
     /// The full path of what the user named, without `.` and `..`, as Python's `os.path.abspath` makes it.
     ///
     /// Paths are compared by their parts, and patterns are matched with what is below a folder.

@@ -88,6 +88,11 @@ pub(crate) fn changed_files(folder: &Path, base: &str, patterns: &[&str]) -> Opt
     Some(named.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
+/// The checkout's commit.
+pub(super) fn head(folder: &Path) -> Option<String> {
+    ask(folder, &["rev-parse", "--verify", "HEAD^{commit}"])
+}
+
 /// The repository's root.
 pub(crate) fn root(folder: &Path) -> Option<PathBuf> {
     ask(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)

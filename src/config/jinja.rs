@@ -35,6 +35,15 @@ pub(super) struct RenderError {
 
 impl Renderer {
     pub(super) fn new(env: &Env) -> Self {
+        Self::with(env, false)
+    }
+
+    /// For a text that a pull request may have written: no value of a variable gets into it.
+    pub(super) fn withholding(env: &Env) -> Self {
+        Self::with(env, true)
+    }
+
+    fn with(env: &Env, withhold: bool) -> Self {
         secret::hide_variables(env);
         let mut jinja = Environment::new();
         jinja.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -57,6 +66,10 @@ impl Renderer {
                 asked.store(true, Ordering::Relaxed);
             }
             match env.get_raw(name) {
+                Some(_) if withhold => Err(missing(format!(
+                    "`env_var('{name}')` is not filled in, because the pull request can have written this file and the \
+                     base commit's is unknown: check out with `fetch-depth: 2`, or keep the file outside the checkout"
+                ))),
                 Some(value) => Ok(Jinja::from(value)),
                 None => default
                     .ok_or_else(|| missing(format!("environment variable `{name}` is not set and has no default"))),

@@ -2,6 +2,7 @@
 //!
 //! Precedence: flag, environment, file, default. After this stage nobody looks at flags again.
 
+mod checkout;
 mod dbt_project;
 mod env;
 mod file;
@@ -20,6 +21,7 @@ mod yaml;
 
 use std::path::PathBuf;
 
+pub use checkout::Checkout;
 pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;
@@ -28,12 +30,12 @@ pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
 pub use own_folder::{StrangeFile, refuse_strange_file};
-pub use profile::{ProfileQuery, Target};
+pub use profile::{ProfileQuery, ProfileSource, Target};
 pub use regular::{read_inside, read_regular, read_regular_text};
 pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};
-pub use settings::{Checkout, Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
+pub use settings::{Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,14 @@ pub enum ConfigError {
         /// Where it was looked for.
         places: Vec<PathBuf>,
     },
+    /// Only the pull request has a profiles.yml.
+    #[error("{path} does not count before it is merged: commit {commit} has no such file")]
+    AddedProfiles {
+        /// The file.
+        path: PathBuf,
+        /// The base commit.
+        commit: String,
+    },
     /// The profile is not in the file.
     #[error("{path} has no profile `{profile}`; it has {}", list(known))]
     NoProfile {
@@ -69,6 +79,8 @@ pub enum ConfigError {
         profile: String,
         /// Those in the file.
         known: Vec<String>,
+        /// The checkout has another file, which does not count before it is merged.
+        not_merged: bool,
     },
     /// The target is not in the profile.
     #[error("profile `{profile}` in {path} has no target `{target}`; it has {}", list(known))]
@@ -81,6 +93,8 @@ pub enum ConfigError {
         target: String,
         /// Those in the profile.
         known: Vec<String>,
+        /// The checkout has another file, which does not count before it is merged.
+        not_merged: bool,
     },
     /// A Jinja expression of the chosen target fails.
     #[error("{path}, profile `{profile}`, target `{target}`, field `{field}`: {message}")]
@@ -120,7 +134,19 @@ impl ConfigError {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Flag { remedy, .. } => remedy.as_deref(),
-            _ => None,
+            Self::AddedProfiles { .. }
+            | Self::NoProfile { not_merged: true, .. }
+            | Self::NoTarget { not_merged: true, .. } => Some(
+                "what a pull request writes into profiles.yml counts once it is merged: merge it first, or let the job keep \
+                 the file outside the checkout and pass --profiles-dir",
+            ),
+            Self::Read { .. }
+            | Self::Yaml { .. }
+            | Self::NoProfiles { .. }
+            | Self::NoProfile { .. }
+            | Self::NoTarget { .. }
+            | Self::Render { .. }
+            | Self::Value { .. } => None,
         }
     }
 }

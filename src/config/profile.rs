@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::checkout::{Checkout, Counting};
 use super::env::Env;
 use super::jinja::{RenderError, Renderer};
 use super::{ConfigError, read_regular_text, secret, yaml};
@@ -37,6 +38,32 @@ pub struct Target {
     pub threads: usize,
     /// All its fields, rendered. May hold secrets.
     pub fields: Map<String, Value>,
+    /// Whose profiles.yml that is.
+    pub source: ProfileSource,
+    /// Whose word the profile's name is.
+    pub chosen_by: ProfileSource,
+    /// The file has other profiles too.
+    pub has_others: bool,
+}
+
+/// Whose word a profile is. It says which database is production's and which host gets the job's secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ProfileSource {
+    /// That of whoever runs the command, or of the job.
+    #[default]
+    Own,
+    /// The base commit's.
+    Base {
+        /// Which one.
+        commit: String,
+        /// The checkout's is another one.
+        differs: bool,
+    },
+    /// The pull request's own: no variable and no other credential of the job gets into it.
+    PullRequest {
+        /// Why no other could be had.
+        why: String,
+    },
 }
 
 impl std::fmt::Debug for Target {
@@ -52,11 +79,13 @@ impl Target {
     /// The folder: `--profiles-dir`, `DBT_PROFILES_DIR`, the working directory, the project's folder,
     /// `~/.dbt`. Only the chosen output is rendered, so a variable that another output needs may be missing.
     ///
+    /// In a pull request's checkout the base commit's file counts. Where that is unknown, its own does, and no variable
+    /// of the job gets into it.
+    ///
     /// # Errors
     /// When no file, profile or target fits, or an expression fails.
-    pub fn find(query: &ProfileQuery, env: &Env) -> Result<Self, ConfigError> {
-        let path = locate(query, env)?;
-        let text = read_regular_text(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+    pub fn find(query: &ProfileQuery, env: &Env, checkout: &Checkout) -> Result<Self, ConfigError> {
+        let Located { path, text, source } = locate(query, env, checkout)?;
         let mut file: IndexMap<String, Value> = serde_saphyr::from_str(&text)
             .map_err(|error| ConfigError::Yaml { path: path.clone(), message: yaml::fault(&error) })?;
         // dbt 1.7 and before kept global flags here.
@@ -79,7 +108,8 @@ impl Target {
         };
         let Some(entry) = file.get(&name) else {
             let known = file.keys().cloned().collect();
-            return Err(ConfigError::NoProfile { path, profile: name, known });
+            let not_merged = source.unlike_the_checkout();
+            return Err(ConfigError::NoProfile { path, profile: name, known, not_merged });
         };
         let place = format!("{}, profile `{name}`", path.display());
         let wrong = |place: &str, why: &str| ConfigError::Value { place: place.to_owned(), why: why.to_owned() };
@@ -90,7 +120,10 @@ impl Target {
             _ => return Err(wrong(&place, "a profile is a mapping, and its `outputs` are a mapping of targets")),
         };
 
-        let renderer = Renderer::new(env);
+        let renderer = match &source {
+            ProfileSource::Own | ProfileSource::Base { .. } => Renderer::new(env),
+            ProfileSource::PullRequest { .. } => Renderer::withholding(env),
+        };
         let failed = |target: &str, field: &str, error: RenderError| ConfigError::Render {
             path: path.clone(),
             profile: name.clone(),
@@ -106,7 +139,8 @@ impl Target {
         };
         let Some(output) = outputs.get(&target) else {
             let known = outputs.keys().cloned().collect();
-            return Err(ConfigError::NoTarget { path, profile: name, target, known });
+            let not_merged = source.unlike_the_checkout();
+            return Err(ConfigError::NoTarget { path, profile: name, target, known, not_merged });
         };
         let place = format!("{place}, target `{target}`");
         let Value::Object(output) = output else {
@@ -134,7 +168,15 @@ impl Target {
                 .ok_or_else(|| wrong(&place, "`threads` is not a whole number of at least 1"))?,
         };
         let schema = text("schema").or_else(|| text("dataset"));
-        Ok(Self { profile: name, name: target, adapter, schema, threads, fields })
+        let (chosen_by, has_others) = (ProfileSource::Own, file.len() > 1);
+        Ok(Self { profile: name, name: target, adapter, schema, threads, fields, source, chosen_by, has_others })
+    }
+}
+
+impl ProfileSource {
+    /// Whether the checkout has another file than the one that counts.
+    fn unlike_the_checkout(&self) -> bool {
+        matches!(self, Self::Base { differs: true, .. })
     }
 }
 
@@ -164,23 +206,52 @@ fn hide_passwords(fields: &Map<String, Value>) {
     }
 }
 
-fn locate(query: &ProfileQuery, env: &Env) -> Result<PathBuf, ConfigError> {
+/// The profiles.yml that counts.
+struct Located {
+    /// For messages; with the commit that it is from.
+    path: PathBuf,
+    text: String,
+    source: ProfileSource,
+}
+
+fn locate(query: &ProfileQuery, env: &Env, checkout: &Checkout) -> Result<Located, ConfigError> {
     // An explicit folder is exclusive.
     let explicit = query.profiles_dir.clone().or_else(|| env.get("DBT_PROFILES_DIR").map(PathBuf::from));
     let places = match explicit {
-        Some(dir) => vec![env.cwd.join(dir)],
+        Some(dir) => vec![env.path(&dir)],
         None => {
-            let mut places = vec![env.cwd.clone(), env.cwd.join(&query.project_dir)];
+            let mut places = vec![env.path(Path::new(".")), env.path(&query.project_dir)];
             places.extend(env.get("HOME").map(|home| Path::new(home).join(".dbt")));
             places.dedup();
             places
         }
     };
-    places
-        .iter()
-        .map(|dir| dir.join("profiles.yml"))
-        .find(|file| file.is_file())
-        .ok_or(ConfigError::NoProfiles { places })
+    let mut added = None;
+    for place in &places {
+        let path = place.join("profiles.yml");
+        let source = match checkout.counting(&path) {
+            Counting::Base { commit, text, differs } => {
+                let path = format!("{} of commit {commit}", path.display()).into();
+                return Ok(Located { path, text, source: ProfileSource::Base { commit, differs } });
+            }
+            Counting::Added { commit } => {
+                if path.is_file() {
+                    added.get_or_insert((path, commit));
+                }
+                continue;
+            }
+            Counting::OnDisk => ProfileSource::Own,
+            Counting::PullRequest { why } => ProfileSource::PullRequest { why },
+        };
+        if path.is_file() {
+            let text = read_regular_text(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            return Ok(Located { path, text, source });
+        }
+    }
+    Err(match added {
+        Some((path, commit)) => ConfigError::AddedProfiles { path, commit },
+        None => ConfigError::NoProfiles { places },
+    })
 }
 
 #[cfg(test)]
@@ -206,7 +277,7 @@ ferry:
         fs_err::write(dir.path().join("profiles.yml"), FILE).unwrap();
         let env = Env::new(vars.iter().copied(), dir.path().to_owned());
         let query = ProfileQuery { target: target.map(str::to_owned), ..ProfileQuery::default() };
-        Target::find(&query, &env)
+        Target::find(&query, &env, &Checkout::Own)
     }
 
     #[test]
@@ -238,7 +309,7 @@ ferry:
         let dir = tempfile::tempdir().unwrap();
         fs_err::write(dir.path().join("profiles.yml"), file).unwrap();
         let env = Env::new(vars.iter().copied(), dir.path().to_owned());
-        Target::find(&ProfileQuery::default(), &env)
+        Target::find(&ProfileQuery::default(), &env, &Checkout::Own)
     }
 
     #[test]

@@ -9,11 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::checkout::Checkout;
+use super::dbt_project::ChosenProfile;
 use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
-    AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProjectArgs,
-    RowLimit, RunArgs, SelectionArgs, Target,
+    AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProfileSource,
+    ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target,
 };
 use crate::project::IndirectSelection;
 
@@ -25,21 +27,6 @@ const STATE_MAX_AGE_HOURS: u64 = 48;
 
 /// How the schemas begin that premerge names after pull requests.
 const SCHEMA_OF_PULL_REQUEST: &str = "premerge_pr_";
-
-/// Whose text the project's folder holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Checkout {
-    /// That of whoever runs the command.
-    #[default]
-    Own,
-    /// A pull request's, as in CI.
-    PullRequest {
-        /// The checked-out repository, where CI says it.
-        root: Option<PathBuf>,
-        /// Commits that the pull request did not write (`HASH`, or `HASH^1` for the first parent), the best first.
-        bases: Vec<String>,
-    },
-}
 
 /// Whose settings say what shuts the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,17 +174,22 @@ impl Settings {
     /// # Errors
     /// When no file, profile or target fits, or an expression fails.
     pub fn target(&self) -> Result<Target, ConfigError> {
-        let project = DbtProject::read(&self.project_dir, &self.env)?;
         // What steers dbt beside us must steer us to the same place.
         let given =
             |flag: &Option<String>, variable: &str| flag.clone().or_else(|| self.env.get(variable).map(str::to_owned));
+        let profile = match given(&self.flags.profile, "DBT_PROFILE") {
+            Some(name) => ChosenProfile { name: Some(name), source: ProfileSource::Own },
+            None => DbtProject::profile(&self.project_dir, &self.env, &self.checkout)?,
+        };
         let query = ProfileQuery {
             profiles_dir: self.flags.profiles_dir.clone(),
-            profile: given(&self.flags.profile, "DBT_PROFILE").or(project.profile),
+            profile: profile.name,
             target: given(&self.flags.target, "DBT_TARGET"),
             project_dir: self.project_dir.clone(),
         };
-        Target::find(&query, &self.env)
+        let mut target = Target::find(&query, &self.env, &self.checkout)?;
+        target.chosen_by = profile.source;
+        Ok(target)
     }
 
     /// The project's name in dbt_project.yml.
@@ -444,18 +436,6 @@ impl Settings {
     #[must_use]
     pub fn lint(&self) -> &LintConfig {
         &self.file.lint
-    }
-}
-
-impl Checkout {
-    /// Whether a pull request can have written the file: whatever its path says or leads to is in the checkout.
-    fn holds(&self, path: &Path) -> bool {
-        let Self::PullRequest { root, .. } = self else { return false };
-        let Some(root) = root else { return true };
-        let whole = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        // The file itself may be a link that leads out of the checkout, and is the pull request's all the same.
-        let folder = path.parent().unwrap_or(path);
-        path.starts_with(root) || whole(folder).starts_with(whole(root)) || whole(path).starts_with(whole(root))
     }
 }
 

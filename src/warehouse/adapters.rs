@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 #[cfg(feature = "duckdb")]
 use super::duckdb;
 use super::{OpenContext, OpenError, Traits, Warehouse, postgres};
-use crate::config::Target;
+use crate::config::{ProfileSource, Target};
 use crate::text::words::and_list;
 
 type Opened = Result<Arc<dyn Warehouse>, OpenError>;
@@ -75,7 +77,25 @@ fn engine(target: &Target) -> Result<&'static Engine, OpenError> {
 /// # Errors
 /// When the adapter is unknown or not compiled in, or the target's fields do not fit it.
 pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
-    (engine(target)?.open)(target, context)
+    let engine = engine(target)?;
+    match &target.source {
+        ProfileSource::Own | ProfileSource::Base { .. } => (engine.open)(target, context),
+        // It can name any host, so what the job's environment would add to it stays out: passwords, keys, tokens.
+        ProfileSource::PullRequest { why } => {
+            if target.fields.get("method").and_then(Value::as_str).is_some_and(|method| method.starts_with("iam")) {
+                return Err(OpenError::Field {
+                    profile: target.profile.clone(),
+                    target: target.name.clone(),
+                    why: format!(
+                        "`method: iam` is not used with the pull request's own profile ({why}): check out with \
+                         `fetch-depth: 2`, or keep the profile outside the checkout and pass --profiles-dir"
+                    ),
+                });
+            }
+            let env = context.env.without_variables();
+            (engine.open)(target, OpenContext { env: &env, ..context })
+        }
+    }
 }
 
 /// What the target's engine can do, known before it is opened.

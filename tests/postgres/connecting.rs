@@ -241,7 +241,7 @@ async fn values_of_secret_variables_are_never_shown() {
         vec![("PORT", port.as_str()), ("DBT_ENV_SECRET_USER", "hushuser-zq"), ("DBT_ENV_SECRET_NAME", "hushname-zq")];
     let open = |vars: &[(&str, &str)]| {
         let env = Env::new(vars.iter().copied(), dir.path().to_owned());
-        let target = Target::find(&ProfileQuery::default(), &env).unwrap();
+        let target = Target::find(&ProfileQuery::default(), &env, &premerge::config::Checkout::Own).unwrap();
         try_open(&target, limits(), &env)
     };
     let house = open(&vars).unwrap();

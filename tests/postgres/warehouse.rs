@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use premerge::config::{AtStart, Env, Target};
+use premerge::config::{AtStart, Env, ProfileSource, Target};
 use premerge::warehouse::{
     GuardError, Limits, OpenContext, OpenError, Owner, Protected, RelationConfigs, Session, TempSchema, Warehouse,
     Write, open,
@@ -51,6 +51,9 @@ pub fn target(adapter: &str, port: u16, database: &str, changes: Value) -> Targe
         schema: Some("analytics".to_owned()),
         threads: 2,
         fields: fields.as_object().unwrap().clone(),
+        source: ProfileSource::Own,
+        chosen_by: ProfileSource::Own,
+        has_others: false,
     }
 }
 

@@ -115,7 +115,7 @@ fn comments(args: &CheckArgs, ci: &Ci, io: &Io<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ProfileQuery, Target};
+    use crate::config::{Checkout, ProfileQuery, Target};
 
     #[test]
     fn texts_of_a_document_are_masked_and_nothing_else() {
@@ -123,7 +123,7 @@ mod tests {
         let profile = "p: {outputs: {default: {type: duckdb, path: a.duckdb}}}\n";
         fs_err::write(dir.path().join("profiles.yml"), profile).unwrap();
         let env = Env::new([("DBT_ENV_SECRET_DB", "hushdb-yx"), ("DBT_ENV_SECRET_PORT", "64873")], dir.path().into());
-        Target::find(&ProfileQuery::default(), &env).unwrap();
+        Target::find(&ProfileQuery::default(), &env, &Checkout::Own).unwrap();
         let mut document = serde_json::json!({"rows": 64873, "names": ["hushdb-yx.s", "64873"], "a": {"b": "c"}});
         let mask = |text: &str| mask_variables(text).into_owned();
         assert!(change_texts(&mut document, &mask));

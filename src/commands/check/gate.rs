@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
-use crate::config::{Checkout, Gate, StyleSwitch, git, read_regular_text};
+use crate::config::{Checkout, Gate, ProfileSource, StyleSwitch, Target, git, read_regular_text};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 use crate::text::escape;
@@ -20,9 +20,6 @@ const RESERVED: &str = "_premerge_";
 
 /// Files that are named one by one; of more, the rest is counted.
 const NAMED: usize = 10;
-
-/// Where dbt's profiles stand, from the repository's root.
-const OF_DBT: &str = "**/profiles.yml";
 
 /// Where sqlfluff's settings stand, from the repository's root.
 const OF_SQLFLUFF: [&str; 2] = ["**/.sqlfluff", "**/.sqlfluffignore"];
@@ -35,7 +32,7 @@ pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: 
     let project = pr.metadata.project_name.as_deref().unwrap_or("project");
     let mut findings: Vec<Finding> = of_premerge(&settings.gate, project).into_iter().collect();
     findings.extend(reserved(pr));
-    findings.extend(of_dbt(settings, ci, project));
+    findings.extend(of_dbt(&settings.target, project));
     if settings.lint.style != StyleSwitch::Never {
         findings.extend(of_sqlfluff(settings, ci, project));
         findings.extend(silenced(before, pr, project));
@@ -89,16 +86,61 @@ fn of_premerge(gate: &Gate, project: &str) -> Option<Finding> {
 }
 
 /// A profile says which database is production's, so another one is another production.
-fn of_dbt(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
-    let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { return Vec::new() };
-    let folder = &settings.project_dir;
-    let changed = bases.iter().find_map(|base| git::changed_files(folder, base, &[OF_DBT]));
-    let said = changed.into_iter().flatten().map(|name| {
-        let message = format!("the pull request changes `{name}`, which says what warehouse and database are checked");
-        Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message)
-            .with_remedy("keep the profile of CI outside the checkout: --profiles-dir")
-    });
-    shortened(said.collect(), project, "changed profiles")
+fn of_dbt(target: &Target, project: &str) -> Vec<Finding> {
+    let about = |severity, message: String| {
+        Finding::about(severity, rules::GATE_CHANGED, project, message).with_remedy(PROFILE_REMEDY)
+    };
+    match profile_in_words(target) {
+        ProfileWords::Base(said) => said.into_iter().map(|said| about(Severity::Notice, said)).collect(),
+        ProfileWords::PullRequest(said) => vec![about(Severity::Warning, said)],
+    }
+}
+
+const PROFILE_REMEDY: &str =
+    "check out with `fetch-depth: 2`, or keep CI's profile outside the checkout and pass --profiles-dir";
+
+/// What is worth a word about whose profile counts.
+enum ProfileWords {
+    /// The base commit's count, and the checkout has others.
+    Base(Vec<String>),
+    /// The pull request's own does.
+    PullRequest(String),
+}
+
+fn profile_in_words(target: &Target) -> ProfileWords {
+    let own = |what: &str, why: &str| {
+        ProfileWords::PullRequest(format!(
+            "{what}, so the pull request can say which warehouse and database are checked: {why}"
+        ))
+    };
+    match (&target.source, &target.chosen_by) {
+        (ProfileSource::PullRequest { why }, _) => own("the profile is the pull request's own", why),
+        // The job's file, from which the pull request picks.
+        (_, ProfileSource::PullRequest { why }) if target.has_others => {
+            own("`profile` comes from the pull request's own dbt_project.yml", why)
+        }
+        (source, chosen_by) => {
+            let unlike = |source: &ProfileSource, what: &str| match source {
+                ProfileSource::Base { commit, differs: true } => {
+                    Some(format!("{what} is not that of commit {commit}, which applies"))
+                }
+                ProfileSource::Base { .. } | ProfileSource::Own | ProfileSource::PullRequest { .. } => None,
+            };
+            let said = [
+                unlike(source, "profiles.yml in the checkout"),
+                unlike(chosen_by, "`profile` of dbt_project.yml in the checkout"),
+            ];
+            ProfileWords::Base(said.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// The same for a terminal.
+pub(in crate::commands) fn profile_lines(target: &Target) -> Vec<String> {
+    match profile_in_words(target) {
+        ProfileWords::Base(said) => said,
+        ProfileWords::PullRequest(said) => vec![format!("{said}; {PROFILE_REMEDY}")],
+    }
 }
 
 fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {

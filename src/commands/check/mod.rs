@@ -14,7 +14,7 @@ use std::time::Instant;
 
 pub use args::CheckArgs;
 use began::Began;
-pub(super) use gate::gate_in_words;
+pub(super) use gate::{gate_in_words, profile_lines};
 use settings::Settings;
 
 use super::{CommandError, Io, ci};

@@ -349,6 +349,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::ProfileSource;
 
     fn read(fields: Value) -> Profile {
         tried(fields).unwrap()
@@ -363,6 +364,9 @@ mod tests {
             schema: None,
             threads: 1,
             fields,
+            source: ProfileSource::Own,
+            chosen_by: ProfileSource::Own,
+            has_others: false,
         };
         Profile::read(&target)
     }

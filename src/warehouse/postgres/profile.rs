@@ -223,6 +223,7 @@ fn resolve(path: &str, env: &Env, project_dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ProfileSource;
 
     fn read(json: &str) -> Result<Profile, OpenError> {
         let target = Target {
@@ -232,6 +233,9 @@ mod tests {
             schema: None,
             threads: 1,
             fields: serde_json::from_str(json).unwrap(),
+            source: ProfileSource::Own,
+            chosen_by: ProfileSource::Own,
+            has_others: false,
         };
         let env = Env::new([("HOME", "/nowhere")], PathBuf::from("/checkout"));
         let limits = crate::warehouse::Limits::default();
