@@ -5,6 +5,7 @@
 
 #[path = "../attacks/table.rs"]
 mod attack_table;
+mod as_dbt;
 mod attacks;
 mod aws;
 mod beside_dbt;

@@ -136,3 +136,60 @@ async fn a_stopped_check_ends_its_statement_and_not_the_pooler() {
         assert!(pooler.child.try_wait().unwrap().is_none(), "the pooler has ended");
     }
 }
+
+/// Ends when its statement does; what became of it.
+fn foreign(config: String, sql: String) -> std::thread::JoinHandle<Result<String, String>> {
+    std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await.map_err(|e| e.to_string())?;
+            tokio::spawn(connection);
+            let answer = client.simple_query(&sql).await.map_err(|error| format!("{error:?}"))?;
+            let row = answer.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            Ok(row.unwrap_or_default())
+        })
+    })
+}
+
+/// Clients that say no name get connections which premerge had before.
+#[test]
+fn other_clients_of_the_pool_are_not_taken_for_premerge() {
+    let cluster = with_production(Cluster::start(&[]));
+    let pooler = Pooler::with_size(&cluster, 6);
+    let checkout = Checkout::of("changed_filter", pooler.port);
+    assert!(checkout.check().status().unwrap().success());
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let mut older = checkout.check_that_sleeps(&model, 20).stderr(Stdio::null()).spawn().unwrap();
+    let running = |what: &str, count: &str| {
+        let sql = format!(
+            "select count(*)::text from pg_stat_activity where query like '%pg_sleep({what})%' and state = 'active' \
+             and pid <> pg_backend_pid()"
+        );
+        cluster.wait_for("ferry", &sql, count);
+    };
+    running("20", "1");
+    let tag = cluster.value("ferry", "select application_name from pg_stat_activity where query like '%pg_sleep(20)%'");
+    assert!(tag.starts_with("premerge "), "{tag}");
+
+    let of_the_pool = format!("host=127.0.0.1 port={} user=ci dbname=ferry", pooler.port);
+    let sleeps = "select pg_sleep(6), current_setting('application_name') as name from raw.vessels limit 1";
+    let sleeps = format!("select name from ({sleeps}) s");
+    let mut others: Vec<_> = (0..3).map(|_| foreign(of_the_pool.clone(), sleeps.clone())).collect();
+    // Whatever a client calls itself, and whoever runs a text of premerge's again.
+    let direct = format!("host=127.0.0.1 port={} user=ci dbname=ferry", cluster.port);
+    others.push(foreign(format!("{direct} application_name='{tag}'"), sleeps.clone()));
+    others.push(foreign(direct, format!("/* {tag} #1 */ {sleeps}")));
+    running("6", "5");
+
+    // A newer run ends the older one's statement and no other, and gives way with its own only.
+    let mut newer = checkout.check_that_sleeps(&model, 12).stderr(Stdio::null()).spawn().unwrap();
+    running("20", "0");
+    assert_eq!(older.wait().unwrap().code(), Some(3));
+    cluster.sql("ferry", "begin; lock table raw.vessels; commit");
+    let became: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+    let names: Vec<_> = became.iter().map(|became| became.as_deref().unwrap_or_else(|why| panic!("{why}"))).collect();
+    assert_eq!(names, ["", "", "", tag.as_str(), ""]);
+    assert_eq!(newer.wait().unwrap().code(), Some(0), "{}", checkout.report());
+}

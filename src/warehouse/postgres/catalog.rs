@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::connection::{AS_USER, Access};
+use super::activity;
+use super::connection::AS_USER;
+use super::greeting::Access;
 use super::session::{PgSession, guard_sql};
 use super::statement::{self, FUNCTION, RelationKind};
 use crate::sql::Dialect;
@@ -292,15 +294,15 @@ impl PgSession {
     }
 
     pub(super) async fn end_others(&mut self, tags: &[String]) -> Result<(), WarehouseError> {
-        let tags: Vec<_> =
-            tags.iter().filter(|tag| **tag != self.server.tag).map(|t| Dialect::Postgres.literal(t)).collect();
-        if tags.is_empty() {
+        let others = tags.iter().filter(|tag| **tag != self.server.tag);
+        let runs: Vec<_> = others.map(|tag| activity::runs("a", tag, None)).collect();
+        if runs.is_empty() {
             return Ok(());
         }
         let sql = format!(
-            "{AS_USER}select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
-             where datname = current_database() and application_name in ({})",
-            tags.join(", ")
+            "{AS_USER}select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity a \
+             where a.datname = current_database() and ({})",
+            runs.join(" or ")
         );
         let began = Instant::now();
         loop {

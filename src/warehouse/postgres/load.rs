@@ -5,8 +5,8 @@ use std::pin::pin;
 use futures::SinkExt as _;
 use tokio_postgres::CopyInSink;
 
-use super::connection::Access;
 use super::fault;
+use super::greeting::Access;
 use super::seed;
 use super::session::{PgSession, REDSHIFT_STATEMENT, guard_sql};
 use crate::sql::Dialect;
@@ -25,10 +25,11 @@ impl PgSession {
         let zone = self.ask("select current_setting('TimeZone')").await?;
         let mut rows = seed::Rows::open(file, zone.scalar().unwrap_or("UTC"))?;
         let opening = self.server.opening(Access::Write);
-        let begin = format!("/* {} */ begin;\n{opening}{}{create}", self.server.tag, guard_sql(under));
+        let mark = self.mark();
+        let begin = format!("{mark}begin;\n{opening}{}{create}", guard_sql(under));
         let columns: Vec<_> = file.columns.iter().map(|column| column.name.as_str()).collect();
-        let copy = format!("copy {} ({}) from stdin", at.sql(), columns.join(", "));
-        let end = if then.is_empty() { "commit".to_owned() } else { format!("{then};\ncommit") };
+        let copy = format!("{mark}copy {} ({}) from stdin", at.sql(), columns.join(", "));
+        let end = if then.is_empty() { format!("{mark}commit") } else { format!("{mark}{then};\ncommit") };
         let result = self
             .exchange(async move |client| {
                 let of = |error: &tokio_postgres::Error| fault::of_statement(error);

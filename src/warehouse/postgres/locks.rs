@@ -1,9 +1,9 @@
 //! Relations of ours that somebody else's transaction holds.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::activity;
 use super::connection::{AS_USER, Server};
 use super::session::PgSession;
 use crate::sql::Dialect;
@@ -23,22 +23,13 @@ impl Server {
 
     fn wait_at_most(&self, limit: Duration) -> Option<String> {
         let wanted = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let limit = self.deadlock.get().map_or(wanted, |deadlock| deadlock.at_most(wanted));
+        let limit = self.deadlock().map_or(wanted, |deadlock| deadlock.at_most(wanted));
         (self.dialect == Dialect::Postgres).then(|| format!("set local lock_timeout to {limit}"))
     }
 
-    /// Whether the statement of this server process was cancelled for somebody who waited; forgotten with the answer.
-    pub(super) fn has_given_way(&self, pid: &str) -> bool {
-        let mut cancelled = self.gave_way.lock().unwrap_or_else(PoisonError::into_inner);
-        // A pooler lends another process for each transaction: then it is one of them.
-        let other = || self.refuses_options.load(Ordering::Relaxed).then(|| cancelled.iter().next().cloned()).flatten();
-        let pid = if cancelled.contains(pid) { Some(pid.to_owned()) } else { other() };
-        pid.is_some_and(|pid| cancelled.remove(&pid))
-    }
-
-    /// Forgets it without an answer.
-    pub(super) fn forget_way(&self, pid: &str) {
-        self.gave_way.lock().unwrap_or_else(PoisonError::into_inner).remove(pid);
+    /// Whether the session's statement was cancelled for somebody who waited; forgotten with the answer.
+    pub(super) fn has_given_way(&self, session: u64) -> bool {
+        self.gave_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&session)
     }
 
     /// Said before a statement that needs no more than a look at production's relations, and can be sent again.
@@ -49,12 +40,12 @@ impl Server {
 }
 
 impl PgSession {
-    /// Server processes of others that wait for a lock of ours. Locks are shown to everybody, unlike what others run.
+    /// Server processes of others that wait for a lock of ours.
     pub(super) async fn waiting(&mut self) -> Result<Vec<String>, WarehouseError> {
         if self.dialect() == Dialect::Redshift {
             return Ok(Vec::new());
         }
-        let found = self.ask(&self.blocked("select distinct w.pid", "")).await?;
+        let found = self.ask(&self.blocked("w.pid", "")).await?;
         Ok(found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect())
     }
 
@@ -62,25 +53,30 @@ impl PgSession {
     pub(super) async fn cancel_for(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
         let numbers: Vec<&str> = waiting.iter().map(String::as_str).filter(|pid| pid.parse::<i32>().is_ok()).collect();
         let only = format!(" and w.pid in ({})", numbers.join(", "));
-        let found = self.ask(&self.blocked("select distinct o.pid", &only)).await?;
-        let ours: Vec<String> = found.rows.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        let number = activity::session_of("o");
+        let found = self.ask(&self.blocked(&number, &only)).await?;
+        let ours = found.rows.into_iter().filter_map(|row| row.into_iter().next()??.parse().ok());
+        let ours: Vec<u64> = ours.collect();
         if ours.is_empty() {
             return Ok(());
         }
-        let only = format!("{only} and o.pid in ({})", ours.join(", "));
+        let sessions: Vec<String> = ours.iter().map(|session| format!("'{session}'")).collect();
+        let only = format!("{only} and {number} in ({})", sessions.join(", "));
         // Before they are cancelled, so that each knows why.
         self.server.gave_way.lock().unwrap_or_else(PoisonError::into_inner).extend(ours);
-        let sql = format!("{AS_USER}{}", self.blocked("select pg_catalog.pg_cancel_backend(o.pid)", &only));
-        self.ask(&sql).await.map(|_| ())
+        self.ask(&self.blocked("pg_catalog.pg_cancel_backend(o.pid)", &only)).await.map(|_| ())
     }
 
-    fn blocked(&self, select: &str, only: &str) -> String {
-        let tag = self.dialect().literal(&self.server.tag);
+    /// Asks about those who wait (`w`) for a statement of ours (`o`).
+    fn blocked(&self, what: &str, only: &str) -> String {
+        let tag = &self.server.tag;
         format!(
-            "{select} from pg_catalog.pg_locks w join pg_catalog.pg_stat_activity o \
-             on o.pid = any (pg_catalog.pg_blocking_pids(w.pid)) and o.application_name = {tag} \
+            "{AS_USER}select distinct {what} from pg_catalog.pg_locks w join pg_catalog.pg_stat_activity o \
+             on o.pid = any (pg_catalog.pg_blocking_pids(w.pid)) and {} \
              where not w.granted{only} and not exists (select 1 from pg_catalog.pg_stat_activity x \
-             where x.pid = w.pid and x.application_name = {tag})"
+             where x.pid = w.pid and {})",
+            activity::runs("o", tag, None),
+            activity::runs("x", tag, None),
         )
     }
 
@@ -90,12 +86,12 @@ impl PgSession {
         let literal = |text: &str| self.dialect().literal(text);
         let names: Vec<_> = relations.iter().map(|at| literal(at.identifier())).collect();
         let sql = format!(
-            "select distinct l.pid, a.usename, a.application_name from pg_catalog.pg_locks l \
+            "{AS_USER}select distinct l.pid, a.usename, a.application_name from pg_catalog.pg_locks l \
              join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              join pg_catalog.pg_stat_activity a on a.pid = l.pid and a.datname = current_database() \
-             where l.locktype = 'relation' and l.granted and a.application_name <> {} and n.nspname = {} \
+             where l.locktype = 'relation' and l.granted and not {} and n.nspname = {} \
              and c.relname in ({}) order by 1",
-            literal(&self.server.tag),
+            activity::runs("a", &self.server.tag, None),
             literal(first.schema().name()),
             names.join(", ")
         );

@@ -4,6 +4,7 @@
 //! look-ups, which Redshift does not survive. There is no pool: each worker has a session, and a session makes
 //! its connection anew when it was lost.
 
+mod activity;
 mod cancel;
 mod cancel_stream;
 mod catalog;
@@ -13,6 +14,7 @@ mod columns;
 mod connection;
 mod fault;
 mod functions;
+mod greeting;
 mod iam;
 mod late;
 mod load;
@@ -26,13 +28,14 @@ mod redshift;
 mod redshift_fault;
 mod seed;
 mod session;
+mod set_up;
 mod statement;
 mod tls;
 mod types;
 mod watch;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -65,7 +68,8 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) fn new(target: &Target, context: OpenContext<'_>) -> Result<Self, OpenError> {
         let fields = Fields::of(target)?;
-        let profile = Profile::read(&fields, 5432, context, false)?;
+        let mut profile = Profile::read(&fields, 5432, context, false)?;
+        profile.add_environment(context);
         Self::with(&fields, profile, Method::Password, Dialect::Postgres, POSTGRES_TRAITS, context)
     }
 
@@ -96,7 +100,7 @@ impl Postgres {
             mode => Some(tls::connector(mode, &profile.certificates).map_err(|why| fields.wrong(why))?),
         };
         let tag = tag(&profile.application_name);
-        let (gone, unencrypted, role_limit) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (gone, unencrypted, found) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         let server = Server {
             dialect,
             profile,
@@ -106,9 +110,10 @@ impl Postgres {
             limits: context.limits,
             gone,
             gave_way: Mutex::default(),
-            role_limit,
+            sessions: AtomicU64::new(0),
             refuses_options: AtomicBool::new(false),
-            deadlock: OnceLock::new(),
+            pooled: AtomicBool::new(false),
+            found,
             unencrypted,
             vetted: Mutex::default(),
         };

@@ -32,6 +32,12 @@ pub(super) struct Profile {
     /// Repetitions of a connection that could not be made.
     pub(super) retries: u32,
     pub(super) application_name: String,
+    /// What `PGOPTIONS` says.
+    pub(super) options: Option<String>,
+    /// What `PGTZ` says.
+    pub(super) timezone: Option<String>,
+    /// What `PGGEQO` says.
+    pub(super) geqo: Option<String>,
     /// What a reader should know about the profile.
     pub(super) notices: Vec<String>,
 }
@@ -170,9 +176,55 @@ impl Profile {
                 seconds => Duration::from_secs(seconds),
             },
             retries: fields.number("retries", 1)?,
+            options: None,
+            timezone: None,
+            geqo: None,
             application_name: fields.text("application_name").unwrap_or_else(|| "premerge".to_owned()),
             notices,
         })
+    }
+}
+
+/// Variables of libpq that change how or where dbt connects, and that premerge does not read.
+const UNREAD: &[&str] = &[
+    "PGSERVICE",
+    "PGHOSTADDR",
+    "PGTARGETSESSIONATTRS",
+    "PGCHANNELBINDING",
+    "PGREQUIREAUTH",
+    "PGREQUIREPEER",
+    "PGREQUIRESSL",
+    "PGGSSENCMODE",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLMINPROTOCOLVERSION",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGLOADBALANCEHOSTS",
+];
+
+impl Profile {
+    /// Adds what libpq, dbt-postgres' driver, takes from the environment where the profile says nothing.
+    /// <https://www.postgresql.org/docs/current/libpq-envars.html>
+    pub(super) fn add_environment(&mut self, context: OpenContext<'_>) {
+        let OpenContext { env, project_dir, .. } = context;
+        let said = |name: &str| env.get(name).filter(|value| !value.is_empty());
+        let unless_default = |name: &str| said(name).filter(|value| !value.eq_ignore_ascii_case("default"));
+        // dbt passes the search path as `options`, which takes the place of the variable.
+        self.options = said("PGOPTIONS").filter(|_| self.search_path.is_none()).map(str::to_owned);
+        self.timezone = unless_default("PGTZ").map(str::to_owned);
+        self.geqo = unless_default("PGGEQO").map(str::to_owned);
+        let file = |name: &str| said(name).map(|path| resolve(path, env, project_dir));
+        let Certificates { root, client, key, .. } = &mut self.certificates;
+        for (path, name) in [(root, "PGSSLROOTCERT"), (client, "PGSSLCERT"), (key, "PGSSLKEY")] {
+            *path = path.take().or_else(|| file(name));
+        }
+        let unread: Vec<_> =
+            UNREAD.iter().filter(|name| said(name).is_some()).map(|name| format!("`{name}`")).collect();
+        if !unread.is_empty() {
+            let (verb, it) = if unread.len() == 1 { ("is", "it") } else { ("are", "them") };
+            let notice = format!("{} {verb} set, and premerge does not read {it}, unlike dbt", unread.join(", "));
+            self.notices.push(notice);
+        }
     }
 }
 

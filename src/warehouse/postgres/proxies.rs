@@ -4,7 +4,7 @@
 //! view has a transaction of its own, several of them go in one message, and none waits long: what a lock was not to be
 //! had for is tried again later, while production goes on.
 
-use super::connection::Access;
+use super::greeting::Access;
 use super::moves::Moves;
 use super::session::{PgSession, guard_sql};
 use super::statement::render;

@@ -1,15 +1,18 @@
 //! One PostgreSQL or Redshift session, which outlives its connection.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio_postgres::SimpleQueryMessage;
 
+use super::activity;
 use super::cancel::Cancel;
-use super::connection::{Access, Backend, Link, Server};
+use super::connection::{Backend, Link, Server};
 use super::fault;
+use super::greeting::Access;
 use super::moves::Moves;
 use super::statement::{Rendered, render};
 use crate::sql::{Dialect, Facts, RelationName};
@@ -27,13 +30,16 @@ pub(super) struct PgSession {
     pub(super) server: Arc<Server>,
     pub(super) link: Option<Link>,
     lost: Option<Backend>,
+    /// By which its statements are told from those of the run's other sessions.
+    number: u64,
     cancel: Arc<Cancel>,
 }
 
 impl PgSession {
     pub(super) fn new(server: Arc<Server>, link: Link) -> Self {
         let cancel = Arc::new(Cancel::new(&server));
-        Self { server, link: Some(link), lost: None, cancel }
+        let number = server.sessions.fetch_add(1, Ordering::Relaxed);
+        Self { server, link: Some(link), lost: None, number, cancel }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -48,7 +54,7 @@ impl PgSession {
         if self.link.is_none() {
             let link = self.server.connect(true).await?;
             if let Some(lost) = self.lost.take() {
-                self.server.end(&lost, &link.client).await;
+                self.server.end(&lost, self.number, &link.client).await;
             }
             self.link = Some(link);
         }
@@ -72,10 +78,10 @@ impl PgSession {
             return Err(cancelled());
         }
         let server = Arc::clone(&self.server);
+        let number = self.number;
         let link = self.link().await?;
-        let pid = link.backend.pid.clone();
         // A cancel that came too late for the statement before.
-        server.forget_way(&pid);
+        server.has_given_way(number);
         *cancel.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.cancel_token());
         let began = Instant::now();
         let result = {
@@ -106,7 +112,7 @@ impl PgSession {
                     // A cancelled session says so, whatever its broken statement says.
                     _ if asked => cancelled(),
                     FaultClass::Cancelled | FaultClass::Timeout if ran_out => timed_out(&server),
-                    FaultClass::Cancelled if server.has_given_way(&pid) => gave_way(),
+                    FaultClass::Cancelled if server.has_given_way(number) => gave_way(),
                     _ => error,
                 })
             }
@@ -122,8 +128,13 @@ impl PgSession {
         }
     }
 
+    /// What its statements begin with.
+    pub(super) fn mark(&self) -> String {
+        activity::mark(&self.server.tag, self.number, self.dialect())
+    }
+
     pub(super) async fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, WarehouseError> {
-        let sql = format!("/* {} */ {sql}", self.server.tag);
+        let sql = format!("{}{sql}", self.mark());
         self.exchange(async move |client| client.simple_query(&sql).await.map_err(|error| Self::classify(&error))).await
     }
 
@@ -204,6 +215,15 @@ fn gave_way() -> WarehouseError {
     WarehouseError::new(FaultClass::Conflict, message)
         .with_remedy("run the check again when production is not being changed")
         .with_repeat(Repeat::Safe)
+}
+
+/// What dbt's statements fail with, too.
+fn only_reads(user: &str) -> WarehouseError {
+    let message = format!("`default_transaction_read_only` is on for the user {user}, so that nothing can be built");
+    WarehouseError::new(FaultClass::Permission, message).with_remedy(format!(
+        "use a user that may write to its own schemas, or: alter role {} set default_transaction_read_only = off",
+        Dialect::Postgres.quote(user)
+    ))
 }
 
 fn timed_out(server: &Server) -> WarehouseError {
@@ -323,6 +343,9 @@ pub(super) fn guard_sql(under: Under<'_>) -> String {
 
 impl PgSession {
     async fn carry_out(&mut self, writes: &[Write<'_>], under: Under<'_>) -> Result<Written, WarehouseError> {
+        if self.server.found.get().is_some_and(|found| found.only_reads) {
+            return Err(only_reads(&self.server.profile.user));
+        }
         let mut written = Written::default();
         let mut batch: Vec<String> = Vec::new();
         let mut counted = 0;
