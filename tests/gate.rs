@@ -172,7 +172,35 @@ fn what_changes_lint_is_listed() {
     assert!(found.iter().any(|message| message.contains("`project/.sqlfluff`")), "{found:?}");
     assert!(found.iter().any(|message| message.contains("`project/.sqlfluffignore`")), "{found:?}");
     assert!(!found.iter().any(|message| message.contains("setup.cfg")), "it holds nothing of sqlfluff: {found:?}");
-    assert_eq!(report["verdict"], "warned");
+    assert!(said(&report).iter().all(|(severity, _)| severity == "notice"), "the base's apply");
+    assert_eq!(report["verdict"], "passed");
+    let report = repository.check("0000000000000000000000000000000000000001");
+    let own = ("warning".to_owned(), "sqlfluff's settings are the pull request's own".to_owned());
+    let found = said(&report);
+    assert!(found.iter().any(|(severity, message)| *severity == own.0 && message.starts_with(&own.1)), "{found:?}");
+}
+
+#[test]
+fn sqlfluff_s_settings_are_the_base_s() {
+    let strict = "[sqlfluff]\ndialect = duckdb\nrules = CP01\n\n[sqlfluff:rules:capitalisation.keywords]\n\
+                  capitalisation_policy = upper\n";
+    let of_lint = |head: &[(&str, &str)]| {
+        let repository = Repository::new("new_column", &[(".sqlfluff", strict)], head);
+        let report = repository.check(&repository.base);
+        let findings = report["findings"].as_array().unwrap();
+        (findings.iter().filter(|finding| finding["rule"] == "CP01").count(), report["verdict"].clone())
+    };
+    let (found, verdict) = of_lint(&[]);
+    assert!(found > 0 && verdict == "failed", "{found}, {verdict}");
+    for head in [
+        (".sqlfluff", "[sqlfluff]\ndialect = duckdb\nexclude_rules = all\n"),
+        ("models/.sqlfluff", "[sqlfluff]\nwarnings = all\n"),
+        (".sqlfluffignore", "models/\n"),
+        ("pyproject.toml", "[tool.sqlfluff.core]\nignore_paths = ['models/']\nexclude_rules = 'all'\n"),
+        ("tox.ini", "[sqlfluff]\nexclude_rules = all\n"),
+    ] {
+        assert_eq!(of_lint(&[head]), (found, verdict.clone()), "{head:?}");
+    }
 }
 
 /// The fixture's profile, with other words in place of its path and its target.

@@ -18,6 +18,7 @@ fn fixtures() -> PathBuf {
 
 fn options(project_dir: &Path) -> StyleOptions {
     StyleOptions {
+        files: premerge::config::ToolFiles::Own,
         project_dir: project_dir.to_owned(),
         cwd: project_dir.to_owned(),
         home: None,

@@ -91,7 +91,7 @@ impl Checkout {
         }
         // No commit of the pull request's has what the job made. A link on the way could lead to a package's file.
         let made = path.is_file()
-            && whole(path) == repository.join(&name)
+            && is_at(path, &repository, &name)
             && git::head(&repository).is_some_and(|head| at(&head) == AtCommit::Absent);
         match absent {
             _ if made => Counting::OnDisk,
@@ -102,13 +102,18 @@ impl Checkout {
 }
 
 /// The path below the folder, by its own words where they begin there, else by where its folder leads.
-fn within(path: &Path, folder: &Path) -> Option<PathBuf> {
+pub(super) fn within(path: &Path, folder: &Path) -> Option<PathBuf> {
     let folder = whole(folder);
     let start = path.ancestors().skip(1).filter(|start| whole(start) == folder).last();
     if let Some(start) = start {
         return path.strip_prefix(start).ok().map(Path::to_owned);
     }
     Some(whole(path.parent()?).strip_prefix(folder).ok()?.join(path.file_name()?))
+}
+
+/// Whether the file lies there without a link on the way.
+pub(super) fn is_at(path: &Path, folder: &Path, below: &Path) -> bool {
+    whole(path) == whole(folder).join(below)
 }
 
 fn whole(path: &Path) -> PathBuf {

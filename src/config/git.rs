@@ -1,6 +1,7 @@
 //! What the checkout's git knows: the commit that production was built from, and files of a commit that the pull
 //! request did not write. Only asked, never needed; nothing is fetched or written.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -71,6 +72,38 @@ pub(super) fn file_at(folder: &Path, commit: &str, name: &str) -> AtCommit {
         },
         Some(_) => unknown(format!("{name} of commit {commit} is not a regular file")),
     }
+}
+
+/// A file of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blob {
+    /// Git's id of its contents.
+    pub(super) id: String,
+    /// It is neither a link nor a submodule.
+    pub(super) is_regular: bool,
+}
+
+/// The files of a commit, by their paths below the root, whose last part is one of `names`. `None`: git does not say.
+pub(super) fn files_at(root: &Path, commit: &str, names: &[&str]) -> Option<BTreeMap<String, Blob>> {
+    if !is_hash(commit.strip_suffix("^1").unwrap_or(commit)) {
+        return None;
+    }
+    let listed = ask_exactly(root, &["ls-tree", "-r", "-z", "--full-tree", &peeled(commit)])?;
+    let entry = |entry: &str| {
+        let (about, path) = entry.split_once('\t')?;
+        let mut about = about.split(' ');
+        let (mode, _, id) = (about.next()?, about.next()?, about.next()?);
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let blob = Blob { id: id.to_owned(), is_regular: matches!(mode, "100644" | "100755") };
+        names.contains(&name).then(|| (path.to_owned(), blob))
+    };
+    Some(listed.split('\0').filter_map(entry).collect())
+}
+
+/// The text of a blob; `None`: git does not have it, or it is not UTF-8.
+pub(super) fn text_of(root: &Path, id: &str) -> Option<String> {
+    let text = ask_exactly(root, &["cat-file", "blob", id])?;
+    (!text.contains(char::REPLACEMENT_CHARACTER)).then_some(text)
 }
 
 /// Files that differ between `base` and the checkout's commit, among those that one of `patterns` (git's globs from the

@@ -17,6 +17,7 @@ mod row_limit;
 mod schema;
 mod secret;
 mod settings;
+mod tool_files;
 mod yaml;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtEnd, AtStart};
 pub use secret::{Masked, Secret, mask, mask_variables};
 pub use settings::{Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
+pub use tool_files::{BaseFiles, ToolFiles};
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
     AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProfileSource,
-    ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target,
+    ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 
@@ -27,6 +27,9 @@ const STATE_MAX_AGE_HOURS: u64 = 48;
 
 /// How the schemas begin that premerge names after pull requests.
 const SCHEMA_OF_PULL_REQUEST: &str = "premerge_pr_";
+
+/// Files that sqlfluff reads settings and lists of ignored files from.
+const SQLFLUFF: [&str; 6] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml", ".sqlfluffignore"];
 
 /// Whose settings say what shuts the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -430,6 +433,12 @@ impl Settings {
     #[must_use]
     pub fn production_wait(&self) -> Option<Duration> {
         self.file.production_wait_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// Where sqlfluff's settings are read: what the pull request changes there counts once it is merged.
+    #[must_use]
+    pub fn style_files(&self) -> ToolFiles {
+        ToolFiles::of(&self.checkout, &self.project_dir, &SQLFLUFF)
     }
 
     /// How lint works.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::finding::Severity;
 pub use crate::config::LintScope as Scope;
+use crate::config::ToolFiles;
 
 /// A file to lint.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,8 @@ pub struct StyleOptions {
     pub cwd: PathBuf,
     /// The user's home, which may hold configuration.
     pub home: Option<PathBuf>,
+    /// Where configuration is read.
+    pub files: ToolFiles,
     /// `metadata.adapter_type`, for a team that configured no dialect.
     pub adapter: Option<String>,
     /// A dialect that is configured in premerge.yml or on the command line: it wins.
@@ -60,6 +63,7 @@ impl Default for StyleOptions {
             project_dir: PathBuf::new(),
             cwd: PathBuf::new(),
             home: None,
+            files: ToolFiles::Own,
             adapter: None,
             dialect: None,
             scope: Scope::default(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::finding::{LintResults, NotLinted};
 use super::options::{LintFile, StyleOptions};
-use crate::config::read_regular_text;
+use crate::config::ToolFiles;
 
 /// Names every file as not linted; none where nobody configured sqlfluff, for there style rules do not run anyway.
 pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
@@ -12,11 +12,10 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
     let asked = !files.is_empty();
     for file in files {
         let path = options.project_dir.join(&file.path);
-        let configured = path.ancestors().skip(1).any(configures)
-            || options
-                .home
-                .as_deref()
-                .is_some_and(|home| configures(home) || configures(&home.join(".config/sqlfluff")));
+        let configured = path.ancestors().skip(1).any(|folder| configures(folder, &options.files))
+            || options.home.as_deref().is_some_and(|home| {
+                configures(home, &options.files) || configures(&home.join(".config/sqlfluff"), &options.files)
+            });
         if !configured && !options.without_configuration {
             continue;
         }
@@ -34,9 +33,11 @@ pub(crate) fn run(files: Vec<LintFile>, options: &StyleOptions) -> LintResults {
     outcome
 }
 
-fn configures(folder: &Path) -> bool {
+fn configures(folder: &Path, settings: &ToolFiles) -> bool {
     let files = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
-    files.iter().any(|name| read_regular_text(&folder.join(name)).is_ok_and(|text| text.contains("sqlfluff")))
+    files.iter().any(|name| {
+        settings.read(&folder.join(name)).is_some_and(|text| text.is_ok_and(|text| text.contains("sqlfluff")))
+    })
 }
 
 #[cfg(test)]

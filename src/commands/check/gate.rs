@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
-use crate::config::{Checkout, Gate, ProfileSource, StyleSwitch, Target, git, read_regular_text};
+use crate::config::{Checkout, Gate, ProfileSource, StyleSwitch, Target, ToolFiles, git, read_regular_text};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 use crate::text::escape;
@@ -144,26 +144,64 @@ pub(in crate::commands) fn profile_lines(target: &Target) -> Vec<String> {
 }
 
 fn of_sqlfluff(settings: &Settings, ci: &Ci, project: &str) -> Vec<Finding> {
+    let commit = match &settings.style_files {
+        ToolFiles::Own => return Vec::new(),
+        ToolFiles::PullRequest { why, .. } => {
+            let said = pull_request_s_own(&settings.style_files).then(|| {
+                let message = format!("sqlfluff's settings are the pull request's own: {why}");
+                let remedy = "check out with `fetch-depth: 2`";
+                Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message).with_remedy(remedy)
+            });
+            return said.into_iter().collect();
+        }
+        ToolFiles::Base(base) => &base.commit,
+    };
     let Checkout::PullRequest { bases, .. } = ci.checkout(None) else { return Vec::new() };
     let folder = &settings.project_dir;
     let changed = |patterns: &[&str]| bases.iter().find_map(|base| git::changed_files(folder, base, patterns));
     let Some(mut files) = changed(&OF_SQLFLUFF) else { return Vec::new() };
     let root = git::root(folder);
-    let mentions = |name: &String| {
-        let text = root.as_ref().and_then(|root| read_regular_text(&root.join(name)).ok());
-        // What is gone may have held it.
-        text.is_none_or(|text| text.contains("sqlfluff"))
-    };
+    let mentions = |name: &String| root.as_ref().is_none_or(|root| mentions_sqlfluff(&root.join(name)));
     files.extend(changed(&ALSO_OF_SQLFLUFF).unwrap_or_default().into_iter().filter(mentions));
     let said = files.iter().map(|name| {
-        let message = format!("the pull request changes sqlfluff settings in `{name}`, and is linted with them");
+        let message = format!(
+            "the pull request changes sqlfluff's settings in `{name}`; those of commit {commit} apply until it is merged"
+        );
         let inside = root.as_ref().and_then(|root| below(folder, &root.join(name)));
         match inside {
-            Some(path) => Finding::at(Severity::Warning, rules::GATE_CHANGED, Location::file(path), message),
-            None => Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message),
+            Some(path) => Finding::at(Severity::Notice, rules::GATE_CHANGED, Location::file(path), message),
+            None => Finding::about(Severity::Notice, rules::GATE_CHANGED, project, message),
         }
     });
     shortened(said.collect(), project, "changed files of sqlfluff's settings")
+}
+
+/// Whether the pull request can have configured sqlfluff, and its configuration counts.
+fn pull_request_s_own(files: &ToolFiles) -> bool {
+    match files {
+        ToolFiles::Own | ToolFiles::Base(_) => false,
+        ToolFiles::PullRequest { files: None, .. } => true,
+        ToolFiles::PullRequest { files: Some(files), .. } => {
+            let named =
+                |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".sqlfluff"));
+            files.iter().any(|file| named(file) || mentions_sqlfluff(file))
+        }
+    }
+}
+
+/// The same for a terminal.
+pub(in crate::commands) fn style_files_in_words(files: &ToolFiles) -> Option<String> {
+    match files {
+        ToolFiles::Own | ToolFiles::Base(_) => None,
+        ToolFiles::PullRequest { why, .. } => {
+            pull_request_s_own(files).then(|| format!("sqlfluff's settings are the pull request's own: {why}"))
+        }
+    }
+}
+
+/// What is gone may have held it.
+fn mentions_sqlfluff(file: &Path) -> bool {
+    read_regular_text(file).map_or(true, |text| text.contains("sqlfluff"))
 }
 
 fn below(folder: &Path, file: &Path) -> Option<String> {
@@ -252,7 +290,8 @@ fn shortened(mut findings: Vec<Finding>, project: &str, what: &str) -> Vec<Findi
     if more > 0 {
         findings.truncate(NAMED);
         let message = format!("and {more} more {what}");
-        findings.push(Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message));
+        let severity = findings.first().map_or(Severity::Warning, Finding::severity);
+        findings.push(Finding::about(severity, rules::GATE_CHANGED, project, message));
     }
     findings
 }

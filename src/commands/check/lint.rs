@@ -25,7 +25,7 @@ pub(super) fn lint(
         outcome.notes.extend(gathered.notes);
         let options = StyleOptions {
             adapter: pr.metadata.adapter_type.as_deref().map(str::to_owned),
-            ..options(config, &settings.project_dir, settings.lint_cache.clone(), io)
+            ..options(config, &settings.project_dir, settings.lint_cache.clone(), settings.style_files.clone(), io)
         };
         outcome.add(style(gathered.files, &options).0);
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 pub use args::CheckArgs;
 use began::Began;
-pub(super) use gate::{gate_in_words, profile_lines};
+pub(super) use gate::{gate_in_words, profile_lines, style_files_in_words};
 use settings::Settings;
 
 use super::{CommandError, Io, ci};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{
-    self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RowLimit, RunSettings, Target,
+    self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RowLimit, RunSettings, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
     pub(super) lint: LintConfig,
+    /// Where sqlfluff's settings are read.
+    pub(super) style_files: ToolFiles,
     /// Where lint keeps results.
     pub(super) lint_cache: Option<PathBuf>,
     /// Where an engine without a server keeps temporary databases.
@@ -80,6 +82,7 @@ impl Settings {
             expires_at,
             limits: limits(&settings),
             lint: settings.lint().clone(),
+            style_files: settings.style_files(),
             lint_cache: settings.lint_cache(),
             temp_dir: temp_dir(&settings, &target)?,
             gate: settings.gate,

@@ -8,14 +8,14 @@ mod repository;
 
 use std::collections::BTreeSet;
 
-use super::check::gate_in_words;
+use super::check::{gate_in_words, style_files_in_words};
 use super::{CommandError, Io, ci};
 pub use args::{LintArgs, LintFormat};
 
 use fix::write_fixed;
 
 use crate::artifacts::{Manifest, ManifestFile};
-use crate::config::{LintConfig, LintSeverity, Settings, StyleSwitch};
+use crate::config::{LintConfig, LintSeverity, Settings, StyleSwitch, ToolFiles};
 use crate::lint::{LintResults, Scope, Severity, StyleOptions, gather, rules, style, unknown_dialect};
 
 /// Seconds for one file, unless configured. 20 KB of SQL take about a third of a second.
@@ -65,6 +65,8 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     };
     outcome.not_linted.extend(gathered.not_linted);
     outcome.notes.extend(gathered.notes);
+    let style_files = settings.style_files();
+    outcome.notes.extend(style_files_in_words(&style_files));
     let options = StyleOptions {
         fix: args.fix,
         dialect: args.dialect.clone().or(config.dialect.clone()),
@@ -72,7 +74,7 @@ pub fn run(args: &LintArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         // On files, all of them is what a linter is asked for.
         scope: if state.is_none() { Scope::All } else { scope },
         without_configuration: config.style == StyleSwitch::Always || args.dialect.is_some(),
-        ..options(&config, &project_dir, settings.lint_cache(), io)
+        ..options(&config, &project_dir, settings.lint_cache(), style_files, io)
     };
     if config.style == StyleSwitch::Never {
         outcome.style_off = Some("`lint.style` in premerge.yml is `never`".to_owned());
@@ -119,6 +121,7 @@ pub(super) fn options(
     config: &LintConfig,
     project_dir: &std::path::Path,
     cache: Option<std::path::PathBuf>,
+    files: ToolFiles,
     io: &Io<'_>,
 ) -> StyleOptions {
     let home = io.env.get("HOME").or_else(|| io.env.get("USERPROFILE"));
@@ -126,6 +129,7 @@ pub(super) fn options(
         project_dir: project_dir.to_owned(),
         cwd: io.env.cwd.clone(),
         home: home.map(Into::into),
+        files,
         adapter: None,
         dialect: config.dialect.clone(),
         scope: config.scope.unwrap_or_default(),

@@ -17,7 +17,7 @@ use super::guard::guarded;
 use super::ini;
 use super::references::References;
 use super::values::{list, plain, refused, taken};
-use crate::config::read_regular_text;
+use crate::config::ToolFiles;
 
 /// Later files win (sqlfluff's `load_config_at_path`).
 const FILES: [&str; 5] = ["setup.cfg", "tox.ini", "pep8.ini", ".sqlfluff", "pyproject.toml"];
@@ -105,7 +105,7 @@ impl Loaded {
 ///
 /// sqlfluff reads the user's own configuration, the folders between home and the file, and those between
 /// the working folder and the file; the nearer wins.
-pub(crate) fn load(folder: &Path, cwd: &Path, home: Option<&Path>) -> Loaded {
+pub(crate) fn load(folder: &Path, cwd: &Path, home: Option<&Path>, files: &ToolFiles) -> Loaded {
     let mut loaded = Loaded { settings: empty(), files: Vec::new(), notes: Vec::new() };
     let mut folders: Vec<PathBuf> = Vec::new();
     if let Some(home) = home {
@@ -121,7 +121,7 @@ pub(crate) fn load(folder: &Path, cwd: &Path, home: Option<&Path>) -> Loaded {
     folders.reverse();
     for folder in folders {
         for name in FILES {
-            read(&folder.join(name), &mut loaded);
+            read(&folder.join(name), files, &mut loaded);
         }
     }
     loaded
@@ -137,11 +137,9 @@ fn between(outer: &Path, inner: &Path) -> Vec<PathBuf> {
     list
 }
 
-fn read(path: &Path, loaded: &mut Loaded) {
-    if !path.is_file() {
-        return;
-    }
-    let mut own = match settings_of(path) {
+fn read(path: &Path, files: &ToolFiles, loaded: &mut Loaded) {
+    let Some(text) = files.read(path) else { return };
+    let mut own = match settings_of(path, text) {
         Ok(own) => own,
         Err(reason) => return loaded.notes.push(reason),
     };
@@ -154,8 +152,8 @@ fn read(path: &Path, loaded: &mut Loaded) {
 }
 
 /// The settings of one file; `Err` names the file.
-fn settings_of(path: &Path) -> Result<Value, String> {
-    let text = read_regular_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
+fn settings_of(path: &Path, text: std::io::Result<String>) -> Result<Value, String> {
+    let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
     let mut own = empty();
     if path.extension().is_some_and(|extension| extension == "toml") {
         if text.contains("sqlfluff") {
@@ -172,8 +170,8 @@ fn settings_of(path: &Path) -> Result<Value, String> {
 }
 
 /// The patterns of `ignore_paths` in one file. A file that cannot be read is said where its other settings are.
-pub(super) fn ignore_paths(path: &Path) -> Vec<String> {
-    settings_of(path).map(|own| list(get(&own, &["core", "ignore_paths"]))).unwrap_or_default()
+pub(super) fn ignore_paths(path: &Path, text: std::io::Result<String>) -> Vec<String> {
+    settings_of(path, text).map(|own| list(get(&own, &["core", "ignore_paths"]))).unwrap_or_default()
 }
 
 /// Takes out what sqlfluff would refuse, and says so with where it stands and what is allowed.

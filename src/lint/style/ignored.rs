@@ -8,7 +8,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::config;
-use crate::config::read_regular_text;
+use crate::config::ToolFiles;
 
 /// The lists of a folder that leave files out, by the name of the file that holds each.
 const FILES: [&str; 3] = [".sqlfluffignore", "pyproject.toml", ".sqlfluff"];
@@ -19,10 +19,15 @@ type List = (String, Vec<Gitignore>);
 /// Every list that was read, by its folder.
 #[derive(Debug, Default)]
 pub(super) struct Ignored {
+    files: ToolFiles,
     lists: HashMap<PathBuf, Vec<List>>,
 }
 
 impl Ignored {
+    pub(super) fn new(files: ToolFiles) -> Self {
+        Self { files, lists: HashMap::new() }
+    }
+
     /// The list between `root` and the file that leaves it out, if one does.
     ///
     /// Each file's patterns are relative to its own folder (sqlfluff's `core/linter/discovery.py`). A list that cannot
@@ -31,7 +36,7 @@ impl Ignored {
         let folders: Vec<&Path> = file.ancestors().skip(1).take_while(|folder| folder.starts_with(root)).collect();
         for folder in &folders {
             if !self.lists.contains_key(*folder) {
-                self.lists.insert((*folder).to_owned(), lists(folder, notes));
+                self.lists.insert((*folder).to_owned(), lists(folder, &self.files, notes));
             }
         }
         folders.into_iter().find_map(|folder| {
@@ -49,15 +54,13 @@ fn is_named(file: &Path, patterns: &[Gitignore]) -> bool {
     last.into_iter().find(|found| !matches!(found, Match::None)).is_some_and(|found| found.is_ignore())
 }
 
-fn lists(folder: &Path, notes: &mut Vec<String>) -> Vec<List> {
+fn lists(folder: &Path, files: &ToolFiles, notes: &mut Vec<String>) -> Vec<List> {
     let mut lists = Vec::new();
     for name in FILES {
         let path = folder.join(name);
-        if !path.is_file() {
-            continue;
-        }
+        let Some(text) = files.read(&path) else { continue };
         let lines = if name == ".sqlfluffignore" {
-            match read_regular_text(&path) {
+            match text {
                 Ok(text) => text.lines().map(str::to_owned).collect(),
                 Err(error) => {
                     notes.push(format!("{}: {error}", path.display()));
@@ -65,7 +68,7 @@ fn lists(folder: &Path, notes: &mut Vec<String>) -> Vec<List> {
                 }
             }
         } else {
-            config::ignore_paths(&path)
+            config::ignore_paths(&path, text)
         };
         // A pattern that does not parse is skipped; the others count.
         let patterns: Vec<Gitignore> = lines.iter().filter_map(|line| pattern(folder, line)).collect();

@@ -111,7 +111,7 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
     let dialect = options.adapter.as_deref().and_then(dialect_of);
     let mut jobs = Vec::new();
     let (mut configured, asked) = (false, !files.is_empty());
-    let mut ignored = Ignored::default();
+    let mut ignored = Ignored::new(options.files.clone());
     for file in files {
         let path = options.project_dir.join(&file.path);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -121,7 +121,7 @@ fn prepare(files: Vec<LintFile>, options: &StyleOptions, engine: &Engine, outcom
             continue;
         }
         let found = folders.entry(folder.clone()).or_insert_with(|| {
-            let mut loaded = config::load(&folder, root, options.home.as_deref());
+            let mut loaded = config::load(&folder, root, options.home.as_deref(), &options.files);
             if let Some(dialect) = &options.dialect {
                 let keys = ["core".to_owned(), "dialect".to_owned()];
                 config::set(
