@@ -121,6 +121,37 @@ fn a_file_that_is_no_manifest() {
 }
 
 #[test]
+fn files_that_come_in_a_manifest_s_place() {
+    let mut case = Case::new();
+    let mut refused = |bytes: &[u8], words: &[&str]| {
+        case.state = case.file("state.json", bytes);
+        case.refused(words);
+    };
+    refused(b"", &["state.json is empty"]);
+    refused(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", &["Git LFS pointer", "git lfs pull"]);
+    refused(b"<!DOCTYPE html><html><title>Sign in</title></html>", &["HTML page", "token"]);
+    refused(b"PK\x03\x04\x14\0\0\0", &["zip archive", "unpack"]);
+    refused(br#"{"nodes": {"model.a.b": {}}, "macros": {}}"#, &["metadata.dbt_schema_version"]);
+}
+
+#[test]
+fn a_manifest_without_its_macros() {
+    Case::edited(|manifest| drop(manifest.as_object_mut().unwrap().remove("macros")))
+        .refused(&["`macros` are missing"]);
+}
+
+/// A job whose dbt wrote over production's manifest, or that was given the wrong path: everything would be the same.
+#[test]
+fn production_s_manifest_that_is_the_pull_request_s() {
+    let mut case = Case::new();
+    case.state = case.manifest.clone();
+    case.refused(&["pull request's own manifest"]);
+    let whole = serde_json::to_vec(&read_manifest(&case.manifest)).unwrap();
+    case.state = case.file("copied.json", &whole);
+    case.refused(&["pull request's own manifest"]);
+}
+
+#[test]
 fn a_manifest_of_another_project() {
     Case::edited(|manifest| manifest["metadata"]["project_name"] = "trains".into()).refused(&["ferry", "trains"]);
 }

@@ -235,7 +235,7 @@ fn a_pull_request_that_weakens_tests_is_told_so_by_name() {
     assert!(comment.contains("weakens the test: severity error → warn |"), "{comment}");
     assert!(!comment.contains("1 = 0"), "a condition quotes values: {comment}");
     let mut text = Vec::new();
-    render_text(&plan, 100, &mut text).unwrap();
+    render_text(&plan, 100, true, &mut text).unwrap();
     assert!(String::from_utf8(text).unwrap().contains("Weakened: 5 tests"));
     // The other way round the same tests are stronger.
     assert!(planned(&pr, &state).0.weaker_tests.is_empty());

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use premerge::artifacts::{
-    ArtifactError, IssueCode, IssueSeverity, Manifest, ManifestFile, ResourceType, check_compiled, check_pair,
-    read_pair,
+    ArtifactError, IssueCode, IssueSeverity, Manifest, ManifestFile, OtherFile, ResourceType, check_compiled,
+    check_pair, read_pair,
 };
 use premerge::changes::{CompareOptions, compare};
 use premerge::project::{Graph, Selection, SelectionContext, select};
@@ -82,7 +82,7 @@ fn what_is_no_manifest_is_refused_with_file_place_and_remedy() {
     let cut = refused(&text[..text.len() / 2]);
     assert!(matches!(cut, ArtifactError::Truncated { .. }), "{cut}");
     assert!(cut.to_string().starts_with("target/manifest.json is truncated: it ends at line 1, column "));
-    assert!(matches!(refused(b""), ArtifactError::Truncated { .. }));
+    assert!(matches!(refused(b""), ArtifactError::OtherFile { kind: OtherFile::Empty, .. }));
     assert!(matches!(refused(b"version: 2\nmodels: []\n"), ArtifactError::Json { .. }));
     assert!(matches!(refused(b"[1, 2]"), ArtifactError::NotAManifest { .. }));
     assert!(matches!(refused(b"{}"), ArtifactError::NotAManifest { .. }));
@@ -160,12 +160,25 @@ fn manifests_that_do_not_belong_together_are_found() {
     use IssueSeverity::{Error, Warning};
     assert_eq!(issues(|_| {}), []);
     assert_eq!(issues(|old| old["metadata"]["project_name"] = json!("other")), [(IssueCode::OtherProject, Error)]);
-    assert_eq!(issues(|old| old["metadata"]["adapter_type"] = json!("postgres")), [(IssueCode::OtherAdapter, Error)]);
+    assert_eq!(issues(|old| old["metadata"]["adapter_type"] = json!("postgres")), [(IssueCode::OtherAdapter, Warning)]);
     assert_eq!(issues(|old| old["metadata"]["dbt_version"] = json!("1.9.0")), [(IssueCode::DbtVersionDrift, Warning)]);
     let newer: fn(&mut Value) = |old| {
         old["metadata"]["dbt_schema_version"] = json!("https://schemas.getdbt.com/dbt/manifest/v13.json");
     };
     assert_eq!(issues(newer), [(IssueCode::NewerSchema, Warning)]);
+    // The same command may have written both sides of a test; the same command at the same time cannot.
+    let written: fn(&mut Value, &str) = |document, at| {
+        document["metadata"]["invocation_id"] = json!("0d5f0e6e-3c1c-4f51-9c5e-0a8b3d0c7f11");
+        document["metadata"]["generated_at"] = json!(at);
+    };
+    for (at, found) in [("2026-11-20T06:00:00Z", vec![IssueCode::SameManifest]), ("2026-11-20T06:00:01Z", vec![])] {
+        let (mut old, mut new) = (manifest(12, json!({"model.shop.a": {}})), manifest(12, json!({"model.shop.b": {}})));
+        written(&mut old, at);
+        written(&mut new, "2026-11-20T06:00:00Z");
+        let (old, new) = (file(&old), file(&new));
+        let issues = check_pair(&old.parse().unwrap(), &new.parse().unwrap());
+        assert_eq!(issues.iter().map(|issue| issue.code).collect::<Vec<_>>(), found);
+    }
 }
 
 /// The issues of a manifest whose only model has this compiled SQL.

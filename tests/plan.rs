@@ -545,7 +545,11 @@ fn names_are_cut_to_the_dialects_limit() {
             let id = if suffix == "x" { "model.p.x" } else { "model.p.y" };
             nodes.push((id, json!({"alias": alias, "relation_name": relation, "raw_code": code})));
         }
-        manifest_with(&nodes, json!({"metadata": {"adapter_type": "postgres", "project_name": "p"}}))
+        manifest_with(
+            &nodes,
+            json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+            "adapter_type": "postgres", "project_name": "p"}}),
+        )
     };
     let plan = plan_files(&nodes("select 1"), &nodes(CHANGED), &options());
     let places: BTreeSet<&str> = plan.relations().map(|(_, place)| place).collect();
@@ -749,16 +753,38 @@ fn no_line_of_the_text_is_wider_than_asked() {
     for Case { state, pr, .. } in cases() {
         let plan = plan_files(&state, &pr, &options());
         let mut text = Vec::new();
-        render_text(&plan, 100, &mut text).unwrap();
+        render_text(&plan, 100, true, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
     }
 }
 
+#[test]
+fn names_are_cut_on_a_terminal_only_and_one_reason_of_many_is_said_once() {
+    let name = |n: usize| format!("a_name_that_is_much_longer_than_two_fifths_of_a_line_{n}");
+    let mut nodes = vec![("model.p.source_of_all".to_owned(), json!({"raw_code": "select 1"}))];
+    nodes.extend((0..13).map(|n| (format!("model.p.{}", name(n)), json!({"parents": ["model.p.source_of_all"]}))));
+    let made = |code: &str| {
+        let mut nodes: Vec<(&str, Value)> = nodes.iter().map(|(id, patch)| (id.as_str(), patch.clone())).collect();
+        nodes[0].1["raw_code"] = code.into();
+        manifest(&nodes)
+    };
+    let plan = plan_files(&made("select 1"), &made(CHANGED), &options());
+    let rendered = |cut: bool| {
+        let mut text = Vec::new();
+        render_text(&plan, 100, cut, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let (log, terminal) = (rendered(false), rendered(true));
+    assert!((0..13).all(|n| log.contains(&name(n))), "{log}");
+    assert!(log.contains("\n  13 nodes: downstream of source_of_all\n"), "{log}");
+    assert!(!terminal.contains(&name(12)) && terminal.contains("and 5 more"), "{terminal}");
+}
+
 fn text(plan: &Plan) -> String {
     let mut text = Vec::new();
-    render_text(plan, 100, &mut text).unwrap();
+    render_text(plan, 100, false, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -788,6 +814,8 @@ fn the_command_writes_text_and_json() {
     assert_eq!(said, text(&written));
     // Only the command knows what time it is.
     assert!(written.state.take().unwrap().age_seconds.is_some());
+    // Nor does planning know the engines.
+    assert_eq!(written.check_supported.take(), Some(true));
     assert_eq!(written, ferry_plan("demo"));
     let json = run(&[&["--format", "json"], &young[..]].concat());
     assert_eq!(serde_json::from_str::<Plan>(&json).unwrap().nodes, written.nodes);

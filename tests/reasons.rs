@@ -12,7 +12,9 @@ const PRODUCTION: &str = "production.manifest.json.gz";
 /// The plan as JSON and as text, from one manifest to another.
 fn planned(state: &Value, pr: &Value, more: &[&str]) -> (Value, String) {
     let dir = tempfile::tempdir().unwrap();
-    for (name, document) in [("state.json", state), ("pr.json", pr)] {
+    let mut pr = pr.clone();
+    pr["metadata"]["invocation_id"] = "another command's".into();
+    for (name, document) in [("state.json", state), ("pr.json", &pr)] {
         fs_err::write(dir.path().join(name), serde_json::to_vec(document).unwrap()).unwrap();
     }
     let mut command = premerge();

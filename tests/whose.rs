@@ -48,6 +48,7 @@ impl Case {
             node["checksum"]["checksum"] = format!("of {name}, edited").into();
         }
         change(&mut document);
+        document["metadata"]["invocation_id"] = "the pull request's".into();
         fs_err::write(dir.path().join("pr.json"), serde_json::to_vec(&document).unwrap()).unwrap();
         Self { dir, state, base: manifest(base) }
     }
@@ -266,6 +267,7 @@ fn a_pull_request_that_takes_others_change_back_meets_what_they_built_on_it() {
     base["nodes"][&ids[1]]["checksum"]["checksum"] = "theirs".into();
     let mut pr = base.clone();
     pr["nodes"][&ids[0]] = before["nodes"][&ids[0]].clone();
+    pr["metadata"]["invocation_id"] = "the pull request's".into();
     for (name, document) in [("base.json", &base), ("pr.json", &pr)] {
         fs_err::write(dir.path().join(name), serde_json::to_vec(document).unwrap()).unwrap();
     }

@@ -47,6 +47,8 @@ pub enum IssueSeverity {
 pub enum IssueCode {
     /// The schema is newer than premerge.
     NewerSchema,
+    /// The manifest of the other side is the pull request's own.
+    SameManifest,
     /// The manifests are of different projects.
     OtherProject,
     /// The manifests are for different warehouses.
@@ -125,15 +127,28 @@ fn lacks_sql(manifest: &Manifest<'_>) -> bool {
 fn check_with(state: &Manifest<'_>, what: &str, pr: &Manifest<'_>) -> Vec<ManifestIssue> {
     use IssueSeverity::{Error, Warning};
     let mut issues = Vec::new();
+    if state.metadata.is_copy_of(&pr.metadata) {
+        let message = format!(
+            "{what} is the pull request's own manifest (both were written by one dbt command, at {}), so nothing \
+             would count as changed",
+            state.metadata.generated_at.as_deref().unwrap_or("the same time")
+        );
+        let remedy = "pass the manifest that production's run wrote; if this job's dbt wrote over it, fetch it to \
+                      another folder than target/";
+        issues.push(ManifestIssue::new(Error, IssueCode::SameManifest, message, remedy));
+    }
     if let Some((old, new)) = differ(&state.metadata.project_name, &pr.metadata.project_name) {
         let message = format!("{what} is for project {old}, the pull request's manifest for project {new}");
         let remedy = "pass the manifest that dbt wrote for the same project";
         issues.push(ManifestIssue::new(Error, IssueCode::OtherProject, message, remedy));
     }
     if let Some((old, new)) = differ(&state.metadata.adapter_type, &pr.metadata.adapter_type) {
-        let message = format!("{what} was made for {old}, the pull request's manifest for {new}");
+        let message = format!(
+            "{what} was made for {old}, the pull request's manifest for {new}: compiled SQL is not compared, so \
+             what changed is what dbt's own comparison of files and settings says"
+        );
         let remedy = "make both manifests with the same adapter, on targets of the same kind of warehouse";
-        issues.push(ManifestIssue::new(Error, IssueCode::OtherAdapter, message, remedy));
+        issues.push(ManifestIssue::new(Warning, IssueCode::OtherAdapter, message, remedy));
     }
     for (manifest, whose) in [(state, what), (pr, "the pull request's manifest")] {
         if let Some(number) = manifest.metadata.schema_number().filter(|number| *number > NEWEST) {

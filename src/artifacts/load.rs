@@ -7,6 +7,7 @@ use serde_json::error::Category;
 
 use super::manifest::Manifest;
 use super::metadata::Metadata;
+use super::other_file::OtherFile;
 
 /// The oldest schema with `raw_code` and `compiled_code`: dbt 1.3.
 const OLDEST: u32 = 7;
@@ -83,6 +84,14 @@ pub enum ArtifactError {
         /// What it is instead, or what is missing.
         why: String,
     },
+    /// It is a file of another kind, which people come by in a manifest's place.
+    #[error("{path} is {}", kind.in_words())]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: OtherFile,
+    },
     /// It was written by a dbt that is too old.
     #[error("{path} has manifest schema v{found}; premerge reads v7 (dbt 1.3) to v12")]
     TooOld {
@@ -109,6 +118,7 @@ impl ArtifactError {
             }
             Self::Json { .. } => "pass the manifest.json that dbt wrote into its target folder",
             Self::NotAManifest { .. } => "give manifest.json; dbt writes it into the target folder beside the others",
+            Self::OtherFile { kind, .. } => kind.remedy(),
             Self::TooOld { .. } => "make the manifest with dbt 1.3 or newer",
         }
     }
@@ -188,6 +198,9 @@ impl ManifestFile {
     /// When the text is not JSON or not a manifest that premerge can read.
     pub fn parse(&self) -> Result<Manifest<'_>, ArtifactError> {
         let path = || self.path.clone();
+        if let Some(kind) = OtherFile::of(&self.bytes) {
+            return Err(ArtifactError::OtherFile { path: path(), kind });
+        }
         // Some Windows shells prepend a byte order mark.
         let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| ArtifactError::NotAManifest {
@@ -323,9 +336,11 @@ fn foreign(manifest: &Manifest<'_>) -> Option<String> {
         Some("catalog") => Some("it is a catalog.json".to_owned()),
         Some("sources") => Some("it is a sources.json".to_owned()),
         Some(other) => Some(format!("it is dbt's artifact {other:?}")),
-        None if manifest.nodes.is_empty() && manifest.sources.is_empty() => {
-            Some("it has neither metadata.dbt_schema_version nor nodes".to_owned())
-        }
-        None => None,
+        None => Some("it has no metadata.dbt_schema_version, which every manifest has".to_owned()),
     }
+    .or_else(|| {
+        let mut calls = manifest.nodes.values().filter(|node| !node.depends_on.macros.is_empty());
+        let lacks = manifest.macros.is_empty() && calls.next().is_some();
+        lacks.then(|| "its `macros` are missing: something cut it down after dbt wrote it".to_owned())
+    })
 }

@@ -19,6 +19,9 @@ pub struct Metadata<'a> {
     /// RFC 3339 time of writing.
     #[serde(borrow, deserialize_with = "opt")]
     pub generated_at: Option<Cow<'a, str>>,
+    /// Identifies the dbt command that wrote it.
+    #[serde(borrow, deserialize_with = "opt")]
+    pub invocation_id: Option<Cow<'a, str>>,
     /// The root project.
     #[serde(borrow, deserialize_with = "opt")]
     pub project_name: Option<Cow<'a, str>>,
@@ -46,6 +49,13 @@ pub struct Quoting {
 }
 
 impl Metadata<'_> {
+    /// Whether one and the same dbt command wrote both, at the same time: one is a copy of the other.
+    #[must_use]
+    pub fn is_copy_of(&self, other: &Metadata<'_>) -> bool {
+        let known = self.invocation_id.is_some() && self.generated_at.is_some();
+        known && self.invocation_id == other.invocation_id && self.generated_at == other.generated_at
+    }
+
     /// `N` of `…/manifest/v<N>.json`.
     #[must_use]
     pub fn schema_number(&self) -> Option<u32> {

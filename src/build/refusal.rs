@@ -83,7 +83,9 @@ fn name_too_long(node: &Node<'_>, dialect: Dialect) -> Option<String> {
     let limit = match dialect {
         Dialect::Postgres => 63,
         Dialect::Redshift => 127,
-        Dialect::DuckDb | Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => return None,
+        Dialect::DuckDb | Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => {
+            return None;
+        }
     };
     // A test's name is a relation's only where its failing rows are kept.
     if node.resource_type == ResourceType::Test && !keeps_failures(node) {

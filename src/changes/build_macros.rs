@@ -112,5 +112,49 @@ pub(super) fn bare(name: &str) -> &str {
 /// Whether a macro comes with dbt: `macro.dbt.…`, `macro.dbt_duckdb.…`; packages such as `dbt_utils` do not.
 pub(crate) fn is_dbts_own(id: &str) -> bool {
     let package = UniqueIdRef::new(id).package();
-    package == "dbt" || package.strip_prefix("dbt_").is_some_and(|adapter| Dialect::from_adapter(adapter).is_some())
+    let is_adapter = |name: &str| Dialect::from_adapter(name).is_some() || OTHER_ADAPTERS.contains(&name);
+    package == "dbt" || package.strip_prefix("dbt_").is_some_and(is_adapter)
 }
+
+/// Adapters without a [`Dialect`] of their own whose package is `dbt_<name>`: dbt's list of supported data platforms.
+/// A manifest does not say which packages its adapter brought.
+const OTHER_ADAPTERS: &[&str] = &[
+    "athena",
+    "clickhouse",
+    "cratedb",
+    "databend",
+    "decodable",
+    "deltastream",
+    "doris",
+    "dremio",
+    "exasol",
+    "extrica",
+    "fabric",
+    "fabricspark",
+    "firebolt",
+    "glue",
+    "greenplum",
+    "hive",
+    "impala",
+    "iomete",
+    "mariadb",
+    "materialize",
+    "maxcompute",
+    "mysql",
+    "mysql5",
+    "oracle",
+    "risingwave",
+    "rockset",
+    "singlestore",
+    "sqlite",
+    "sqlserver",
+    "starrocks",
+    "synapse",
+    "teradata",
+    "tidb",
+    "timescaledb",
+    "trino",
+    "upsolver",
+    "vertica",
+    "yellowbrick",
+];

@@ -73,13 +73,16 @@ impl CompiledVerdicts {
 /// Unseen is also: another rendered configuration or another place of a source because of a variable, and another
 /// place or name of a relation because of a macro that names relations (`generate_schema_name`).
 ///
-/// Nothing is found when the manifests are not for one known warehouse.
+/// Nothing is found when the manifests are not for one warehouse.
 #[must_use]
 pub fn compare_compiled(state: &Manifest<'_>, pr: &Manifest<'_>, changes: &Changes) -> CompiledVerdicts {
-    let adapter = |manifest: &Manifest<'_>| manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
-    match (adapter(state), adapter(pr)) {
-        (Some(dialect), Some(other)) if dialect == other => Comparison::new(state, pr, changes, dialect).verdicts(),
-        _ => CompiledVerdicts::default(),
+    let old = state.metadata.adapter_type.as_deref().unwrap_or_default();
+    let new = pr.metadata.adapter_type.as_deref().unwrap_or_default();
+    let (dialect, other) = (Dialect::of_adapter(new), Dialect::of_adapter(old));
+    if dialect == other && (dialect != Dialect::Generic || old == new) {
+        Comparison::new(state, pr, changes, dialect).verdicts()
+    } else {
+        CompiledVerdicts::default()
     }
 }
 

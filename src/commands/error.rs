@@ -67,6 +67,9 @@ impl CommandError {
             Self::Input { remedy, .. } => Some(remedy),
             Self::Artifact(error) => Some(error.hint()),
             Self::Config(error) => error.remedy(),
+            Self::Open(OpenError::UnknownAdapter { .. }) => {
+                Some("use `premerge plan`, `premerge ls` and `premerge lint`, which need no warehouse")
+            }
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use super::recorded::RecordedFiles;
 use super::{CommandError, Io, ci, state_age};
 use crate::config::{ManifestArgs, ManifestSettings, ProjectArgs, SelectionArgs, Settings, WithoutNumber, git};
 use crate::plan::{Notice, NoticeLevel, NoticeRule, Plan, render_text};
+use crate::warehouse;
 
 /// Characters in a line of the text.
 const WIDTH: usize = 100;
@@ -102,6 +103,8 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         }));
     }
     plan.state = Some(state);
+    let engine = warehouse::check_adapter(&plan.adapter);
+    plan.check_supported = Some(engine.is_ok());
     for issue in issues {
         io.say(format_args!("warning: {}\nhint: {}", issue.message, issue.remedy));
     }
@@ -116,7 +119,7 @@ fn write(args: &PlanArgs, plan: &Plan, io: &mut Io<'_>) -> std::io::Result<()> {
         write_whole(&io.env.cwd.join(path), |file| file.write_all(text.as_bytes()))?;
     }
     match args.format {
-        PlanFormat::Text => render_text(plan, WIDTH, io.out),
+        PlanFormat::Text => render_text(plan, WIDTH, io.out_is_terminal, io.out),
         PlanFormat::Json => io.out.write_all(json()?.as_bytes()),
     }
 }

@@ -27,6 +27,9 @@ pub struct Plan {
     /// alone do not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateFacts>,
+    /// Whether `premerge check` can build on this adapter; absent in a plan that a check made itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_supported: Option<bool>,
     /// How many of each.
     pub summary: Summary,
     /// What is built, parents before children.

@@ -18,7 +18,6 @@ use crate::artifacts::{Manifest, ResourceType};
 use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
 use crate::sql::Dialect;
-use crate::text::words::and_list;
 
 /// What the user decides about a plan.
 #[derive(Debug, Clone)]
@@ -39,24 +38,6 @@ pub enum PlanError {
     /// A manifest that depends on itself.
     #[error(transparent)]
     Cycle(#[from] Cycle),
-    /// The manifest's warehouse is unknown.
-    #[error(
-        "the pull request's manifest is for the adapter `{adapter}`, which premerge does not support; it supports {known}"
-    )]
-    UnknownAdapter {
-        /// dbt's name of it.
-        adapter: String,
-        /// Those that premerge supports.
-        known: String,
-    },
-    /// Two warehouses.
-    #[error("production's manifest is for the adapter `{state}`, the pull request's for `{pr}`; compile both for one")]
-    TwoAdapters {
-        /// Of production.
-        state: String,
-        /// Of the pull request.
-        pr: String,
-    },
 }
 
 /// The plan for a pull request: dbt's `state:modified+` is built, what it reads otherwise is a proxy view.
@@ -73,7 +54,7 @@ pub enum PlanError {
 /// `graph` is the pull request's. The same input gives the same plan, byte for byte.
 ///
 /// # Errors
-/// When the manifest has a cycle, or the warehouse is not one that premerge knows.
+/// When the manifest has a cycle.
 pub fn plan<'a>(
     state: &'a Manifest<'a>,
     pr: &'a Manifest<'a>,
@@ -81,9 +62,9 @@ pub fn plan<'a>(
     changes: &'a Changes,
     options: &PlanOptions,
 ) -> Result<Plan, PlanError> {
-    let dialect = dialect(state, pr)?;
     let order = graph.topological()?;
     let facts = Facts::new(state, pr, graph, changes);
+    let dialect = Dialect::of_adapter(facts.adapter());
     let wanted = |id: NodeId| {
         let id = facts.name(id);
         options.select.as_ref().is_none_or(|select| select.contains(id)) && !options.exclude.contains(id)
@@ -158,9 +139,10 @@ pub fn plan<'a>(
     let mut plan = Plan {
         schema_version: 1,
         project: pr.metadata.project_name.as_deref().unwrap_or_default().to_owned(),
-        adapter: dialect.adapter().to_owned(),
+        adapter: facts.adapter().to_owned(),
         schema: options.schema.clone(),
         state: None,
+        check_supported: None,
         summary: Summary::default(),
         nodes,
         trials,
@@ -178,20 +160,6 @@ pub fn plan<'a>(
     };
     plan.summary = summary(&facts, &plan);
     Ok(plan)
-}
-
-fn dialect(state: &Manifest<'_>, pr: &Manifest<'_>) -> Result<Dialect, PlanError> {
-    let adapter = pr.metadata.adapter_type.as_deref().unwrap_or_default();
-    let dialect = Dialect::from_adapter(adapter).ok_or_else(|| PlanError::UnknownAdapter {
-        adapter: adapter.to_owned(),
-        known: and_list(&Dialect::ALL.map(Dialect::adapters).concat()),
-    })?;
-    match state.metadata.adapter_type.as_deref() {
-        Some(other) if Dialect::from_adapter(other) != Some(dialect) => {
-            Err(PlanError::TwoAdapters { state: other.to_owned(), pr: adapter.to_owned() })
-        }
-        _ => Ok(dialect),
-    }
 }
 
 #[derive(Default)]

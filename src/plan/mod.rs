@@ -12,6 +12,7 @@ mod identifiers;
 mod make;
 mod not_built;
 mod notices;
+mod page;
 mod reasons;
 mod relocation;
 mod render;

@@ -33,9 +33,10 @@ fn schemas_in_strings(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
         let relations = manifest.nodes.values().filter(|node| node.resource_type.is_relation());
         relations.filter_map(|node| node.schema.as_deref().map(str::to_owned)).collect()
     };
-    let Some(dialect) = Dialect::from_adapter(facts.adapter()).filter(|_| !set.built.is_empty()) else {
+    if set.built.is_empty() {
         return Vec::new();
-    };
+    }
+    let dialect = Dialect::of_adapter(facts.adapter());
     let mut names = schemas(facts.pr);
     names.extend(schemas(facts.state));
     let mut found = Vec::new();

@@ -7,8 +7,8 @@ use crate::sql::{Dialect, RelationName, Relocation, SchemaName, Territory};
 impl Plan {
     /// The dialect of the plan's warehouse.
     #[must_use]
-    pub fn dialect(&self) -> Option<Dialect> {
-        Dialect::from_adapter(&self.adapter)
+    pub fn dialect(&self) -> Dialect {
+        Dialect::of_adapter(&self.adapter)
     }
 
     /// unique_id and identifier of everything that lies in the temporary schema.

@@ -7,22 +7,22 @@ use super::document::{
     LeftOutKind, Materialization, NotCheckedReason, NotYoursFate, Notice, NoticeLevel, Plan, PlannedNode, RemovedNode,
     Severity, SkipReason, TestWhy, WeakerTest, Why,
 };
+use super::page::{Page, SHOWN};
 use super::reasons::Reasons;
 use crate::artifacts::{ResourceType, UniqueId};
 use crate::changes::Reason;
-use crate::sql::Dialect;
-use crate::text::escape::{self, cut};
 use crate::text::words::{count_of, some_of};
 
-/// Names shown of a list before it is folded.
-const SHOWN: usize = 8;
+/// More nodes than this that are built for one and the same reason are one row.
+const FOLDED: usize = 12;
 
-/// Writes `plan` in lines of at most `width` characters.
+/// Writes `plan`, lists of names in lines of at most `width` characters. `cut`: other lines and cells are cut to that
+/// width too, as a terminal needs it; in a log or a file a name that is cut is lost.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { width: width.max(40), out };
+pub fn render_text(plan: &Plan, width: usize, cut: bool, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(width, cut, out);
     page.line(&format!("Plan for {} on {}, temporary schema {}", plan.project, plan.adapter, plan.schema))?;
     state(plan, &mut page)?;
     contracts(plan, &mut page)?;
@@ -37,76 +37,17 @@ pub fn render_text(plan: &Plan, width: usize, out: &mut dyn Write) -> io::Result
     removed(plan, &mut page)?;
     not_yours(plan, &mut page)?;
     left_out(plan, &mut page)?;
-    notices(plan, &mut page)
+    notices(plan, &mut page)?;
+    engine(plan, &mut page)
 }
 
-struct Page<'o> {
-    width: usize,
-    out: &'o mut dyn Write,
-}
-
-impl Page<'_> {
-    /// One line, cut where it is too long. Names come from the pull request, so what steers a terminal is taken out.
-    fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", cut(&escape::terminal(text.trim_end(), false), self.width))
+/// What stands last, because it is the next step.
+fn engine(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.check_supported != Some(false) {
+        return Ok(());
     }
-
-    fn section(&mut self, title: &str) -> io::Result<()> {
-        self.line("")?;
-        self.line(title)
-    }
-
-    /// Rows of cells: all columns as wide as their widest cell, the last takes what is left.
-    fn table(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        // No column takes more than two fifths of the line.
-        let most = self.width * 2 / 5;
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| {
-                let cells = rows.iter().filter_map(|row| row.get(column));
-                cells.map(|cell| cell.chars().count()).max().unwrap_or(0).min(most)
-            })
-            .collect();
-        for row in rows {
-            let mut line = String::from(" ");
-            for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let last = index + 1 == row.len();
-                let cell = if last { cell.clone() } else { cut(cell, *width) };
-                line.push(' ');
-                line.push_str(&cell);
-                if !last {
-                    let gap = width.saturating_sub(cell.chars().count()) + 1;
-                    line.extend(std::iter::repeat_n(' ', gap));
-                }
-            }
-            self.line(&line)?;
-        }
-        Ok(())
-    }
-
-    /// Names separated by commas over as many lines as it takes.
-    fn names<'t>(&mut self, names: impl IntoIterator<Item = &'t str>) -> io::Result<()> {
-        let names: Vec<&str> = names.into_iter().collect();
-        let shown = names.len().min(SHOWN);
-        let mut line = String::from(" ");
-        for (index, name) in names.iter().take(shown).enumerate() {
-            let comma = if index + 1 < names.len() { "," } else { "" };
-            if line.trim().len() + name.chars().count() + 4 > self.width && !line.trim().is_empty() {
-                self.line(&line)?;
-                line = String::from(" ");
-            }
-            line.push_str(&format!(" {name}{comma}"));
-        }
-        if names.len() > shown {
-            let rest = format!(" and {} more", names.len() - shown);
-            if line.chars().count() + rest.len() > self.width {
-                self.line(&line)?;
-                line = String::from(" ");
-            }
-            line.push_str(&rest);
-        }
-        self.line(&line)
-    }
+    page.section(&format!("`premerge check` cannot build on {} yet", plan.adapter))?;
+    page.line("  This plan, `premerge ls` and `premerge lint` need no warehouse and cover it.")
 }
 
 /// `Production's manifest is 2 days old, commit 51be0c2 is 10 days old and 12 commits behind`.
@@ -153,7 +94,7 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     ];
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    page.section(&format!("Build {}, in this order ({})", count_of(plan.nodes.len(), "node"), counts.join(", ")))?;
+    page.section(&format!("Build {} ({})", count_of(plan.nodes.len(), "node"), counts.join(", ")))?;
 
     let mut tests: BTreeMap<&str, usize> = BTreeMap::new();
     for test in &plan.tests {
@@ -162,16 +103,78 @@ fn built(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
             None => test.parents.iter().for_each(|parent| *tests.entry(parent).or_default() += 1),
         }
     }
-    let rows: Vec<Vec<String>> = plan
-        .nodes
-        .iter()
-        .map(|node| {
-            let tests = tests.get(node.unique_id.as_str()).map_or(String::new(), |count| count_of(*count, "test"));
-            let why = why(&node.why, node.unique_id.kind());
-            vec![node.unique_id.name().to_owned(), made_as(node), tests, why]
-        })
-        .collect();
-    page.table(&rows)
+    let tests_of = |node: &PlannedNode| tests.get(node.unique_id.as_str()).copied().unwrap_or_default();
+    let in_words = |count: usize| if count == 0 { String::new() } else { count_of(count, "test") };
+    let mut groups: BTreeMap<(Origin, String), Vec<&PlannedNode>> = BTreeMap::new();
+    for node in &plan.nodes {
+        let key = (Origin::of(&node.why), why(&node.why, node.unique_id.kind()));
+        groups.entry(key).or_default().push(node);
+    }
+    let mut rows = Vec::new();
+    let mut folded = Vec::new();
+    for ((origin, why), nodes) in groups {
+        if origin > Origin::Touched && nodes.len() > FOLDED {
+            let tests = in_words(nodes.iter().map(|node| tests_of(node)).sum());
+            let tests = if tests.is_empty() { tests } else { format!(", {tests}") };
+            folded.push((format!("  {}{tests}: {why}", count_of(nodes.len(), "node")), nodes));
+            continue;
+        }
+        rows.extend(nodes.into_iter().map(|node| {
+            let tests = in_words(tests_of(node));
+            vec![node.unique_id.name().to_owned(), made_as(node), tests, why.clone()]
+        }));
+    }
+    page.table(&rows)?;
+    for (heading, nodes) in folded {
+        page.line(&heading)?;
+        page.all_names(nodes.into_iter().map(|node| node.unique_id.name()))?;
+    }
+    Ok(())
+}
+
+/// Where the reason to build a node comes from: what the pull request touched stands first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// Its own file or definition.
+    Touched,
+    /// A macro.
+    Macro,
+    /// A variable, an environment variable or the target.
+    Outside,
+    /// What others changed.
+    Others,
+    /// A built node reads it.
+    Needed,
+    /// Something upstream.
+    Upstream,
+}
+
+impl Origin {
+    fn of(why: &Why) -> Self {
+        match why {
+            Why::Changed { new: true, .. } | Why::Changed { renamed_from: Some(_), .. } => Self::Touched,
+            Why::Changed { reasons, .. } => reasons.iter().map(Self::of_reason).min().unwrap_or(Self::Touched),
+            Why::NotYours { .. } => Self::Others,
+            Why::NeededNew { .. } => Self::Needed,
+            Why::Downstream { .. } => Self::Upstream,
+        }
+    }
+
+    fn of_reason(reason: &Reason) -> Self {
+        match reason {
+            Reason::New
+            | Reason::Body
+            | Reason::Configs { .. }
+            | Reason::PersistedDescriptions
+            | Reason::Contract { .. }
+            | Reason::Fqn
+            | Reason::Field { .. }
+            | Reason::Removed
+            | Reason::RenamedTo { .. } => Self::Touched,
+            Reason::Macros { .. } | Reason::BuildMacros { .. } => Self::Macro,
+            Reason::Relation | Reason::CompiledSql | Reason::RenderedConfigs { .. } => Self::Outside,
+        }
+    }
 }
 
 fn made_as(node: &PlannedNode) -> String {
@@ -224,7 +227,7 @@ fn proxies(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     let count = plan.proxies.len();
-    let heading = if plan.dialect().is_some_and(Dialect::reads_production_in_place) {
+    let heading = if plan.dialect().reads_production_in_place() {
         format!("Read {} from production", count_of(count, "relation"))
     } else {
         format!("Read production through {}", count_of(count, "proxy view"))

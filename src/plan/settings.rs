@@ -135,7 +135,7 @@ pub(super) fn handling(key: &str, kind: ResourceType, dialect: Dialect) -> Handl
         (Dialect::Redshift, "query_group") => Handling::Done,
         (Dialect::Redshift, "auto_refresh" | "autorefresh") => Handling::Elsewhere,
         // Not built on yet, so their lists are not made.
-        (Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks, _) => Handling::Done,
+        (Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic, _) => Handling::Done,
         (Dialect::DuckDb | Dialect::Postgres | Dialect::Redshift, _) => Handling::Unknown,
     }
 }

@@ -17,6 +17,9 @@ pub enum Dialect {
     BigQuery,
     /// Databricks and Spark.
     Databricks,
+    /// Any other adapter's. Only what holds for every warehouse is taken for granted: names are compared letter by
+    /// letter, comments count as text. Nothing can be built.
+    Generic,
 }
 
 /// How a warehouse compares unquoted identifiers.
@@ -39,7 +42,13 @@ impl Dialect {
         Self::ALL.into_iter().find(|dialect| dialect.adapters().contains(&adapter_type))
     }
 
-    /// Every dialect.
+    /// The dialect of `metadata.adapter_type`: [`Self::Generic`] for an adapter that premerge does not know.
+    #[must_use]
+    pub fn of_adapter(adapter_type: &str) -> Self {
+        Self::from_adapter(adapter_type).unwrap_or(Self::Generic)
+    }
+
+    /// Every dialect of an adapter that premerge knows.
     pub const ALL: [Self; 6] =
         [Self::DuckDb, Self::Postgres, Self::Redshift, Self::Snowflake, Self::BigQuery, Self::Databricks];
 
@@ -53,6 +62,7 @@ impl Dialect {
             Self::Snowflake => &["snowflake"],
             Self::BigQuery => &["bigquery"],
             Self::Databricks => &["databricks", "spark"],
+            Self::Generic => &[],
         }
     }
 
@@ -69,7 +79,9 @@ impl Dialect {
         match self {
             Self::Postgres => true,
             // Redshift's proxies are late-binding.
-            Self::DuckDb | Self::Redshift | Self::Snowflake | Self::BigQuery | Self::Databricks => false,
+            Self::DuckDb | Self::Redshift | Self::Snowflake | Self::BigQuery | Self::Databricks | Self::Generic => {
+                false
+            }
         }
     }
 
@@ -89,8 +101,7 @@ impl Dialect {
             Self::Postgres => 63,
             Self::Redshift => 127,
             Self::Snowflake | Self::Databricks => 255,
-            Self::BigQuery => 1024,
-            Self::DuckDb => 1024,
+            Self::BigQuery | Self::DuckDb | Self::Generic => 1024,
         }
     }
 
@@ -101,7 +112,7 @@ impl Dialect {
             Self::Postgres | Self::Redshift => IdentifierCase::Lower,
             Self::Snowflake => IdentifierCase::Upper,
             Self::DuckDb | Self::Databricks => IdentifierCase::Insensitive,
-            Self::BigQuery => IdentifierCase::Sensitive,
+            Self::BigQuery | Self::Generic => IdentifierCase::Sensitive,
         }
     }
 

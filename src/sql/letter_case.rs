@@ -19,7 +19,7 @@ pub(super) fn irrelevant(tokens: &Tokens<'_>, solid: &[Token]) -> Vec<bool> {
         Dialect::Postgres => solid.iter().map(|token| token.kind == Kind::Word).collect(),
         Dialect::Redshift | Dialect::Snowflake => folding(tokens, solid),
         Dialect::DuckDb => keeping(tokens, solid),
-        Dialect::BigQuery | Dialect::Databricks => vec![false; solid.len()],
+        Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => vec![false; solid.len()],
     }
 }
 

@@ -28,7 +28,7 @@ pub fn add_by_unique_id<'n>(map: &mut Relocation, relations: impl IntoIterator<I
 /// Whether `a` and `b` mean the same to any warehouse of the dialect, for certain: their tokens are equal
 /// after
 /// - relation names are replaced, each side's by its own map (see [`by_unique_id`]),
-/// - white space and comments are dropped, but not hints (`/*+ … */`),
+/// - white space and comments are dropped, but not hints (`/*+ … */`), and no comments where the adapter is unknown,
 /// - on Databricks, whose adapter cuts it off, a `;` at the end is dropped; elsewhere dbt's brackets close behind it
 ///   and the statement fails,
 /// - words are set in capitals where their letters say nothing for certain (`letter_case`), and so are everywhere
@@ -62,9 +62,12 @@ impl Normalized {
 pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
     let neutral = relocate(sql, map)?.sql;
     let tokens = Tokens::of(&neutral, map.dialect())?;
-    let solid: Vec<usize> = (0..tokens.list.len())
-        .filter(|index| tokens.get(*index).is_some_and(|token| !token.kind.is_blank() || is_hint(tokens.text(token))))
-        .collect();
+    // What begins a comment is not known of every adapter: `1--1` is 2 on MySQL.
+    let comments_count = map.dialect() == Dialect::Generic;
+    let counts = |token: Token| {
+        !token.kind.is_blank() || is_hint(tokens.text(token)) || (comments_count && token.kind != Kind::Space)
+    };
+    let solid: Vec<usize> = (0..tokens.list.len()).filter(|index| tokens.get(*index).is_some_and(counts)).collect();
     let at = |index: usize| solid.get(index).and_then(|token| tokens.get(*token));
     let all: Vec<Token> = solid.iter().filter_map(|token| tokens.get(*token)).collect();
     let folds = letter_case::irrelevant(&tokens, &all);

@@ -42,7 +42,7 @@ impl Dialect {
                 boolean: "bool",
                 text: Some("string"),
             },
-            Self::DuckDb | Self::Postgres | Self::Snowflake | Self::Databricks => usual,
+            Self::DuckDb | Self::Postgres | Self::Snowflake | Self::Databricks | Self::Generic => usual,
         }
     }
 
@@ -57,7 +57,7 @@ impl Dialect {
     pub fn snapshot_now(self) -> &'static str {
         match self {
             Self::Snowflake => "to_timestamp_ntz(convert_timezone('UTC', current_timestamp()))",
-            Self::BigQuery | Self::Databricks => "current_timestamp()",
+            Self::BigQuery | Self::Databricks | Self::Generic => "current_timestamp()",
             Self::Redshift => "getdate()",
             Self::DuckDb => "now()::timestamp",
             Self::Postgres => "now()::timestamp without time zone",
@@ -80,7 +80,7 @@ impl Dialect {
     pub fn has_check_constraints(self) -> bool {
         match self {
             Self::DuckDb | Self::Postgres | Self::Databricks => true,
-            Self::Redshift | Self::Snowflake | Self::BigQuery => false,
+            Self::Redshift | Self::Snowflake | Self::BigQuery | Self::Generic => false,
         }
     }
 }

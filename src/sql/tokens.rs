@@ -202,6 +202,7 @@ pub(crate) fn parser_grammar(dialect: Dialect) -> Box<dyn grammar::Dialect> {
         Dialect::Snowflake => Box::new(grammar::SnowflakeDialect {}),
         Dialect::BigQuery => Box::new(grammar::BigQueryDialect {}),
         Dialect::Databricks => Box::new(grammar::DatabricksDialect {}),
+        Dialect::Generic => Box::new(grammar::GenericDialect {}),
     }
 }
 

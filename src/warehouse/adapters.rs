@@ -65,9 +65,17 @@ fn known() -> String {
     and_list(&names)
 }
 
-fn engine(target: &Target) -> Result<&'static Engine, OpenError> {
-    let adapter = ADAPTERS.iter().find(|adapter| adapter.name == target.adapter);
-    let unknown = || OpenError::UnknownAdapter { adapter: target.adapter.clone(), known: known() };
+/// Whether there is an engine for the adapter that dbt calls `name`.
+///
+/// # Errors
+/// When the adapter is unknown or not compiled in.
+pub fn check_adapter(name: &str) -> Result<(), OpenError> {
+    engine(name).map(drop)
+}
+
+fn engine(name: &str) -> Result<&'static Engine, OpenError> {
+    let adapter = ADAPTERS.iter().find(|adapter| adapter.name == name);
+    let unknown = || OpenError::UnknownAdapter { adapter: name.to_owned(), known: known() };
     let adapter = adapter.ok_or_else(unknown)?;
     adapter.engine.as_ref().ok_or(OpenError::NotCompiledIn { adapter: adapter.name })
 }
@@ -77,7 +85,7 @@ fn engine(target: &Target) -> Result<&'static Engine, OpenError> {
 /// # Errors
 /// When the adapter is unknown or not compiled in, or the target's fields do not fit it.
 pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehouse>, OpenError> {
-    let engine = engine(target)?;
+    let engine = engine(&target.adapter)?;
     match &target.source {
         ProfileSource::Own | ProfileSource::Base { .. } => (engine.open)(target, context),
         // It can name any host, so what the job's environment would add to it stays out: passwords, keys, tokens.
@@ -103,12 +111,12 @@ pub fn open(target: &Target, context: OpenContext<'_>) -> Result<Arc<dyn Warehou
 /// # Errors
 /// When the adapter is unknown or not compiled in.
 pub fn traits_of(target: &Target) -> Result<Traits, OpenError> {
-    Ok(engine(target)?.traits)
+    Ok(engine(&target.adapter)?.traits)
 }
 
 /// The temporary schemas that an engine without a server keeps in files of `temp_dir`; each is opened by its name. None
 /// for an engine with a server, and where the target cannot be opened.
 #[must_use]
 pub fn schemas_in_files(target: &Target, temp_dir: &Path) -> Vec<String> {
-    engine(target).map_or_else(|_| Vec::new(), |engine| (engine.files)(target, temp_dir))
+    engine(&target.adapter).map_or_else(|_| Vec::new(), |engine| (engine.files)(target, temp_dir))
 }

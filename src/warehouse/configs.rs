@@ -27,7 +27,9 @@ impl RelationConfigs {
         Ok(match dialect {
             Dialect::Postgres => Self::Postgres(PostgresConfigs::read(configs)?),
             Dialect::Redshift => Self::Redshift(RedshiftConfigs::read(configs)?),
-            Dialect::DuckDb | Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => Self::None,
+            Dialect::DuckDb | Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => {
+                Self::None
+            }
         })
     }
 

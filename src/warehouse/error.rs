@@ -168,7 +168,7 @@ impl WarehouseError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// premerge does not know the adapter.
-    #[error("premerge does not support adapter `{adapter}` yet; it supports {known}")]
+    #[error("premerge cannot build on adapter `{adapter}` yet; it builds on {known}")]
     UnknownAdapter {
         /// dbt's name of it.
         adapter: String,

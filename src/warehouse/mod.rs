@@ -36,7 +36,7 @@ mod write;
 mod duckdb;
 
 pub use access::{Limits, OpenContext, Warehouse};
-pub use adapters::{open, schemas_in_files, traits_of};
+pub use adapters::{check_adapter, open, schemas_in_files, traits_of};
 pub use choose::{OpenedSchema, Opening, OpeningError};
 pub use cleanup::{Dropped, KeptSchema, Unreadable};
 pub use configs::RelationConfigs;

@@ -48,7 +48,7 @@ pub(crate) fn manifest(bytes: &[u8]) {
         };
         if let Ok(plan) = plan(state, pr, &graph, &changes, &options) {
             let _ = check_compiled(pr, plan.nodes.iter().map(|node| node.unique_id.as_str()));
-            render_text(&plan, 100, &mut std::io::sink()).expect("a sink takes everything");
+            render_text(&plan, 100, false, &mut std::io::sink()).expect("a sink takes everything");
             let text = serde_json::to_string(&plan).expect("a plan is JSON");
             assert_eq!(serde_json::from_str::<premerge::plan::Plan>(&text).expect("and back"), plan);
         }

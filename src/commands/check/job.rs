@@ -14,6 +14,7 @@ use crate::commands::{CommandError, Io, runtime};
 use crate::config::git;
 use crate::publish::ci::Ci;
 use crate::report::{Draft, Facts, Planned as Gathered, Report};
+use crate::warehouse;
 
 /// Everything between settings and report.
 pub(super) fn check(
@@ -28,6 +29,7 @@ pub(super) fn check(
     let recorded = recorded_files.parse()?;
     let files = ManifestFiles::read(&settings.state, settings.base.as_deref(), &settings.manifest)?;
     let manifests = files.parse()?;
+    buildable(&manifests)?;
     let wanted = Wanted {
         selection: &args.selection,
         indirect: settings.indirect,
@@ -68,6 +70,19 @@ pub(super) fn check(
 
     draft.ended(began.instant.elapsed());
     Ok(Report::conclude(draft))
+}
+
+/// Refuses manifests of an adapter without an engine, and of two adapters: what `plan` can still answer, a build
+/// cannot.
+fn buildable(Manifests { state, pr, .. }: &Manifests<'_>) -> Result<(), CommandError> {
+    let adapter = pr.metadata.adapter_type.as_deref().unwrap_or_default();
+    if let Some(other) = state.metadata.adapter_type.as_deref().filter(|other| *other != adapter) {
+        return Err(CommandError::Input {
+            message: format!("production's manifest was made for {other}, the pull request's for {adapter}"),
+            remedy: "make both with the same adapter; `premerge plan` shows what dbt's own comparison says".to_owned(),
+        });
+    }
+    Ok(warehouse::check_adapter(adapter)?)
 }
 
 fn observer(ci: &Ci, io: &Io<'_>) -> Box<dyn Observer> {

@@ -18,7 +18,7 @@ pub(super) fn grammar(dialect: Option<Dialect>) -> Box<dyn grammars::Dialect> {
         Some(Dialect::Snowflake) => Box::new(grammars::SnowflakeDialect {}),
         Some(Dialect::BigQuery) => Box::new(grammars::BigQueryDialect {}),
         Some(Dialect::Databricks) => Box::new(grammars::DatabricksDialect {}),
-        None => Box::new(grammars::GenericDialect {}),
+        Some(Dialect::Generic) | None => Box::new(grammars::GenericDialect {}),
     }
 }
 

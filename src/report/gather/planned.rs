@@ -195,7 +195,7 @@ impl Planned<'_> {
             })
             .collect();
         // A plan is made for a known adapter only.
-        let Some(dialect) = self.plan.dialect() else { return list };
+        let dialect = self.plan.dialect();
         for node in self.plan.nodes.iter().filter(|node| node.contract_enforced) {
             let Some(manifest) = self.pr.nodes.get(node.unique_id.as_str()) else { continue };
             list.extend(left_out_of_contract(manifest, dialect).into_iter().map(|what| LeftOut {

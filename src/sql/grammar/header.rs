@@ -94,8 +94,8 @@ pub(super) fn judge(text: &str, dialect: Dialect) -> Result<(), Refusal> {
         Dialect::Postgres => of_postgres(text, ParserOptions::DEFAULT, POSTGRES),
         Dialect::Redshift => of_postgres(text, ParserOptions::DISABLE_STANDARD_CONFORMING_STRINGS, REDSHIFT),
         Dialect::DuckDb => of_duckdb(text),
-        Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => {
-            Err(Refusal::new(format!("premerge has no grammar for {}", dialect.adapter()), 0))
+        Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => {
+            Err(Refusal::new("premerge has no grammar of this adapter's SQL", 0))
         }
     }
 }

@@ -46,8 +46,8 @@ pub fn judge(text: ProjectText<'_>, dialect: Dialect) -> Result<Facts, Refusal> 
         Dialect::DuckDb => duckdb::judge(text),
         #[cfg(not(feature = "duckdb"))]
         Dialect::DuckDb => Err(Refusal::new("this build has no DuckDB, so none of its grammar", 0)),
-        Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks => {
-            Err(Refusal::new(format!("premerge has no grammar for {}", dialect.adapter()), 0))
+        Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => {
+            Err(Refusal::new("premerge has no grammar of this adapter's SQL", 0))
         }
     });
     judged.unwrap_or_else(|| Err(Refusal::new("the engine's parser gave up", 0)))
