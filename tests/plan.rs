@@ -779,7 +779,81 @@ fn names_are_cut_on_a_terminal_only_and_one_reason_of_many_is_said_once() {
     let (log, terminal) = (rendered(false), rendered(true));
     assert!((0..13).all(|n| log.contains(&name(n))), "{log}");
     assert!(log.contains("\n  13 nodes: downstream of source_of_all\n"), "{log}");
-    assert!(!terminal.contains(&name(12)) && terminal.contains("and 5 more"), "{terminal}");
+    assert!(!terminal.contains(&name(9)) && terminal.contains("and 5 more"), "{terminal}");
+}
+
+/// A plan needs no engine: of any adapter, and of production on one adapter and the pull request on another.
+#[test]
+fn a_plan_is_made_for_every_adapter_and_says_whether_a_check_can_follow() {
+    let ferry = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ferry");
+    let dir = tempfile::tempdir().unwrap();
+    let of = |file: &str, adapter: &str| {
+        let mut document: Value =
+            serde_json::from_reader(flate2::read::GzDecoder::new(fs_err::File::open(ferry.join(file)).unwrap()))
+                .unwrap();
+        document["metadata"]["adapter_type"] = adapter.into();
+        let path = dir.path().join(format!("{adapter}_{}.json", file.replace('/', "_")));
+        fs_err::write(&path, serde_json::to_vec(&document).unwrap()).unwrap();
+        path
+    };
+    let run = |command: &str, state: &Path, pr: &Path, more: &[&str]| {
+        let mut premerge = assert_cmd::Command::cargo_bin("premerge").unwrap();
+        premerge.env_clear().current_dir(dir.path()).arg(command).arg("--state").arg(state).arg("--manifest").arg(pr);
+        let output = premerge.args(more).output().unwrap();
+        let read = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), read(&output.stdout), read(&output.stderr))
+    };
+    let pr = "prs/changed_filter/pr.manifest.json.gz";
+    let own = plan_files(
+        &ManifestFile::read(&ferry.join("production.manifest.json.gz")).unwrap(),
+        &ManifestFile::read(&ferry.join(pr)).unwrap(),
+        &options(),
+    );
+    let young = ["--state-max-age-hours", "0", "--pr", "1"];
+    for adapter in ["trino", "clickhouse", "an_adapter_that_nobody_knows"] {
+        let (state, pr) = (of("production.manifest.json.gz", adapter), of(pr, adapter));
+        let (code, text, said) = run("plan", &state, &pr, &young);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(text.contains(&format!("`premerge check` cannot build on {adapter} yet")), "{text}");
+        let (_, json, _) = run("plan", &state, &pr, &[&young[..], &["--format", "json"]].concat());
+        let plan: Plan = serde_json::from_str(&json).unwrap();
+        assert_eq!((plan.adapter.as_str(), plan.check_supported), (adapter, Some(false)));
+        assert_eq!(built(&plan), built(&own));
+        let modified = ["--select", "state:modified+"];
+        let listed = run("ls", &state, &pr, &modified).1;
+        assert!(listed.contains("model.ferry.fct_sailings"), "{listed}");
+        // The other side of another adapter: dbt's own comparison, which reads no compiled SQL.
+        let duckdb = of("production.manifest.json.gz", "duckdb");
+        let (code, _, said) = run("plan", &duckdb, &pr, &young);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&format!("made for duckdb, the pull request's manifest for {adapter}")), "{said}");
+        assert_eq!(run("ls", &duckdb, &pr, &modified).1, listed);
+    }
+}
+
+/// What begins a comment, and which letters are the same, is known of adapters with a dialect only.
+#[test]
+fn of_an_unknown_adapter_s_sql_nothing_but_white_space_is_cosmetic() {
+    let made = |adapter: &str, code: &str| {
+        manifest_with(
+            &[("model.p.x", json!({"raw_code": code, "compiled_code": code}))],
+            json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+            "adapter_type": adapter, "project_name": "p"}}),
+        )
+    };
+    let is_built = |adapter: &str, old: &str, new: &str| {
+        let (old, new) = (made(adapter, old), made(adapter, new));
+        let (state, pr) = (old.parse().unwrap(), new.parse().unwrap());
+        let mut changes = compare(&state, &pr, &CompareOptions::default());
+        premerge::changes::compare_compiled(&state, &pr, &changes).apply(&mut changes);
+        !changes.nodes.is_empty()
+    };
+    let texts = [("select a from t", "select a\n  from t"), ("select 1 from t", "select 1 -- x\nfrom t")];
+    let built = |adapter: &str| texts.map(|(old, new)| is_built(adapter, old, new));
+    assert_eq!(built("duckdb"), [false, false]);
+    assert_eq!(built("mysql"), [false, true]);
+    assert!(is_built("mysql", "select 1--1", "select 1--2"));
+    assert!(is_built("mysql", "select a from t", "select A from t"));
 }
 
 fn text(plan: &Plan) -> String {
