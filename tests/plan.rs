@@ -831,6 +831,33 @@ fn a_plan_is_made_for_every_adapter_and_says_whether_a_check_can_follow() {
     }
 }
 
+/// `a` differs by its moment alone, which is no reason to build it, and it reads `b`, which is one.
+#[test]
+fn a_node_that_is_built_is_not_listed_as_undecided() {
+    let raw =
+        "select a from {{ ref('b') }} {% if is_incremental() %} where a > (select max(a) from {{ this }}) {% endif %}";
+    let made = |a: &str, b: &str| {
+        let incremental = |parents: Value| {
+            json!({"raw_code": raw, "compiled_code": a, "parents": parents,
+            "materialized": "incremental"})
+        };
+        manifest(&[
+            ("model.p.a", incremental(json!(["model.p.b"]))),
+            ("model.p.b", json!({"raw_code": b, "compiled_code": b})),
+            ("model.p.c", incremental(json!([]))),
+        ])
+    };
+    let later = r#"select a from "wh"."core"."b" where a > (select max(a) from "wh"."core"."a")"#;
+    let (old, new) = (made(later, "select 1 as a"), made(r#"select a from "wh"."core"."b""#, "select 2 as a"));
+    let (state, pr) = (old.parse().unwrap(), new.parse().unwrap());
+    let mut changes = compare(&state, &pr, &CompareOptions::default());
+    premerge::changes::compare_compiled(&state, &pr, &changes).apply(&mut changes);
+    let plan = plan(&state, &pr, &Graph::new(&pr), &changes, &options()).unwrap();
+    assert_eq!(built(&plan), ["model.p.b", "model.p.a"]);
+    let undecided: Vec<&str> = plan.reasons.undecided.iter().map(|node| node.unique_id.as_str()).collect();
+    assert_eq!(undecided, ["model.p.c"]);
+}
+
 /// What begins a comment, and which letters are the same, is known of adapters with a dialect only.
 #[test]
 fn of_an_unknown_adapter_s_sql_nothing_but_white_space_is_cosmetic() {

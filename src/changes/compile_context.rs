@@ -90,8 +90,8 @@ impl Influence {
 #[derive(Debug, Default)]
 pub(super) struct CompileContext {
     influences: BTreeSet<Influence>,
-    /// How often `is_incremental` is asked without an `else`; `None` if there is one.
-    filters: Option<usize>,
+    /// How often `is_incremental` is asked; `None` where what it decides may stand on either side.
+    filters: Option<Filters>,
     /// Whether a value of the target is put into the text, and not only asked for.
     prints_target: bool,
     /// Whether it uses what may give the name of a schema or a database.
@@ -123,9 +123,18 @@ const PLACES: &[&str] = &[
     "this",
 ];
 
+/// How often a template asks `is_incremental`, for text that one side has and the other lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Filters {
+    /// `if is_incremental()`: text of production's later runs.
+    later: usize,
+    /// `if not is_incremental()`: text of a first run, as the pull request is compiled.
+    first: usize,
+}
+
 impl CompileContext {
     pub(super) fn of(manifest: &Manifest<'_>, node: &Node<'_>) -> Self {
-        let mut moment = Self { filters: Some(0), ..Self::default() };
+        let mut moment = Self { filters: Some(Filters::default()), ..Self::default() };
         let mut nodes = vec![node];
         let mut index = 0;
         while let Some(node) = nodes.get(index).copied() {
@@ -160,7 +169,8 @@ impl CompileContext {
             })
             .collect();
         let declared: HashSet<&str> = code.iter().flat_map(|words| declared(words)).collect();
-        let mut asked = 0;
+        let mut asked = Filters::default();
+        let mut kept = false;
         let mut code = code.iter();
         let mut depth = 0_usize;
         for piece in &pieces {
@@ -175,18 +185,24 @@ impl CompileContext {
                         Some(Word::Name(end)) if end.starts_with("end") => depth = depth.saturating_sub(1),
                         _ => {}
                     }
-                    asked += self.look(words, &declared);
+                    let found = self.look(words, &declared);
+                    asked = Filters { later: asked.later + found.later, first: asked.first + found.first };
+                    // What is done with the answer stands elsewhere.
+                    let is_asked = found != Filters::default();
+                    kept |= is_asked && !matches!(words.first(), Some(Word::Name("if" | "elif")));
                 }
             }
         }
-        if asked > 0 {
-            self.filters = self.filters.filter(|_| !has_else(template)).map(|filters| filters + asked);
+        if asked == Filters::default() {
+            return;
         }
+        let sum = |filters: Filters| Filters { later: filters.later + asked.later, first: filters.first + asked.first };
+        self.filters = self.filters.filter(|_| !kept && !has_else(template)).map(sum);
     }
 
     /// Takes in what one tag says, and returns how often it asks `is_incremental`.
-    fn look(&mut self, words: &[Word<'_>], declared: &HashSet<&str>) -> usize {
-        let mut asked = 0;
+    fn look(&mut self, words: &[Word<'_>], declared: &HashSet<&str>) -> Filters {
+        let mut asked = Filters::default();
         for (index, word) in words.iter().enumerate() {
             let name = match word {
                 Word::Name(name) => *name,
@@ -223,7 +239,8 @@ impl CompileContext {
                     }
                 },
                 "is_incremental" => {
-                    asked += 1;
+                    let is_negated = before == Some(&Word::Name("not"));
+                    *(if is_negated { &mut asked.first } else { &mut asked.later }) += 1;
                     Influence::Incremental
                 }
                 _ => continue,
@@ -255,17 +272,24 @@ impl CompileContext {
             return Some(word);
         }
         let has_time = influences.iter().any(|influence| matches!(influence, Influence::Time(_)));
-        let branches = self.filters.is_none() || influences.iter().any(|other| *other != Influence::Incremental);
-        let mut filters = if has(Influence::Incremental) { self.filters.unwrap_or_default() } else { 0 };
+        // Where one branch follows the other, the two cannot be told apart in what differs.
+        let both_branches = self.filters.is_none_or(|filters| filters.later > 0 && filters.first > 0);
+        let branches = both_branches || influences.iter().any(|other| *other != Influence::Incremental);
+        let mut filters =
+            if has(Influence::Incremental) { self.filters.unwrap_or_default() } else { Filters::default() };
 
         let is_said = |token: &String| self.is_said(token) || schemas.contains(bare(token));
         for (gone, come) in differing(production, pr) {
             // Only production's text has the filter of an incremental run, and that is all it may have more.
-            let is_filter = come.is_empty() && filters > 0;
-            filters -= usize::from(is_filter);
+            let is_filter = come.is_empty() && filters.later > 0;
+            filters.later -= usize::from(is_filter);
+            // The reverse is held to what the branch says: a pull request's text that has more can be a change.
+            let is_first = gone.is_empty() && filters.first > 0 && is_most(come.iter(), is_said);
+            filters.first -= usize::from(is_first);
             let both = || gone.iter().chain(come);
             let pairs = |may_be: fn(&str) -> bool| gone.len() == come.len() && both().all(|token| may_be(token));
             let explained = is_filter
+                || is_first
                 || (branches && both().all(is_said))
                 // A branch with a variable's value in it. Where a value alone is another, one takes the other's place.
                 || (branches && gone.len() != come.len() && is_most(both(), is_said))
@@ -402,7 +426,7 @@ mod tests {
 
     /// Why two texts, which this template compiled to for two targets, may say the same.
     fn why(template: &str, production: &str, pr: &str) -> Option<&'static str> {
-        let mut moment = CompileContext { filters: Some(0), ..CompileContext::default() };
+        let mut moment = CompileContext { filters: Some(Filters::default()), ..CompileContext::default() };
         moment.read(template, false);
         moment.explains(&tokens(production), &tokens(pr), &HashSet::from(["wh".to_owned()]), true)
     }
@@ -417,6 +441,25 @@ mod tests {
         assert_eq!(why(plain, filtered), None);
         assert_eq!(why("select a from t where a >= 2 and b > 3", plain), None);
         assert_eq!(super::tests::why("select a from t", filtered, plain), None);
+    }
+
+    #[test]
+    fn a_branch_of_the_first_run_explains_what_only_the_pull_request_has() {
+        let first = "select a from t {% if not is_incremental() %} union all select a from old {% endif %} limit {{ var('n') }}";
+        let (later_text, first_text) =
+            ("select a from t limit 5", "select a from t union all select a from old limit 5");
+        assert_eq!(why(first, later_text, first_text), Some("is_incremental"));
+        assert_eq!(why(first, first_text, later_text), None);
+        assert_eq!(why(first, later_text, &first_text.replace('5', "3")), None);
+        assert_eq!(why(first, later_text, "select a from t where b > 3 limit 5"), None);
+        let both = "select a from t {% if is_incremental() %} where a > (select max(a) from this) {% endif %}
+            {% if not is_incremental() %} union all select a from old {% endif %} limit {{ var('n') }}";
+        let later_text = "select a from t where a > ( select max ( a ) from this ) limit 5";
+        assert_eq!(why(both, later_text, first_text), Some("is_incremental"));
+        assert_eq!(why(both, later_text, &first_text.replace('5', "3")), None);
+        let set = "{% set inc = is_incremental() %} select a from t {% if not inc %} union all select a from old {% endif %} limit {{ var('n') }}";
+        assert_eq!(why(set, "select a from t limit 5", first_text), Some("is_incremental"));
+        assert_eq!(why(set, "select a from t limit 5", "select a from t limit 3"), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ pub fn plan<'a>(
         not_checked: not_checked(&facts, &set, &tests, dialect),
         definitions: not_built::definitions(&facts, wanted),
         removed: not_built::removed(&facts),
-        reasons: reasons::reasons(&facts),
+        reasons: reasons::reasons(&facts, |id| graph.id(id).is_some_and(|id| set.is_built(id))),
         not_yours: not_built::not_yours(&facts, &set),
         weaker_tests: weaker_tests(&facts),
         left_out: left_out(&facts, &set, &tests, dialect),

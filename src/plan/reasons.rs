@@ -114,7 +114,8 @@ impl fmt::Display for FromOutside {
     }
 }
 
-pub(super) fn reasons(facts: &Facts<'_>) -> Reasons {
+/// `built`: whether a node is built, for whatever reason; of such a one there is nothing undecided.
+pub(super) fn reasons(facts: &Facts<'_>, built: impl Fn(&str) -> bool) -> Reasons {
     let macros = facts.changes.macros.iter().map(|(unique_id, count)| MacroChange {
         unique_id: unique_id.clone(),
         new: !facts.state.macros.contains_key(unique_id.as_str()),
@@ -125,7 +126,7 @@ pub(super) fn reasons(facts: &Facts<'_>) -> Reasons {
         builds: count.builds,
         others: count.others,
     });
-    let undecided = facts.changes.undecided.iter();
+    let undecided = facts.changes.undecided.iter().filter(|(unique_id, _)| !built(unique_id.as_str()));
     let undecided = undecided.map(|(unique_id, undecided)| Undecided {
         unique_id: unique_id.clone(),
         because: undecided.because.to_owned(),
