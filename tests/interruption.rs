@@ -68,7 +68,12 @@ fn what_is_to_be_dropped_is_dropped_however_the_run_ends() {
         checkout.check().arg("--drop").assert().code(code);
         assert_eq!(checkout.read_report()["temporary_schema"]["dropped"], true, "{name}");
         assert_eq!(schemas(&checkout), 0, "{name}");
-        let kept = checkout.check().args(["--at-end", "drop", "--keep", "--format", "text"]).output().unwrap();
+        let kept = checkout
+            .check()
+            .env("PREMERGE_KEEP", "none")
+            .args(["--keep", "tables", "--format", "text"])
+            .output()
+            .unwrap();
         assert!(String::from_utf8_lossy(&kept.stdout).contains("kept until"), "{name}");
         assert_eq!(schemas(&checkout), 1, "{name}");
     }

@@ -78,6 +78,28 @@ fn strings_comments_and_other_names_stay() {
     }
 }
 
+/// PostgreSQL looks relations up by name in these places, and a string is a string elsewhere.
+#[test]
+fn a_string_that_the_server_looks_up_moves() {
+    let map = map(Dialect::Postgres, &[(r#""wh"."core"."orders""#, r#""wh"."pr"."it's""#)]);
+    let (old, new) = (r#"'"wh"."core"."orders"'"#, r#"'"wh"."pr"."it''s"'"#);
+    for place in [
+        "select pg_relation_size(@)",
+        "select PG_Total_Relation_Size ( /* all */ @ , true)",
+        "select @::regclass",
+        "select cast(@ as regclass)",
+        "select to_regclass(@) from x",
+    ] {
+        assert_eq!(moved(&map, &place.replace('@', old)), place.replace('@', new));
+        let used = relocate(&place.replace('@', old), &map).unwrap().used;
+        assert!(used.contains(r#""wh"."core"."orders""#), "{place}");
+    }
+    for place in ["select @ as name", "select md5(@)", "select pg_relation_size(x, @)", "select E@::regclass"] {
+        assert_eq!(moved(&map, &place.replace('@', old)), place.replace('@', old));
+    }
+    assert_eq!(moved(&map, "select 'core.orders'::regclass"), format!("select {new}::regclass"));
+}
+
 #[test]
 fn a_column_that_is_spelled_with_its_relation_follows_it() {
     let map = map(Dialect::DuckDb, DUCK);

@@ -6,6 +6,7 @@ pub mod contract;
 mod count;
 pub mod data_test;
 mod event;
+mod hooks;
 mod meeting;
 mod changed;
 mod moving;

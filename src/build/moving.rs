@@ -4,7 +4,7 @@
 //! may be of old and new, so it is done again; that is bounded, because production may go on.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::changed::{Change, Changed};
 use super::result::{Failure, NodeStatus, TestStatus};
@@ -42,6 +42,21 @@ impl Sight {
                 return sight;
             }
             looks += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Looks again until all shows that was written before `until`, or something has changed.
+    pub(super) async fn wait(&self, watch: &Watch, until: Instant, session: &mut Session) -> Option<Self> {
+        let names: Vec<_> = watch.relations.iter().map(|watched| &watched.name).collect();
+        loop {
+            // First who is there, then what they have written: what those wrote that have left shows.
+            let late = session.shows_late(&names).await.ok()?;
+            let sight = Self(session.look_at(&names).await.ok()?);
+            let is_over = late.is_none_or(|late| until.elapsed() >= late);
+            if is_over || !self.changes(&sight, watch).is_empty() {
+                return Some(sight);
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -90,6 +105,14 @@ pub(super) fn affected(tasks: &[Task], finished: &[Finished], changed: &[Changed
     affected
 }
 
+/// When the last task failed that may have failed for a mixture of old and new: one that reads production, or what was built
+/// of it.
+pub(super) fn questionable(tasks: &[Task], finished: &[Finished]) -> Option<Instant> {
+    let readers = with_dependents(tasks, |task| !task.reads.is_empty());
+    let readers = readers.into_iter().filter_map(|at| finished.get(at));
+    readers.filter(|finished| is_excusable(&finished.ended)).filter_map(|finished| finished.at).max()
+}
+
 fn failed(ended: &Ended) -> bool {
     match ended {
         Ended::Node(NodeStatus::Error(_)) | Ended::Test(TestStatus::Error(_) | TestStatus::Fail { .. }) => true,
@@ -109,6 +132,18 @@ pub(super) fn excuse(ended: &mut Ended) {
         remedy: Some("run the check again".to_owned()),
         ..Failure::refused("production was being rebuilt while the check read it")
     };
+    if !is_excusable(ended) {
+        return;
+    }
+    match ended {
+        Ended::Node(status) => *status = NodeStatus::Error(rebuilt()),
+        Ended::Test(status) => *status = TestStatus::Error(rebuilt()),
+        Ended::Counted(_) | Ended::Compared(_) | Ended::Nothing => {}
+    }
+}
+
+/// Whether it may have failed because production was rebuilt.
+fn is_excusable(ended: &Ended) -> bool {
     let perhaps = |failure: &Failure| {
         matches!(
             failure.class,
@@ -116,26 +151,13 @@ pub(super) fn excuse(ended: &mut Ended) {
         )
     };
     match ended {
-        Ended::Node(NodeStatus::Error(failure)) if perhaps(failure) => {
-            *ended = Ended::Node(NodeStatus::Error(rebuilt()));
-        }
-        Ended::Test(TestStatus::Fail { .. }) => *ended = Ended::Test(TestStatus::Error(rebuilt())),
-        Ended::Test(TestStatus::Error(failure)) if perhaps(failure) => {
-            *ended = Ended::Test(TestStatus::Error(rebuilt()));
-        }
-        Ended::Node(
-            NodeStatus::Built { .. } | NodeStatus::Error(_) | NodeStatus::Skipped { .. } | NodeStatus::NotRun,
-        )
-        | Ended::Test(
-            TestStatus::Pass
-            | TestStatus::Warn { .. }
-            | TestStatus::Error(_)
-            | TestStatus::Skipped { .. }
-            | TestStatus::NotRun,
-        )
+        Ended::Node(NodeStatus::Error(failure)) | Ended::Test(TestStatus::Error(failure)) => perhaps(failure),
+        Ended::Test(TestStatus::Fail { .. }) => true,
+        Ended::Node(NodeStatus::Built { .. } | NodeStatus::Skipped { .. } | NodeStatus::NotRun)
+        | Ended::Test(TestStatus::Pass | TestStatus::Warn { .. } | TestStatus::Skipped { .. } | TestStatus::NotRun)
         | Ended::Counted(_)
         | Ended::Compared(_)
-        | Ended::Nothing => {}
+        | Ended::Nothing => false,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::contract;
 use super::count::Count;
 use super::data_test;
+use super::hooks::Hooks;
 use super::meeting::{Meeting, MeetingKind};
 use super::refusal::Refusals;
 use super::result::Failure;
@@ -17,7 +18,7 @@ use super::task::{Build, Contracted, Prepared, Proxy, Select, Task, Test, TypedT
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
-use crate::warehouse::{RelationConfigs, TempRelation, TempSchema};
+use crate::warehouse::{FaultClass, RelationConfigs, TempRelation, TempSchema};
 
 /// What [`prepare`] reads.
 #[derive(Clone, Copy)]
@@ -51,8 +52,8 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         plan.read_of_production(state, dialect).for_each(|(_, name)| territory.let_read(name));
         plan.relocation_onto_production(state, pr, dialect, schema.schema_name())
     };
-    let preparer =
-        Preparer { inputs, schema, dialect, relocation, territory, refusals: Refusals::new(state, pr, dialect) };
+    let (refusals, hooks) = (Refusals::new(state, pr, dialect), Hooks::of(pr, dialect));
+    let preparer = Preparer { inputs, schema, dialect, relocation, territory, refusals, hooks };
     let tests = plan.tests.iter().map(|test| &test.unique_id);
     let nodes = plan.nodes.iter().map(|node| &node.unique_id);
     // Nothing waits for a trial: what reads the snapshot reads production's.
@@ -127,6 +128,7 @@ struct Preparer<'a> {
     relocation: Relocation,
     territory: Territory,
     refusals: Refusals<'a>,
+    hooks: Hooks<'a>,
 }
 
 impl Preparer<'_> {
@@ -327,6 +329,17 @@ impl Preparer<'_> {
             });
         }
         let facts = judge(ProjectText::Query(sql), self.dialect).map_err(|refusal| refused(&refusal))?;
+        if let Some(function) = self.hooks.function_of(&facts, self.dialect) {
+            return Err(Failure {
+                class: Some(FaultClass::Unsupported),
+                remedy: Some(
+                    "make the function by hand in a schema of its own, which production and CI share".to_owned(),
+                ),
+                ..Failure::refused(format!(
+                    "it calls `{function}`, which an `on-run-start` hook makes, and premerge does not run hooks"
+                ))
+            });
+        }
         self.territory.agrees(sql, &facts).map_err(|refusal| Failure {
             remedy: Some("use ref() or source(), and declare relations outside the project as sources".to_owned()),
             ..unreadable(&refusal)

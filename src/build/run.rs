@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::changed::{Change, Changed};
 use super::event::{Event, Observer};
-use super::moving::{ROUNDS, Sight, affected, excuse};
+use super::moving::{ROUNDS, Sight, affected, excuse, questionable};
 use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult};
 use super::schedule::{Finished, Running, Scheduled};
 use super::task::{Prepared, Proxy, Task};
@@ -82,6 +82,15 @@ pub async fn run(
         };
         let looking = async |session: &mut Session| Sight::take(&watch, Some(&sight), session).await;
         let after = session.begin().until(stop.clone(), looking).await;
+        let mut after = after;
+        if stopped.is_none()
+            && let Some(failed_at) = questionable(&tasks, &finished)
+            && sight.changes(&after, &watch).is_empty()
+        {
+            // A red run pays with seconds for not being red for a mixture of old and new.
+            let looking = async |session: &mut Session| sight.wait(&watch, failed_at, session).await;
+            after = session.begin().until(stop.clone(), looking).await.unwrap_or(after);
+        }
         let changed = sight.changes(&after, &watch);
         let again = affected(&tasks, &finished, &changed, round == 0);
         let is_missing = changed.iter().any(|found| found.change == Change::Missing);
@@ -133,7 +142,7 @@ impl Outcome {
     }
 
     /// Adds what became of a task.
-    fn add(&mut self, task: &Task, Finished { ended, duration, attempts }: Finished) {
+    fn add(&mut self, task: &Task, Finished { ended, duration, attempts, at: _ }: Finished) {
         let unique_id = task.unique_id.clone();
         match ended {
             Ended::Node(status) => self.nodes.push(NodeResult { unique_id, status, duration, attempts }),

@@ -32,11 +32,13 @@ pub(super) struct Finished {
     pub(super) duration: Duration,
     /// How many times it was sent.
     pub(super) attempts: u32,
+    /// When the answer came; `None` when it never ran.
+    pub(super) at: Option<Instant>,
 }
 
 impl Finished {
     fn unsent(ended: Ended) -> Self {
-        Self { ended, duration: Duration::ZERO, attempts: 0 }
+        Self { ended, duration: Duration::ZERO, attempts: 0, at: None }
     }
 }
 
@@ -135,7 +137,8 @@ async fn carry_out(
     let work = async |session: &mut Session| perform(&task.work, dialect, session).await;
     let Performed { ended, statements, attempts } = session.begin().until(halted.clone(), work).await;
     let ended = if *halted.borrow() { ended.stopped() } else { ended };
-    Ran { at, session, finished: Finished { ended, duration: started.elapsed(), attempts }, statements }
+    let finished = Finished { ended, duration: started.elapsed(), attempts, at: Some(Instant::now()) };
+    Ran { at, session, finished, statements }
 }
 
 struct State<'a> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AtEnd, AtStart, ConfigError, LintConfig, RowFactor, read_regular_text};
+use super::{AtStart, ConfigError, Keep, LintConfig, RowFactor, read_regular_text};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -17,8 +17,8 @@ pub struct ConfigFile {
     pub schema: Option<String>,
     /// What becomes of an earlier run's relations at the start.
     pub at_start: Option<AtStart>,
-    /// What becomes of the temporary schema at the end.
-    pub at_end: Option<AtEnd>,
+    /// What becomes of what was built.
+    pub build: BuildConfig,
     /// Schemas that must never be the temporary schema, beside those of production's manifest.
     pub protected_schemas: Vec<String>,
     /// Nodes worked on at once.
@@ -45,6 +45,14 @@ pub struct ConfigFile {
     pub lint: LintConfig,
 }
 
+/// The section `build`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BuildConfig {
+    /// What stays of it at the end.
+    pub keep: Option<Keep>,
+}
+
 impl ConfigFile {
     /// Reads `path`; a missing file is an empty one unless it was asked for by name.
     ///
@@ -69,10 +77,10 @@ impl ConfigFile {
 
     /// These settings, but for all that can weaken the gate: that is `trusted`'s.
     pub(super) fn gated_by(self, trusted: Self) -> Self {
-        let Self { at_start, at_end, threads, fail_fast, .. } = self;
+        let Self { at_start, build, threads, fail_fast, .. } = self;
         // Not a pull request's to say that production's tables are held.
-        let at_end = at_end.filter(|at_end| *at_end != AtEnd::All).or(trusted.at_end);
-        Self { at_start, at_end, threads, fail_fast, ..trusted }
+        let build = BuildConfig { keep: build.keep.filter(|keep| *keep != Keep::All).or(trusted.build.keep) };
+        Self { at_start, build, threads, fail_fast, ..trusted }
     }
 
     /// Keys that can weaken the gate and are not as in `other`.
@@ -81,7 +89,7 @@ impl ConfigFile {
         let Self {
             schema,
             at_start: _,
-            at_end: _,
+            build: _,
             protected_schemas,
             threads: _,
             indirect_selection,

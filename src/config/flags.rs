@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::{AtEnd, AtStart};
+use super::{AtStart, Keep};
 use crate::project::IndirectSelection;
 
 /// Which project, profile and settings.
@@ -120,13 +120,10 @@ pub struct RunArgs {
     /// What happens to an earlier run's relations at the start [default: drop]
     #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_START")]
     pub(crate) at_start: Option<AtStart>,
-    /// What happens to the temporary schema at the end [default: keep]
-    #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_AT_END")]
-    pub(crate) at_end: Option<AtEnd>,
-    /// Keep the temporary schema at the end, for the reviewer: `--at-end keep`
-    #[arg(long, conflicts_with = "drop")]
-    pub(crate) keep: bool,
-    /// Drop the temporary schema at the end, also after failures: `--at-end drop`
+    /// What stays of the temporary schema at the end [default: tables]
+    #[arg(long, value_enum, value_name = "WHAT", env = "PREMERGE_KEEP")]
+    pub(crate) keep: Option<Keep>,
+    /// Drop the temporary schema at the end, also after failures: `--keep none`
     #[arg(long)]
     pub(crate) drop: bool,
 }

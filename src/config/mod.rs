@@ -34,7 +34,7 @@ pub use own_folder::{StrangeFile, refuse_strange_file};
 pub use profile::{ProfileQuery, ProfileSource, Target};
 pub use regular::{read_inside, read_regular, read_regular_text};
 pub use row_limit::{RowFactor, RowLimit};
-pub use schema::{AtEnd, AtStart};
+pub use schema::{AtStart, Keep};
 pub use secret::{Masked, Secret, mask, mask_variables};
 pub use settings::{Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
 pub use tool_files::{BaseFiles, ToolFiles};

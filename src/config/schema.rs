@@ -13,16 +13,15 @@ pub enum AtStart {
     Replace,
 }
 
-/// What becomes of the schema when the run is over.
+/// What stays of the temporary schema when the run is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum AtEnd {
-    /// It stays until the pull request is closed or it expires, without the views that would hold production's
-    /// tables
+pub enum Keep {
+    /// All but views that would hold production's tables, until the pull request is closed or it expires
     #[default]
-    Keep,
-    /// It stays with all its views: production cannot change what they read until then
+    Tables,
+    /// All, with such views: production cannot change what they read until then
     All,
-    /// It is dropped, after failures and signals too
-    Drop,
+    /// Nothing: it is dropped, after failures and signals too
+    None,
 }

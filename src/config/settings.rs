@@ -14,7 +14,7 @@ use super::dbt_project::ChosenProfile;
 use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
-    AtEnd, AtStart, ConfigError, ConfigFile, DbtProject, Env, LintConfig, ManifestArgs, ProfileQuery, ProfileSource,
+    AtStart, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs, ProfileQuery, ProfileSource,
     ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
@@ -106,7 +106,7 @@ pub struct RunSettings {
     /// What becomes of an earlier run's relations.
     pub at_start: AtStart,
     /// What becomes of the temporary schema at the end.
-    pub at_end: AtEnd,
+    pub keep: Keep,
     /// Nodes and tests worked on at once.
     pub threads: usize,
     /// Stop at the first failure.
@@ -401,11 +401,7 @@ impl Settings {
         Ok(RunSettings {
             schema: self.schema(flags.schema.as_deref(), pull_request, WithoutNumber::Refused)?,
             at_start: flags.at_start.or(self.file.at_start).unwrap_or_default(),
-            at_end: match (flags.keep, flags.drop) {
-                (true, _) => AtEnd::Keep,
-                (_, true) => AtEnd::Drop,
-                _ => flags.at_end.or(self.file.at_end).unwrap_or_default(),
-            },
+            keep: if flags.drop { Keep::None } else { flags.keep.or(self.file.build.keep).unwrap_or_default() },
             threads: flags.threads.or(self.file.threads).unwrap_or(threads).max(1),
             fail_fast: flags.fail_fast || self.file.fail_fast.unwrap_or(false),
             row_counts: !flags.no_row_counts && self.file.row_counts.unwrap_or(true),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::dialect::Dialect;
 use super::names::{Name, Names, Then};
 use super::relation::RelationName;
-use super::tokens::{SqlError, Tokens};
+use super::tokens::{Kind, SqlError, Tokens};
 
 /// Where each relation of a run lies: from its name as compiled SQL spells it to its place in the
 /// temporary schema.
@@ -91,7 +91,8 @@ impl Relocation {
 }
 
 /// `sql` with every mapped relation name replaced by its place in the temporary schema, in the
-/// dialect's quoting. Everything else keeps its bytes; strings and comments are never touched; text
+/// dialect's quoting. Everything else keeps its bytes; comments are never touched, and strings only where they name a
+/// relation for the server to look up (`pg_relation_size('…')`, `'…'::regclass`); text
 /// that names no mapped relation, or names it in its new place, comes back as it was.
 ///
 /// - A name matches when it is as long as the mapped one: `db.schema.t` does not match within
@@ -108,8 +109,24 @@ pub fn relocate(sql: &str, relocation: &Relocation) -> Result<Relocated, SqlErro
     let mut edits = Edits { tokens: &tokens, names: &names, relocation, list: Vec::new(), used: BTreeSet::new() };
     let tables = edits.tables()?;
     edits.columns(&tables);
+    edits.texts();
     Ok(edits.apply())
 }
+
+/// PostgreSQL's functions whose first argument is a relation that the server looks up.
+const LOOKED_UP: &[&str] = &[
+    "has_any_column_privilege",
+    "has_column_privilege",
+    "has_table_privilege",
+    "pg_get_viewdef",
+    "pg_indexes_size",
+    "pg_relation_filenode",
+    "pg_relation_filepath",
+    "pg_relation_size",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "to_regclass",
+];
 
 /// Where a name ends, and what it becomes.
 struct Edit {
@@ -234,6 +251,38 @@ impl<'s> Edits<'_, 's> {
                 _ => entry.to.quoted(self.relocation.dialect),
             };
             self.list.push(Edit { start: first.start, end: last.end, text });
+        }
+    }
+
+    /// Relations that a string names for the server to look up.
+    fn texts(&mut self) {
+        let dialect = self.relocation.dialect;
+        if dialect != Dialect::Postgres {
+            return;
+        }
+        let solid: Vec<_> = self.tokens.list.iter().filter(|token| !token.kind.is_blank()).copied().collect();
+        let is = |at: Option<usize>, texts: &[&str]| {
+            let token = at.and_then(|at| solid.get(at));
+            token.is_some_and(|token| texts.iter().any(|text| self.tokens.text(*token).eq_ignore_ascii_case(text)))
+        };
+        for (at, token) in solid.iter().enumerate().filter(|(_, token)| token.kind == Kind::Text) {
+            let is_looked_up = is(at.checked_sub(1), &["("]) && is(at.checked_sub(2), LOOKED_UP);
+            let is_cast = is(Some(at + 1), &["::"]) && is(Some(at + 2), &["regclass"])
+                || is(Some(at + 1), &["as"]) && is(Some(at + 2), &["regclass"]);
+            if !is_looked_up && !is_cast {
+                continue;
+            }
+            let text = self.tokens.text(*token);
+            let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) else { continue };
+            let Some(name) = RelationName::parse(&inner.replace("''", "'"), dialect) else { continue };
+            let key = name.key(dialect);
+            let entry = if key.len() > 1 { self.relocation.find(&key) } else { None };
+            let Some(entry) = entry.and_then(|entry| self.relocation.entries.get(entry)) else { continue };
+            self.used.insert(entry.unique_id.clone());
+            if key != entry.to_key {
+                let text = dialect.literal(&entry.to.quoted(dialect));
+                self.list.push(Edit { start: token.start, end: token.end, text });
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! stopped. Nothing here is checked or repeated; [`super::Session`] does that once for all engines.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -121,9 +122,23 @@ pub(super) trait Engine: Send {
         Ok(None)
     }
 
+    /// How long after it was committed a write of somebody who is connected may show in [`Self::look_at`]; `None` where
+    /// nobody is who could have written into these relations, or writes show at once.
+    async fn shows_late(&mut self, names: &[&RelationName]) -> Result<Option<Duration>, WarehouseError> {
+        let _ = names;
+        Ok(None)
+    }
+
     /// Sessions of others that wait for a lock which a statement of this run has. Empty where nobody waits for readers.
     async fn waiting_for_us(&mut self) -> Result<Vec<String>, WarehouseError> {
         Ok(Vec::new())
+    }
+
+    /// Makes sure that this session can send statements while `workers` others do; what the reader should know where that
+    /// is not so, or only because they are fewer at once.
+    async fn reserve(&mut self, workers: usize) -> Result<Option<String>, WarehouseError> {
+        let _ = workers;
+        Ok(None)
     }
 
     /// Cancels the statements of this run that these sessions wait for; they are sent again.

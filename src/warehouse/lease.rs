@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Lease {
     schema: TempSchema,
     lost: Arc<AtomicBool>,
+    notice: Option<String>,
     done: watch::Sender<bool>,
     task: JoinHandle<Option<Session>>,
 }
@@ -27,7 +28,8 @@ pub struct Lease {
 impl Lease {
     /// Begins to keep `schema`. `stop` turns true when a newer run has it: the same channel that ends a run on
     /// a signal, so that running statements are cancelled. Who waits for a lock of this run's is seen at two of its looks
-    /// in a row, so that its statement is cancelled before `give_way` is over.
+    /// in a row, so that its statement is cancelled before `give_way` is over. `workers` are the sessions that will send
+    /// statements beside it.
     ///
     /// # Errors
     /// When no connection can be made.
@@ -36,10 +38,12 @@ impl Lease {
         schema: &TempSchema,
         every: Duration,
         give_way: Duration,
+        workers: usize,
         stop: watch::Sender<bool>,
     ) -> Result<Self, WarehouseError> {
         // No guard: this session has to write the end of a run that has lost its schema, too.
         let mut session = warehouse.connect().await?;
+        let notice = session.reserve(workers).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let (done, mut ended) = watch::channel(false);
         let (kept, flag) = (schema.clone(), Arc::clone(&lost));
@@ -70,7 +74,13 @@ impl Lease {
                 }
             }
         });
-        Ok(Self { schema: schema.clone(), lost, done, task })
+        Ok(Self { schema: schema.clone(), lost, notice, done, task })
+    }
+
+    /// What the reader should know of how the schema is kept.
+    #[must_use]
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     /// Whether a newer run has taken the schema.

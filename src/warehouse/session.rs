@@ -194,6 +194,21 @@ impl Session {
         }
     }
 
+    /// How long after it was committed a write of somebody who is connected may show in [`Self::look_at`]; `None` where
+    /// nobody is who could have written into these relations, or writes show at once.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    pub async fn shows_late(&mut self, names: &[&RelationName]) -> Result<Option<Duration>, WarehouseError> {
+        self.attempts = 1;
+        loop {
+            match self.engine.shows_late(names).await {
+                Err(error) if self.repeats(&error) => self.wait().await,
+                result => return result,
+            }
+        }
+    }
+
     async fn list(&mut self, listed: Listed<'_>) -> Result<Vec<String>, WarehouseError> {
         self.attempts = 1;
         loop {
@@ -227,6 +242,15 @@ impl Session {
                 result => return result.map(|()| true),
             }
         }
+    }
+
+    /// Makes sure that this session can send statements while `workers` others do; what the reader should know where that
+    /// is not so, or only because they are fewer at once.
+    ///
+    /// # Errors
+    /// What the warehouse said, classified.
+    pub async fn reserve(&mut self, workers: usize) -> Result<Option<String>, WarehouseError> {
+        self.engine.reserve(workers).await
     }
 
     /// Lets those pass who wait for a lock of this run's: `waited` are the sessions that did so a while ago. Those that

@@ -5,15 +5,11 @@
 
 #![allow(clippy::print_stdout, reason = "numbers for people")]
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Child, Output};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::cluster::Cluster;
-use crate::dbt::dbt;
+use crate::harbour::{File, Harbour};
 
 fn rounds() -> u32 {
     std::env::var("PREMERGE_BESIDE").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
@@ -61,116 +57,35 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// A server, production built by dbt, and two pull requests of it.
-struct Harbour {
-    server: Cluster,
-    dir: tempfile::TempDir,
-}
-
-impl Harbour {
-    fn new() -> Self {
-        let server = Cluster::start(&["deadlock_timeout=1s"]);
-        server.sql("postgres", "create database harbour");
-        server.sql("postgres", "create role prod login; create role ci login");
-        server.sql(
-            "harbour",
-            "create schema raw authorization prod; create schema analytics authorization prod; \
-             grant create on database harbour to ci; grant create on database harbour to prod; grant usage on schema raw, analytics to ci; \
-             set role prod; alter default privileges in schema raw grant select on tables to ci; \
-             alter default privileges in schema analytics grant select on tables to ci; \
-             create table raw.events as select i as id, chr(97 + i % 3) as kind, (i % 100)::numeric as amount, now() as at \
-             from generate_series(1, 20000) i",
-        );
-        let harbour = Self { server, dir: tempfile::tempdir().unwrap() };
-        for (name, edits) in [
-            ("production", &[][..]),
-            ("tables", &[("models/t_2.sql", "k.label,", "upper(k.label) as label,")]),
+/// Production and two pull requests, which differ in what they build.
+fn harbour() -> Harbour {
+    let files: Vec<File> = FILES.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let edited = |file: &str, from: &str, to: &str| {
+        files.iter().filter(|(name, _)| *name == file).map(|(name, text)| (*name, text.replace(from, to))).collect()
+    };
+    Harbour::new(
+        "create table raw.events as select i as id, chr(97 + i % 3) as kind, (i % 100)::numeric as amount, now() as at \
+         from generate_series(1, 20000) i",
+        &files,
+        &[
+            ("tables", edited("models/t_2.sql", "k.label,", "upper(k.label) as label,")),
             (
                 "views",
-                &[(
+                edited(
                     "models/v_3.sql",
                     "from {{ ref('t_3') }}",
                     "from {{ ref('t_3') }} where n > (select min(amount) - 1000 from {{ ref('inc') }})",
-                )],
+                ),
             ),
-        ] {
-            for (file, text) in FILES {
-                let path = harbour.project(name).join(file);
-                fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-                let edit = edits.iter().find(|(of, ..)| of == file);
-                fs_err::write(path, edit.map_or((*text).to_owned(), |(_, from, to)| text.replace(from, to))).unwrap();
-            }
-            let target = |role: &str, schema: &str| {
-                format!(
-                    "    {role}: {{type: postgres, host: 127.0.0.1, port: {}, user: {role}, password: x, dbname: harbour, \
-                     schema: {schema}, threads: 12}}\n",
-                    harbour.server.port
-                )
-            };
-            let profile =
-                format!("harbour:\n  target: ci\n  outputs:\n{}{}", target("prod", "analytics"), target("ci", "ci"));
-            fs_err::write(harbour.project(name).join("profiles.yml"), profile).unwrap();
-        }
-        let built = harbour.build(0);
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stdout));
-        for name in ["tables", "views"] {
-            let compiled = harbour.dbt(name, &["compile", "--target", "ci"]).output().unwrap();
-            assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stdout));
-        }
-        // Production's next builds write its manifest again.
-        let state = harbour.dir.path().join("state");
-        fs_err::create_dir(&state).unwrap();
-        fs_err::copy(harbour.project("production").join("target/manifest.json"), state.join("manifest.json")).unwrap();
-        harbour
-    }
+        ],
+    )
+}
 
-    fn project(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn dbt(&self, name: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(dbt().join("dbt"));
-        command.args(arguments).args(["--profiles-dir", "."]).current_dir(self.project(name));
-        command.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false").stdin(Stdio::null());
-        command
-    }
-
+impl Harbour {
     /// Production's build: each second one drops a column of the incremental model, and each retypes one.
     fn build(&self, round: u32) -> Output {
         let vars = format!("{{wide: {}}}", round.is_multiple_of(2));
         self.dbt("production", &["build", "--target", "prod", "--vars", &vars]).output().unwrap()
-    }
-
-    /// dbt's own slim CI.
-    fn slim(&self, name: &str) -> Command {
-        let state = self.dir.path().join("state");
-        let mut command =
-            self.dbt(name, &["build", "--target", "ci", "--select", "state:modified+", "--defer", "--state"]);
-        command.arg(state).args(["--target-path", "target-slim"]);
-        command
-    }
-
-    fn check(&self, name: &str, number: u64) -> Command {
-        let binary = std::env::var_os("PREMERGE_TEST_BINARY").map(PathBuf::from);
-        let mut command = Command::new(binary.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_premerge"))));
-        let project = self.project(name);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.dir.path());
-        command
-            .current_dir(self.dir.path())
-            .arg("check")
-            .arg("--project-dir")
-            .arg(&project)
-            .arg("--profiles-dir")
-            .arg(&project);
-        command.arg("--state").arg(self.dir.path().join("state/manifest.json"));
-        command.arg("--manifest").arg(project.join("target/manifest.json"));
-        command.args(["--pr", &number.to_string(), "--output"]).arg(self.report(number));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    fn report(&self, number: u64) -> PathBuf {
-        self.dir.path().join(format!("report-{number}.json"))
     }
 
     /// The longest that one of production's statements waits for a session of `ci`'s until `over`.
@@ -230,7 +145,7 @@ fn wait_or_kill(mut child: Child, kill_after: Option<Duration>) -> Option<i32> {
 
 #[test]
 fn productions_build_does_not_notice_premerge() {
-    let harbour = Harbour::new();
+    let harbour = harbour();
     let nothing = |_: u32, _: &AtomicBool| {};
     let (alone, _) = harbour.builds("alone", |_| {}, nothing);
 
@@ -238,9 +153,7 @@ fn productions_build_does_not_notice_premerge() {
         let harbour = &harbour;
         move |round: u32| {
             let code = harbour.check(name, u64::from(round)).status().unwrap().code();
-            let report: Value =
-                serde_json::from_slice(&fs_err::read(harbour.report(u64::from(round))).unwrap()).unwrap();
-            assert_eq!(code, Some(0), "{report}");
+            assert_eq!(code, Some(0), "{}", harbour.report(u64::from(round)));
         }
     };
     let (behind, _) = harbour.builds("after checks that build tables", checked("tables"), nothing);
@@ -256,27 +169,35 @@ fn productions_build_does_not_notice_premerge() {
             let child = harbour.check(name, 900 + u64::from(number % 2)).spawn().unwrap();
             let killed = number.is_multiple_of(3).then(|| moment(round * 7 + number) / 6);
             let code = wait_or_kill(child, killed);
-            let report = || fs_err::read_to_string(harbour.report(900 + u64::from(number % 2))).unwrap_or_default();
+            let report =
+                || fs_err::read_to_string(harbour.report_file(900 + u64::from(number % 2))).unwrap_or_default();
             assert!(killed.is_some() || matches!(code, Some(0 | 3)), "{code:?} {}", report());
         }
         println!("round {round}: {number} checks");
     };
     let (beside, waited) = harbour.builds("beside checks", |_| {}, checks);
 
+    // dbt's exit code is 1 where a node failed, and 2 where it did not begin.
+    let (passed, failed) = (AtomicU32::new(0), AtomicU32::new(0));
+    let slim_of = |name: &str| {
+        let output = harbour.slim(name).output().unwrap();
+        match output.status.code() {
+            Some(0) => passed.fetch_add(1, Ordering::Relaxed),
+            Some(1) => failed.fetch_add(1, Ordering::Relaxed),
+            code => panic!("{code:?} {}", String::from_utf8_lossy(&output.stderr)),
+        };
+    };
     let slim = |round: u32, over: &AtomicBool| {
         while !over.load(Ordering::Relaxed) {
             std::thread::sleep(moment(round) / 6);
-            harbour.slim("tables").output().unwrap();
+            slim_of("tables");
         }
     };
     harbour.builds("beside dbt's own slim CI", |_| {}, slim);
-    harbour.builds(
-        "after dbt's own slim CI that builds views",
-        |_| {
-            harbour.slim("views").output().unwrap();
-        },
-        nothing,
-    );
+    let count = |of: &AtomicU32| of.swap(0, Ordering::Relaxed);
+    println!("dbt's own slim CI beside production's build: {} passed, {} failed", count(&passed), count(&failed));
+    harbour.builds("after dbt's own slim CI that builds views", |_| slim_of("views"), nothing);
+    println!("dbt's own slim CI before production's build: {} passed, {} failed", count(&passed), count(&failed));
 
     assert_eq!((behind, behind_views, beside), (alone, alone, alone), "production failed for premerge");
     assert!(waited < Duration::from_secs(2), "production waited {waited:?}");
@@ -285,7 +206,7 @@ fn productions_build_does_not_notice_premerge() {
 /// A check at any moment of production's rebuilding ends as before it, as after it, or incomplete.
 #[test]
 fn a_check_beside_a_rebuild_never_fails_for_it() {
-    let harbour = Harbour::new();
+    let harbour = harbour();
     let began = Instant::now();
     let over = AtomicBool::new(false);
     let mut codes = std::collections::BTreeMap::<i32, u32>::new();
@@ -308,11 +229,49 @@ fn a_check_beside_a_rebuild_never_fails_for_it() {
         for race in 0..races {
             std::thread::sleep(moment(race) / 10);
             let code = harbour.check("tables", 77).status().unwrap().code().unwrap();
-            let report = fs_err::read_to_string(harbour.report(77)).unwrap();
+            let report = fs_err::read_to_string(harbour.report_file(77)).unwrap();
             assert!(matches!(code, 0 | 3), "race {race}: {report}");
             *codes.entry(code).or_default() += 1;
         }
         over.store(true, Ordering::Relaxed);
     });
     println!("{races} races: {codes:?}");
+}
+
+/// The same beside dbt's own commands, as production's jobs run them.
+#[test]
+fn a_check_beside_productions_jobs_never_fails_for_them() {
+    let harbour = harbour();
+    let over = AtomicBool::new(false);
+    let mut codes = std::collections::BTreeMap::<i32, u32>::new();
+    let races = rounds() * 3;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let jobs: [&[&str]; 6] = [
+                &["build"],
+                &["seed", "--full-refresh"],
+                &["run", "--full-refresh", "--select", "t_1+"],
+                &["snapshot"],
+                &["run", "--select", "mv"],
+                &["build", "--full-refresh"],
+            ];
+            for job in jobs.iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+                let arguments: Vec<&str> = job.iter().copied().chain(["--target", "prod"]).collect();
+                let output = harbour.dbt("production", &arguments).output().unwrap();
+                assert!(output.status.success(), "{job:?}: {}", String::from_utf8_lossy(&output.stdout));
+            }
+        });
+        for race in 0..races {
+            std::thread::sleep(moment(race) / 3);
+            let name = if race.is_multiple_of(2) { "tables" } else { "views" };
+            let code = harbour.check(name, 78).status().unwrap().code().unwrap();
+            if !matches!(code, 0 | 3) {
+                over.store(true, Ordering::Relaxed);
+                panic!("race {race}: {}", harbour.report(78));
+            }
+            *codes.entry(code).or_default() += 1;
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    println!("{races} races beside production's jobs: {codes:?}");
 }

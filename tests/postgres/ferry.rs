@@ -83,7 +83,7 @@ impl Checkout {
         );
         fs_err::write(project.join("profiles.yml"), profile).unwrap();
         // Most tests look at what a run has made, views too.
-        let keep = if settings.contains("at_end") { "" } else { "at_end: all\n" };
+        let keep = if settings.contains("build:") { "" } else { "build: {keep: all}\n" };
         fs_err::write(project.join("premerge.yml"), format!("{keep}{settings}")).unwrap();
         let about: Value = serde_json::from_slice(&fs_err::read(request.join("about.json")).unwrap()).unwrap();
         Self {

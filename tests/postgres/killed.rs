@@ -66,7 +66,7 @@ fn a_signal_cancels_on_the_server_and_leaves_a_schema_that_cleanup_knows() {
         "select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables \
          where schemaname = 'raw' or schemaname ~ '^analytics'",
     );
-    for (signal, at_end) in [("INT", "--drop"), ("TERM", "--keep")] {
+    for (signal, at_end) in [("INT", "--drop"), ("TERM", "--keep=tables")] {
         // Production's tables are locked, so that a statement waits for as long as we like.
         let (port, tables) = (ROUGH.port, tables.clone());
         let (release, released) = std::sync::mpsc::channel::<()>();

@@ -20,6 +20,8 @@ mod connecting;
 mod dbt;
 mod faults;
 mod ferry;
+mod harbour;
+mod in_place;
 mod killed;
 mod meeting;
 mod physical;

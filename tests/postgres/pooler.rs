@@ -193,3 +193,34 @@ fn other_clients_of_the_pool_are_not_taken_for_premerge() {
     assert_eq!(names, ["", "", "", tag.as_str(), ""]);
     assert_eq!(newer.wait().unwrap().code(), Some(0), "{}", checkout.report());
 }
+
+/// Others have all that the pool has beside the check's statement, and still the check sees who waits for it.
+#[test]
+fn a_statement_gives_way_where_the_pool_is_used_up() {
+    let cluster = with_production(Cluster::start(&[]));
+    let pooler = Pooler::with_size(&cluster, 2);
+    let checkout = Checkout::of("changed_filter", pooler.port);
+    assert!(checkout.check().status().unwrap().success());
+    let said = checkout.report()["findings"].to_string();
+    assert!(said.contains("the pooler has 1 of its connections for this run's statements"), "{said}");
+    let model = checkout.report()["nodes"][0]["unique_id"].as_str().unwrap().to_owned();
+    let mut child = checkout.check_that_sleeps(&model, 12).stderr(Stdio::null()).spawn().unwrap();
+    let sleeps = "select count(*)::text from pg_stat_activity where query like '%pg_sleep(12)%' and state = 'active' \
+                  and pid <> pg_backend_pid()";
+    cluster.wait_for("ferry", sleeps, "1");
+    let of_the_pool = format!("host=127.0.0.1 port={} user=ci dbname=ferry", pooler.port);
+    let other = foreign(of_the_pool, "select pg_sleep(6)::text".to_owned());
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    cluster.sql("ferry", "begin; lock table raw.vessels; commit");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    other.join().unwrap().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", checkout.report());
+    // One connection is not enough, and the check says so.
+    drop(pooler);
+    let pooler = Pooler::with_size(&cluster, 1);
+    let checkout = Checkout::of("changed_filter", pooler.port);
+    assert_eq!(checkout.check().status().unwrap().code(), Some(0), "{}", checkout.report());
+    let said = checkout.report()["findings"].to_string();
+    assert!(said.contains("nobody sees whether production waits"), "{said}");
+}

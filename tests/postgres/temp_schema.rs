@@ -72,7 +72,7 @@ async fn a_newer_run_takes_the_schema_and_ends_what_the_older_was_running() {
     let (older, mut session) = schema(house.as_ref(), 1, "r1").await.unwrap();
     let (stop, mut stopped) = watch::channel(false);
     let older_house = warehouse(&SHARED, &db);
-    let lease = Lease::keep(older_house, &older, limits().heartbeat, limits().give_way, stop).await.unwrap();
+    let lease = Lease::keep(older_house, &older, limits().heartbeat, limits().give_way, 2, stop).await.unwrap();
     let mut idle = older.connect(house.as_ref()).await.unwrap();
     let long = tokio::spawn(async move {
         let result = table(&older, &mut session, "slow", "select pg_sleep(18)::text as a").await;

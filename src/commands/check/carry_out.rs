@@ -12,15 +12,15 @@ use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
 use crate::commands::signals::signals;
-use crate::config::{AtEnd, Env};
+use crate::config::{Env, Keep};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
 use crate::report::{Draft, Interruption, SchemaEnd, WantedSchema};
 use crate::sql::{Dialect, texts_in};
 use crate::text::escape;
 use crate::warehouse::{
-    FaultClass, GuardError, Lease, OpenContext, OpenedSchema, Opening, OpeningError, Owner, Protected, TempSchema,
-    Warehouse, WarehouseError,
+    FaultClass, GuardError, Lease, Limits, OpenContext, OpenedSchema, Opening, OpeningError, Owner, Protected,
+    TempSchema, Warehouse, WarehouseError,
 };
 
 /// How long dropping the schema at the end may take: CI systems kill what does not end after a signal.
@@ -59,10 +59,10 @@ impl Job<'_> {
         if let (Some(warehouse), Some(schema)) = (opened.warehouse, opened.schema)
             && ours
         {
-            let end = match settings.at_end {
-                AtEnd::Drop => drop_at_end(schema, warehouse.as_ref()).await,
-                AtEnd::Keep => release_at_end(&schema, warehouse.as_ref()).await,
-                AtEnd::All => None,
+            let end = match settings.keep {
+                Keep::None => drop_at_end(schema, warehouse.as_ref()).await,
+                Keep::Tables => release_at_end(&schema, warehouse.as_ref()).await,
+                Keep::All => None,
             };
             if let Some(end) = end {
                 draft.add_schema_end(end);
@@ -147,7 +147,9 @@ impl Job<'_> {
         let OpenedSchema { warehouse, schema, session } = opened;
         let kept = Arc::clone(&warehouse);
         let warehouse = warehouse.as_ref();
-        let lease = Lease::keep(kept, &schema, settings.limits.heartbeat, settings.limits.give_way, stop).await?;
+        let Limits { heartbeat, give_way, .. } = settings.limits;
+        let lease = Lease::keep(kept, &schema, heartbeat, give_way, settings.threads, stop).await?;
+        draft.add_limit(schema.name(), lease.notice());
         let inputs = Inputs {
             plan,
             state,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{
-    self, AtEnd, AtStart, Checkout, Env, Gate, LintConfig, ManifestSettings, RowLimit, RunSettings, Target, ToolFiles,
+    self, AtStart, Checkout, Env, Gate, Keep, LintConfig, ManifestSettings, RowLimit, RunSettings, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -27,7 +27,7 @@ pub(super) struct Settings {
     /// Nobody has chosen the schema's name, so another may be taken where it is another project's.
     pub(super) schema_by_default: bool,
     pub(super) at_start: AtStart,
-    pub(super) at_end: AtEnd,
+    pub(super) keep: Keep,
     pub(super) protected: Vec<String>,
     pub(super) threads: usize,
     pub(super) fail_fast: bool,
@@ -59,7 +59,7 @@ impl Settings {
         let target = settings.target()?;
         let ManifestSettings { state, base, pull_request: manifest, state_commit, state_max_age_hours } =
             settings.manifests(&args.manifests)?;
-        let RunSettings { schema, at_start, at_end, threads, fail_fast, row_counts, row_limit, expires_at } =
+        let RunSettings { schema, at_start, keep, threads, fail_fast, row_counts, row_limit, expires_at } =
             settings.run(&args.run, pull_request, target.threads, now)?;
         let given = args.selection.state_modified_compare_more_unrendered_values;
         Ok(Self {
@@ -71,7 +71,7 @@ impl Settings {
             schema: schema.name,
             schema_by_default: schema.by_default,
             at_start,
-            at_end,
+            keep,
             protected: settings.protected_schemas(&target),
             threads,
             fail_fast,

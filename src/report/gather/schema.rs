@@ -39,6 +39,13 @@ pub enum SchemaEnd {
 }
 
 impl Draft {
+    /// Adds what the reader should know of the warehouse.
+    pub fn add_limit(&mut self, about: &str, notice: Option<&str>) {
+        let notice =
+            notice.map(|text| Finding::about(Severity::Notice, rules::WAREHOUSE_LIMIT, about, text.to_owned()));
+        self.findings.extend(notice);
+    }
+
     /// Adds the temporary schema, and what its warehouse has to say.
     pub fn add_schema(&mut self, opened: &OpenedSchema, wanted: WantedSchema<'_>) {
         let OpenedSchema { schema, warehouse, .. } = opened;
@@ -83,7 +90,7 @@ impl Draft {
             SchemaEnd::Released { views } => {
                 let message = format!(
                     "dropped {} at the end of the run because they would block changes to production's tables; \
-                     `at_end: all` keeps them",
+                     `build.keep: all` keeps them",
                     count_of(views, "view")
                 );
                 Finding::about(Severity::Notice, rules::VIEWS_DROPPED, &schema.name, message)

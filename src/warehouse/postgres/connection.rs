@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as Wire;
 use tokio_postgres::error::SqlState;
@@ -53,6 +54,8 @@ pub(super) struct Server {
     pub(super) refuses_options: AtomicBool,
     /// Whether a pooler is between, which lends a server process for each transaction.
     pub(super) pooled: AtomicBool,
+    /// How many statements a pooler has room for at once; unset where there is room for all.
+    pub(super) room: OnceLock<Semaphore>,
     /// Known after the first connection.
     pub(super) found: OnceLock<Found>,
     /// Why a connection that could have been encrypted is not.

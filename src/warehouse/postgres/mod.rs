@@ -26,6 +26,7 @@ mod profile;
 mod proxies;
 mod redshift;
 mod redshift_fault;
+mod room;
 mod seed;
 mod session;
 mod set_up;
@@ -113,6 +114,7 @@ impl Postgres {
             sessions: AtomicU64::new(0),
             refuses_options: AtomicBool::new(false),
             pooled: AtomicBool::new(false),
+            room: OnceLock::new(),
             found,
             unencrypted,
             vetted: Mutex::default(),

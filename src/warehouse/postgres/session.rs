@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio_postgres::SimpleQueryMessage;
@@ -32,6 +32,8 @@ pub(super) struct PgSession {
     lost: Option<Backend>,
     /// By which its statements are told from those of the run's other sessions.
     number: u64,
+    /// Whether it keeps its connection to a pooler's server, by a transaction that is always open.
+    pub(super) reserved: bool,
     cancel: Arc<Cancel>,
 }
 
@@ -39,7 +41,7 @@ impl PgSession {
     pub(super) fn new(server: Arc<Server>, link: Link) -> Self {
         let cancel = Arc::new(Cancel::new(&server));
         let number = server.sessions.fetch_add(1, Ordering::Relaxed);
-        Self { server, link: Some(link), lost: None, number, cancel }
+        Self { server, link: Some(link), lost: None, number, reserved: false, cancel }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -79,6 +81,10 @@ impl PgSession {
         }
         let server = Arc::clone(&self.server);
         let number = self.number;
+        let _leave = tokio::select! {
+            leave = Self::leave(&server, self.reserved) => leave,
+            () = async { let _ = asked.wait_for(|asked| *asked).await; } => return Err(cancelled()),
+        };
         let link = self.link().await?;
         // A cancel that came too late for the statement before.
         server.has_given_way(number);
@@ -134,7 +140,11 @@ impl PgSession {
     }
 
     pub(super) async fn simple(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, WarehouseError> {
-        let sql = format!("{}{sql}", self.mark());
+        // In one message, so that the pooler has no moment to lend the connection to somebody else.
+        let sql = match self.reserved {
+            true => format!("{}commit;\nbegin;\n{sql}\n;\ncommit;\nbegin", self.mark()),
+            false => format!("{}{sql}", self.mark()),
+        };
         self.exchange(async move |client| client.simple_query(&sql).await.map_err(|error| Self::classify(&error))).await
     }
 
@@ -190,7 +200,7 @@ impl PgSession {
         // Redshift's documentation does not promise that a message is a transaction, so it is said.
         let explicit = self.dialect() == Dialect::Redshift;
         let sql = if explicit { format!("begin;\n{sql};\ncommit") } else { sql };
-        let counted_from_end = counted_from_end + usize::from(explicit);
+        let counted_from_end = counted_from_end + if self.reserved { 2 } else { usize::from(explicit) };
         let answer = self.simple_of_project(&sql).await;
         let messages = if explicit { self.after(answer).await } else { answer }?;
         let mut counts = messages.iter().rev().filter_map(|message| match message {
@@ -317,8 +327,16 @@ impl Engine for PgSession {
         self.look(names).await
     }
 
+    async fn shows_late(&mut self, names: &[&RelationName]) -> Result<Option<Duration>, WarehouseError> {
+        self.counted_late(names).await
+    }
+
     async fn waiting_for_us(&mut self) -> Result<Vec<String>, WarehouseError> {
         self.waiting().await
+    }
+
+    async fn reserve(&mut self, workers: usize) -> Result<Option<String>, WarehouseError> {
+        self.reserve_room(workers).await
     }
 
     async fn give_way(&mut self, waiting: &[String]) -> Result<(), WarehouseError> {
