@@ -338,3 +338,54 @@ fn a_plan_is_of_the_settings_that_a_check_has() {
     assert_eq!(other["schema"], "other_31");
     assert!(tests(&settings) < tests(&other), "changed tests are run in any mode, others as premerge.yml says");
 }
+
+#[test]
+fn what_a_flag_leaves_out_is_not_checked() {
+    let checkout = Checkout::of("new_column");
+    let check = |args: &[&str]| {
+        checkout.check().args(args).output().unwrap();
+        checkout.read_report()
+    };
+    let report = check(&["--exclude", "dim_routes"]);
+    assert_eq!(report["verdict"], "warned", "{report:#}");
+    let left = |entry: &&Value| entry["unique_id"] == "model.ferry.dim_routes";
+    let entry = report["not_checked"].as_array().unwrap().iter().find(left).unwrap();
+    assert_eq!(entry["reason"], "it changed, and --select, --exclude or --selector leaves it out");
+}
+
+#[test]
+fn a_selector_that_the_pull_request_changes_is_listed() {
+    let checkout = Checkout::of("new_column");
+    let with_selectors = |from: &Path, name: &str, selectors: Value| {
+        let mut manifest = common::read_manifest(from);
+        manifest["selectors"] = selectors;
+        let path = checkout.dir.path().join(name);
+        fs_err::write(&path, manifest.to_string()).unwrap();
+        path
+    };
+    let selector = |value: &str| {
+        json!({"gate": {"name": "gate", "definition": {"method": "selector", "value": "all"}},
+        "all": {"name": "all", "definition": {"method": "fqn", "value": value}}})
+    };
+    let listed = |before: Value, after: Value| {
+        let state = with_selectors(&common::fixtures().join("production.manifest.json.gz"), "state.json", before);
+        let pr = with_selectors(&checkout.manifest(), "pr.json", after);
+        let mut command = common::premerge();
+        command.current_dir(checkout.dir.path()).args([
+            "check",
+            "--project-dir",
+            "project",
+            "--profiles-dir",
+            "project",
+        ]);
+        command.arg("--state").arg(state).arg("--manifest").arg(pr).args(["--pr", "3", "--output", "report.json"]);
+        let output = command.args(["--selector", "gate"]).output().unwrap();
+        assert!(checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+        said(&checkout.read_report()).into_iter().map(|(_, message)| message).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(selector("*"), selector("*")), Vec::<String>::new());
+    let changed = "the pull request changes selector `gate`, which says what is checked";
+    assert_eq!(listed(selector("*"), selector("dim_routes")), [changed], "by way of the one that it names");
+    let own = "selector `gate` is the pull request's own, and says what is checked";
+    assert_eq!(listed(json!({}), selector("*")), [own]);
+}

@@ -112,3 +112,64 @@ fn fail_fast_stops_at_the_first_failure() {
     assert!(count("not_run") > 10, "what was not reached says so: {tests:#?}");
     assert_eq!(report["interruption"]["kind"], "cancelled");
 }
+
+/// Texts that keep an engine busy where it does not look whether it shall stop.
+const DEAF: [&str; 3] = [
+    "select list_resize([1], 10000000000) as n",
+    "select format('{:1000000000}', 1) as n",
+    "select json_pretty(repeat('[', 1000000) || repeat(']', 1000000)) as n",
+];
+
+/// `premerge check` of a model with this SQL, with so much memory that the machine is not in want of it.
+fn with_little_memory(checkout: &Checkout, sql: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 12000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_premerge")]);
+    command.args(edited(checkout, "model.ferry.dim_routes", sql)).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("PREMERGE_CACHE_DIR", common::cache_dir());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// 3, or 1 where the engine itself gave up; with a report, and never green.
+fn assert_ended(checkout: &Checkout, code: Option<i32>, what: &str) {
+    assert!(matches!(code, Some(1 | 3)), "{what}: {code:?}");
+    let report = checkout.read_report();
+    let expected = if code == Some(3) { "incomplete" } else { "failed" };
+    assert_eq!(report["verdict"], expected, "{what}");
+}
+
+#[test]
+fn an_engine_that_does_not_listen_ends_at_the_statement_limit() {
+    for sql in DEAF {
+        let checkout = Checkout::of("new_column");
+        fs_err::write(checkout.project().join("premerge.yml"), "statement_timeout_seconds: 2\n").unwrap();
+        let began = Instant::now();
+        let code = with_little_memory(&checkout, sql).status().unwrap().code();
+        println!("{sql}: {code:?} after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "{sql}: {:?}", began.elapsed());
+        assert_ended(&checkout, code, sql);
+    }
+}
+
+#[test]
+fn an_engine_that_does_not_listen_ends_at_the_second_signal() {
+    for sql in DEAF {
+        let checkout = Checkout::of("new_column");
+        let mut child = with_little_memory(&checkout, sql).spawn().unwrap();
+        let began = Instant::now();
+        while !checkout.temporary().exists() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(700));
+        let sent = Instant::now();
+        for _ in 0..2 {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let code = child.wait().unwrap().code();
+        println!("{sql}: {code:?} {:?} after the first signal", sent.elapsed());
+        assert!(sent.elapsed() < Duration::from_secs(30), "{sql}: {:?}", sent.elapsed());
+        assert_ended(&checkout, code, sql);
+    }
+}

@@ -221,6 +221,14 @@ impl<'a> Node<'a> {
     /// The columns of the YAML, in its order.
     #[must_use]
     pub fn columns(&self) -> IndexMap<String, Column> {
-        self.raw_columns.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        self.read_columns().unwrap_or_default()
+    }
+
+    /// The same, for whoever must not take unreadable columns for none.
+    ///
+    /// # Errors
+    /// When they are of another form, or nested deeper than the reader goes.
+    pub fn read_columns(&self) -> Result<IndexMap<String, Column>, serde_json::Error> {
+        self.raw_columns.map_or_else(|| Ok(IndexMap::new()), |raw| serde_json::from_str(raw.get()))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::contract;
 use super::count::Count;
@@ -198,12 +199,12 @@ impl Preparer<'_> {
         is_view: bool,
         behind: Option<Box<TempRelation>>,
     ) -> Result<Build, Failure> {
-        let declared_columns = node.columns();
+        let unread = |error| Failure::refused(format!("its `columns` cannot be read: {error}"));
+        let declared_columns = node.read_columns().map_err(unread)?;
         let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
         self.stays_inside(&declared)?;
         let (columns, _) = contract::columns(&declared_columns, self.dialect);
-        let constraints: Vec<Value> =
-            node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let constraints = constraints(node).map_err(Failure::refused)?;
         let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
         columns.iter().try_for_each(|column| self.judged(column.text()))?;
         constraints.iter().try_for_each(|text| self.judged(ProjectText::Constraint(text)))?;
@@ -370,12 +371,19 @@ fn seed_remedy() -> Option<String> {
     Some("pass the project's folder, checked out at the pull request's commit, with --project-dir".to_owned())
 }
 
+/// The model's own constraints.
+fn constraints(node: &Node<'_>) -> Result<Vec<Value>, String> {
+    let read = |raw: &RawValue| {
+        serde_json::from_str(raw.get()).map_err(|error| format!("its `constraints` cannot be read: {error}"))
+    };
+    node.constraints.map_or_else(|| Ok(Vec::new()), read)
+}
+
 /// What of a built node's contract premerge leaves out: foreign keys.
 #[must_use]
 pub fn left_out_of_contract(node: &Node<'_>, dialect: Dialect) -> Vec<String> {
     let (_, mut left_out) = contract::columns(&node.columns(), dialect);
-    let constraints: Vec<Value> =
-        node.constraints.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    left_out.extend(contract::model_constraints(&constraints, dialect).1);
+    // Those that cannot be read have refused the node.
+    left_out.extend(contract::model_constraints(&constraints(node).unwrap_or_default(), dialect).1);
     left_out
 }

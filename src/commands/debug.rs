@@ -149,11 +149,32 @@ fn judge(found: &Privileges, schemas: &[String], warehouse: &dyn Warehouse, has_
             format!("schema `{missing}` is in database {databases}: use a target of that database to see what the role may do there")
         });
     }
+    let functions = |as_owner: bool| {
+        let mut found = found.writing_functions.iter().filter(|function| function.as_owner == as_owner);
+        let named: Vec<String> = found.by_ref().take(3).map(|function| format!("`{}`", function.name)).collect();
+        let more = match found.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!named.is_empty()).then(|| format!("{}{more}", named.join(", ")))
+    };
+    let of_owner = functions(true);
+    if let Some(named) = &of_owner {
+        page.note(format!(
+            "may call functions that run with their owner's rights: {named}. If one writes to production, a model that \
+             calls it does, whatever the role may do; revoke execute from the role"
+        ));
+    }
     if writable {
         page.note(
             "premerge writes to its own schemas only, but a role that cannot write elsewhere is safer".to_owned(),
         );
-    } else if has_state {
+        let named = functions(false).map(|named| format!(", such as one of {named}")).unwrap_or_default();
+        page.note(format!(
+            "only a role that cannot write stops what premerge cannot see: a function that is declared `stable` or \
+             `immutable` and writes all the same{named}"
+        ));
+    } else if has_state && of_owner.is_none() {
         page.good("cannot write to production".to_owned());
     }
     if writable || page.failed {

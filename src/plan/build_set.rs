@@ -47,8 +47,9 @@ pub(super) fn choose(facts: &Facts<'_>, order: &[NodeId], wanted: impl Fn(NodeId
     let mut set = BuildSet::default();
     for &id in &affected {
         if !wanted(id) {
-            if changed.contains(&id) && facts.kind(id).is_relation() {
-                set.skipped.insert(id, SkipReason::NotSelected);
+            // Text that changed and that nobody looks at, whatever flag says so.
+            if changed.contains(&id) && (facts.kind(id).is_relation() || facts.kind(id) == ResourceType::Function) {
+                set.not_checked.insert(id, NotCheckedReason::NotSelected);
             }
             continue;
         }

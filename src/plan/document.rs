@@ -307,8 +307,6 @@ pub enum SkipReason {
     SnapshotNotChanged,
     /// dbt calls it modified, but its compiled SQL and its build configuration are production's.
     Cosmetic,
-    /// `--select` or `--exclude` leaves it out.
-    NotSelected,
     /// A file without SQL, which dbt leaves out too.
     Empty,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::build_set::BuildSet;
-use super::document::{Materialization, Notice, NoticeLevel, NoticeRule, SkipReason};
+use super::document::{Materialization, Notice, NoticeLevel, NoticeRule};
 use super::facts::Facts;
 use crate::artifacts::{UniqueId, UniqueIdRef};
 use crate::changes;
@@ -92,8 +92,7 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
         found.push(note(Some(facts.name(id)), rule, message));
     };
     for id in proxied {
-        let left_out = set.skipped.get(id) == Some(&SkipReason::NotSelected);
-        if set.not_checked.contains_key(id) || left_out {
+        if set.not_checked.contains_key(id) {
             add(
                 *id,
                 NoticeRule::ReadsProduction,

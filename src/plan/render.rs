@@ -334,7 +334,7 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::ReadsUnbuilt { parent } => format!("reads {}, which is not built", parent.name()),
         NotCheckedReason::NothingOfItIsBuilt => "none of its parents are built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
-        NotCheckedReason::NotSelected => "left out by --select or --exclude".to_owned(),
+        NotCheckedReason::NotSelected => "left out by --select, --exclude or --selector".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("built without {}", keys.join(", ")),
@@ -383,7 +383,6 @@ fn skipped(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
                 "Snapshots that did not change: tried as on a first run, read from production"
             }
             SkipReason::Cosmetic => "Cosmetic changes: same compiled SQL, same build configuration",
-            SkipReason::NotSelected => "Changed, and left out by --select or --exclude",
             SkipReason::Empty => "Without SQL",
         })?;
         page.names(names.iter().map(String::as_str))?;

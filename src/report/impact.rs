@@ -76,8 +76,6 @@ pub enum OtherFate {
     Test,
     /// It could not be checked.
     NotChecked,
-    /// `--select` or `--exclude` leaves it out.
-    NotSelected,
     /// It has no SQL.
     Empty,
 }

@@ -254,6 +254,7 @@ impl<'s> Walk<'_, 's> {
     fn clause(&mut self, token: Token) -> bool {
         let text = self.tokens.text(token);
         let is = |word: &str| text.eq_ignore_ascii_case(word);
+        let operates = (!self.top.from || self.begins_a_query(text)) && is_any(text, OPERATORS);
         let frame = &mut self.top;
         if is("select") {
             self.scopes += 1;
@@ -275,8 +276,8 @@ impl<'s> Walk<'_, 's> {
             (frame.from, frame.table, frame.bare) = (true, true, false);
         } else if is_any(text, &["lateral", "only", "inner", "outer", "left", "right", "full", "cross", "natural"]) {
             // They stand before a table or a JOIN and change nothing.
-        } else if !frame.from && is_any(text, &["table", "describe", "summarize", "pivot", "unpivot"]) {
-            (frame.table, frame.bare) = (true, true);
+        } else if operates {
+            (frame.from, frame.table, frame.bare) = (false, true, true);
         } else if is_any(text, AFTER_FROM) {
             (frame.from, frame.table) = (false, false);
         } else if is_any(text, WITHIN_FROM) {
@@ -285,6 +286,16 @@ impl<'s> Walk<'_, 's> {
             return false;
         }
         true
+    }
+
+    /// `from (pivot t on c)`: where these words are reserved, they begin a query in brackets.
+    fn begins_a_query(&self, word: &str) -> bool {
+        let reserved = match self.tokens.dialect {
+            Dialect::DuckDb => true,
+            Dialect::Postgres | Dialect::Redshift => word.eq_ignore_ascii_case("table"),
+            Dialect::Snowflake | Dialect::BigQuery | Dialect::Databricks | Dialect::Generic => false,
+        };
+        reserved && self.words[0].is_some_and(|before| before.kind == Kind::Open)
     }
 
     fn then_as(&self, behind: usize) -> bool {
@@ -312,6 +323,9 @@ impl<'s> Walk<'_, 's> {
 fn is_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
+
+/// Words that take a table as their operand.
+const OPERATORS: &[&str] = &["table", "describe", "summarize", "pivot", "unpivot"];
 
 /// Words that end the tables of a `FROM`.
 const AFTER_FROM: &[&str] = &[

@@ -48,7 +48,7 @@ pub use guard::Guard;
 pub use lease::Lease;
 pub use owner::Owner;
 pub use postgres::{Index, PostgresConfigs, RedshiftConfigs};
-pub use privileges::{Privileges, SchemaPrivileges, grants};
+pub use privileges::{Privileges, SchemaPrivileges, WritingFunction, grants};
 pub use rows::{ColumnType, Rows};
 pub use session::{Running, Session};
 pub use temp_schema::{GuardError, Protected, Replacing, TempRelation, TempSchema};

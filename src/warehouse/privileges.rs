@@ -15,8 +15,20 @@ pub struct Privileges {
     pub may_create_schemas: bool,
     /// Its rights in the schemas asked for, those that exist.
     pub schemas: Vec<SchemaPrivileges>,
+    /// Functions that the role may call and whose code may write although the server is told that it does not:
+    /// premerge cannot tell. With the owner's rights, whatever the role's are.
+    pub writing_functions: Vec<WritingFunction>,
     /// Schemas of those asked for that are in another database of the same server, each with it.
     pub elsewhere: Vec<(String, String)>,
+}
+
+/// A function that premerge takes for one that reads, by what it is declared as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WritingFunction {
+    /// Its name, with its schema.
+    pub name: String,
+    /// It runs with its owner's rights (`security definer`), so a weak role does not stop it.
+    pub as_owner: bool,
 }
 
 /// Rights in one schema.
@@ -112,6 +124,17 @@ pub(super) fn query(dialect: Dialect, schemas: &[String]) -> String {
         ))
     )
 }
+
+/// The query that finds functions which are declared `stable` or `immutable`, and which PostgreSQL does not keep from
+/// calling what writes: those in a language other than SQL, of no extension. Name, and whether it has its owner's rights.
+pub(super) const WRITING_FUNCTIONS: &str = "\
+    select distinct n.nspname || '.' || p.proname, p.prosecdef from pg_catalog.pg_proc p \
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang \
+    where p.provolatile <> 'v' and p.prokind in ('f', 'w') and (l.lanname not in ('sql', 'internal') or p.prosecdef) \
+    and n.nspname not in ('pg_catalog', 'information_schema') \
+    and not exists (select 1 from pg_catalog.pg_depend d where d.objid = p.oid and d.deptype = 'e' \
+    and d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) \
+    and pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_function_privilege(p.oid, 'EXECUTE') order by 1";
 
 /// The same in what Redshift documents: privileges are asked for by name, a name may be said only where the
 /// schema may be used, nothing is correlated, and there is neither a right to truncate nor membership of an owner.

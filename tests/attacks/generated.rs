@@ -3,62 +3,7 @@
 use premerge::sql::{Dialect, ProjectText, judge};
 use proptest::prelude::*;
 
-/// Reads, as PostgreSQL and DuckDB share them.
-fn query(depth: u32) -> BoxedStrategy<String> {
-    let leaf = prop_oneof![
-        Just("select 1 as a".to_owned()),
-        Just("values (1)".to_owned()),
-        Just("select a from t1".to_owned()),
-        Just("select count(*) as a from (select 1 as b) x where b > 0".to_owned()),
-    ];
-    leaf.prop_recursive(depth, 24, 3, |inner| {
-        prop_oneof![
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}) union all ({b})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("with c as ({a}) select * from c, ({b}) d")),
-            inner.clone().prop_map(|a| format!("select * from ({a}) e where exists ({a})")),
-            inner.clone().prop_map(|a| format!("select (select 1 from ({a}) f limit 1) as a /* ) ; */")),
-            inner.clone().prop_map(|a| format!("({a})")),
-            inner.prop_map(|a| format!("select a -- ;)\nfrom ({a}) as g(a) order by 1")),
-        ]
-    })
-    .boxed()
-}
-
-/// Statements that write or do something else.
-fn statement() -> impl Strategy<Value = String> {
-    prop_oneof![
-        Just("delete from prod.orders returning 1"),
-        Just("update prod.orders set a = 1 returning 1"),
-        Just("insert into prod.orders select 1 returning 1"),
-        Just("merge into prod.orders o using t1 on o.a = t1.a when matched then delete"),
-        Just("truncate prod.orders"),
-        Just("copy prod.orders to 'x'"),
-        Just("create table prod.made as select 1"),
-        Just("drop table prod.orders"),
-        Just("call prod.wipe()"),
-        Just("set search_path to prod"),
-        Just("rollback to x"),
-    ]
-    .prop_map(str::to_owned)
-}
-
-/// A statement put where a query may stand, in one way of many.
-fn smuggled() -> impl Strategy<Value = String> {
-    (query(2), statement(), 0..12_usize).prop_map(|(query, statement, way)| match way {
-        0 => statement,
-        1 => format!("with g as ({statement}) {query}"),
-        2 => format!("with g as materialized ({statement}) select * from g"),
-        3 => format!("with g as (with h as ({query}) {statement}) select 1"),
-        4 => format!("select * from ({statement}) x"),
-        5 => format!("select ({statement}) as a"),
-        6 => format!("{query}; {statement}"),
-        7 => format!("{query}) ; {statement}; --"),
-        8 => format!("({query}) union all ({statement})"),
-        9 => format!("explain {statement}"),
-        10 => format!("select 1 where exists ({statement})"),
-        _ => format!("{query}) x; {statement}; select * from ({query}"),
-    })
-}
+use super::kinds::{READS, cases, query, smuggled};
 
 fn dialects() -> Vec<Dialect> {
     let mut all = vec![Dialect::Postgres, Dialect::Redshift];
@@ -68,15 +13,11 @@ fn dialects() -> Vec<Dialect> {
     all
 }
 
-fn cases() -> u32 {
-    std::env::var("PREMERGE_ATTACKS").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn queries_are_taken(text in query(4)) {
+    fn queries_are_taken(text in query(READS.to_vec(), 4)) {
         for dialect in dialects() {
             prop_assert!(judge(ProjectText::Query(&text), dialect).is_ok(), "{dialect:?}: {text}");
         }
@@ -153,3 +94,50 @@ const PIECES: &[&str] = &[
     "top 1",
     "x",
 ];
+
+#[cfg(feature = "duckdb")]
+mod on_duckdb {
+    use duckdb::Connection;
+
+    use super::super::kinds::{DUCKDB_READS, READS, cases, query, smuggled};
+    use super::*;
+
+    /// Whether the engine takes the text for one query that reads: it is a view's, and nothing else happened.
+    fn is_one_query(text: &str) -> bool {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "create table t1 (a int); insert into t1 values (1), (2); create schema prod; \
+                 create table prod.orders (a int); insert into prod.orders values (1), (2); \
+                 set enable_external_access = false",
+            )
+            .unwrap();
+        let state = || -> String {
+            let sql = "select string_agg(line, ';' order by line) from (
+                select 'row ' || a as line from prod.orders
+                union all select table_schema || '.' || table_name || column_name from information_schema.columns
+                union all select 'schema ' || schema_name from information_schema.schemata
+                union all select 'comment ' || comment from duckdb_tables() where comment is not null
+                union all select 'sequence ' || sequence_name from duckdb_sequences()
+                union all select 'prepared ' || name from duckdb_prepared_statements() where name = 'made'
+                union all select current_setting('search_path')) where line not like '%.view_of_the_test%'";
+            // A text may have dropped what is asked for.
+            connection.query_row(sql, [], |row| row.get(0)).unwrap_or_default()
+        };
+        let before = state();
+        // Behind a text of several statements another transaction may be open, or none.
+        connection.execute_batch(&format!("create temp view view_of_the_test as {text}")).is_ok()
+            && before == state()
+            && connection.execute_batch("begin; rollback").is_ok()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_engine_agrees(text in prop_oneof![query([READS, DUCKDB_READS].concat(), 4), smuggled()]) {
+            let ours = judge(ProjectText::Query(&text), Dialect::DuckDb);
+            prop_assert_eq!(ours.is_ok(), is_one_query(&text), "{}: {:?}", text, ours);
+        }
+    }
+}

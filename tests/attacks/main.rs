@@ -12,6 +12,7 @@ mod duckdb;
 mod fixtures;
 mod generated;
 mod honest;
+mod kinds;
 #[cfg(all(feature = "duckdb", unix))]
 mod links;
 #[cfg(feature = "duckdb")]

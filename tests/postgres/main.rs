@@ -23,11 +23,14 @@ mod ferry;
 mod harbour;
 mod in_place;
 mod killed;
+#[path = "../attacks/kinds.rs"]
+mod kinds;
 mod meeting;
 mod physical;
 mod pooler;
 #[path = "../common/places.rs"]
 mod places;
+mod properties;
 mod redshift;
 mod redshift_job;
 mod redshift_login;

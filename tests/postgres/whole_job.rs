@@ -55,7 +55,24 @@ fn debug_tells_whether_the_role_can_write_to_production() {
     let (code, page) = debug("writer");
     assert_eq!(code, Some(0), "{page}");
     assert!(page.contains("the role can write to schema `analytics_core`"), "{page}");
+    assert!(page.contains("only a role that cannot write stops what premerge cannot see"), "{page}");
     assert!(page.contains("grant select on all tables in schema \"analytics_core\" to premerge;"), "{page}");
+
+    // A role that cannot write, and a function that does it with its owner's rights.
+    PRODUCTION.sql(
+        "ferry",
+        "create schema tools; create role caller login in role ci inherit; grant usage on schema tools to caller; \
+         create function tools.wipes() returns int language plpgsql stable security definer as 'begin return 1; end'; \
+         create function tools.hidden() returns int language plpgsql stable security definer as 'begin return 1; end'; \
+         create function tools.loads() returns int language plpgsql volatile security definer as 'begin return 1; end'; \
+         revoke execute on all functions in schema tools from public; grant execute on function tools.wipes, tools.loads to caller",
+    );
+    let (code, page) = debug("caller");
+    assert_eq!(code, Some(0), "{page}");
+    assert!(
+        page.contains("run with their owner's rights: `tools.wipes`. If") && !page.contains("cannot write"),
+        "{page}"
+    );
 
     PRODUCTION.sql("ferry", "create role stranger login");
     let (code, page) = debug("stranger");

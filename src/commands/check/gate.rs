@@ -1,11 +1,12 @@
 //! What the pull request changes in its own gate: premerge.yml, profiles.yml, sqlfluff's settings, `noqa` for the rest
 //! of a file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 use super::settings::Settings;
 use crate::artifacts::{Manifest, Node};
@@ -140,6 +141,50 @@ pub(in crate::commands) fn profile_lines(target: &Target) -> Vec<String> {
     match profile_in_words(target) {
         ProfileWords::Base(said) => said,
         ProfileWords::PullRequest(said) => vec![format!("{said}; {PROFILE_REMEDY}")],
+    }
+}
+
+/// `--selector` is the job's word, and what it stands for the pull request's: selectors.yml.
+pub(super) fn of_selector(name: Option<&str>, before: &Manifest<'_>, pr: &Manifest<'_>) -> Option<Finding> {
+    let name = name?;
+    let (old, new) = (definitions(name, before), definitions(name, pr));
+    let message = match (old.is_empty(), old == new) {
+        (_, true) => return None,
+        (true, false) => format!("selector `{name}` is the pull request's own, and says what is checked"),
+        (false, false) => format!("the pull request changes selector `{name}`, which says what is checked"),
+    };
+    let project = pr.metadata.project_name.as_deref().unwrap_or("project");
+    let remedy = "use --select in the job, or merge the selector first";
+    Some(Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message).with_remedy(remedy))
+}
+
+/// The selector, and all that it names, as selectors.yml has them.
+fn definitions(name: &str, manifest: &Manifest<'_>) -> BTreeMap<String, Value> {
+    let (mut found, mut wanted) = (BTreeMap::new(), vec![name.to_owned()]);
+    while let Some(name) = wanted.pop() {
+        let raw = manifest.selectors.get(name.as_str());
+        if found.contains_key(&name) {
+            continue;
+        }
+        let Some(raw) = raw else { continue };
+        // Deeper than a reader goes, it is compared as text.
+        let definition = serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::String(raw.get().to_owned()));
+        named_selectors(&definition, &mut wanted);
+        found.insert(name, definition);
+    }
+    found
+}
+
+fn named_selectors(definition: &Value, names: &mut Vec<String>) {
+    match definition {
+        Value::Object(map) => {
+            if map.get("method").and_then(Value::as_str) == Some("selector") {
+                names.extend(map.get("value").and_then(Value::as_str).map(str::to_owned));
+            }
+            map.values().for_each(|value| named_selectors(value, names));
+        }
+        Value::Array(items) => items.iter().for_each(|value| named_selectors(value, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

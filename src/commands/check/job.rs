@@ -53,7 +53,10 @@ pub(super) fn check(
     let old = if base.is_none() { state::old(&of_state, limit, &project) } else { None };
     draft.add_manifests(of_state, of_base, old);
     draft.add_issues(&issues, &project);
-    draft.add_findings(super::gate::findings(settings, ci, base.as_ref().unwrap_or(state), pr));
+    let before = base.as_ref().unwrap_or(state);
+    draft.add_findings(super::gate::findings(settings, ci, before, pr));
+    let of_selector = super::gate::of_selector(args.selection.selector.as_deref(), before, pr);
+    draft.add_findings(of_selector.into_iter().collect());
     draft.add_plan(Gathered { plan: &plan, pr, graph: &graph, changes: &changes });
 
     // What is new in the SQL is what the merge base does not have, where it is known.

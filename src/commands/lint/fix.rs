@@ -11,8 +11,12 @@ use crate::lint::{FixedFile, without_mark};
 /// Why it was not written; a file whose text is no longer what was linted is never written.
 pub(super) fn write_fixed(project_dir: &Path, fixed_file: &FixedFile) -> Result<(), String> {
     let failed = |error: io::Error| format!("it was not fixed: {error}");
-    // Through a link the file itself is replaced, not the link.
-    let file = fs_err::canonicalize(project_dir.join(&fixed_file.path)).map_err(failed)?;
+    let named = fs_err::canonicalize(project_dir).map_err(failed)?.join(&fixed_file.path);
+    let file = fs_err::canonicalize(&named).map_err(failed)?;
+    // What a link leads to is somebody else's, or linted under its own name.
+    if file != named {
+        return Err("it was not fixed because a symbolic link leads to it".to_owned());
+    }
     let before = fs_err::read_to_string(&file).map_err(failed)?;
     let bare = without_mark(&before);
     if bare != fixed_file.source {
@@ -49,5 +53,27 @@ mod tests {
         fs_err::remove_file(&file).unwrap();
         assert!(write_fixed(dir.path(), &fixed_file).is_err());
         assert!(!file.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        use fs_err::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(dir.path().join("real")).unwrap();
+        let real = dir.path().join("real/b.sql");
+        fs_err::write(&real, "select  1\n").unwrap();
+        symlink("real/b.sql", dir.path().join("a.sql")).unwrap();
+        symlink("real", dir.path().join("way")).unwrap();
+        let fixed = |path: &str| {
+            let (source, text) = ("select  1\n".to_owned(), "select 1\n".to_owned());
+            write_fixed(dir.path(), &FixedFile { path: path.to_owned(), source, text })
+        };
+        for path in ["a.sql", "way/b.sql"] {
+            assert!(fixed(path).unwrap_err().contains("symbolic link"), "{path}");
+            assert_eq!(fs_err::read_to_string(&real).unwrap(), "select  1\n");
+        }
+        assert_eq!(fixed("real/b.sql"), Ok(()));
+        assert_eq!(fs_err::read_to_string(&real).unwrap(), "select 1\n");
     }
 }

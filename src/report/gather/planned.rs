@@ -245,7 +245,6 @@ impl Planned<'_> {
         let skipped = plan.skipped.iter().filter(|entry| !entry.changed.is_empty()).filter_map(|entry| {
             let fate = match entry.reason {
                 SkipReason::Ephemeral => OtherFate::Inlined,
-                SkipReason::NotSelected => OtherFate::NotSelected,
                 SkipReason::Empty => OtherFate::Empty,
                 // These have a place of their own.
                 SkipReason::Cosmetic | SkipReason::SnapshotNotChanged => return None,
@@ -391,9 +390,10 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         NotCheckedReason::IndirectSelection { mode } => {
             format!("`indirect_selection: {mode}` leaves it out, though something that it tests is built")
         }
-        NotCheckedReason::NotSelected => {
-            "--select or --exclude leaves it out, though something that it tests is built".to_owned()
+        NotCheckedReason::NotSelected if planned.resource_type.ends_with("test") => {
+            "--select, --exclude or --selector leaves it out, though something that it tests is built".to_owned()
         }
+        NotCheckedReason::NotSelected => "it changed, and --select, --exclude or --selector leaves it out".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
         NotCheckedReason::FunctionUnsupported => "functions are not created yet; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("it was built without {}", keys.join(", ")),

@@ -151,7 +151,6 @@ fn other_row(page: &Page<'_>, change: &OtherChange) -> String {
         OtherFate::Inlined => "inlined where it is read",
         OtherFate::Empty => "no SQL",
         OtherFate::NotChecked => "◻️ not checked",
-        OtherFate::NotSelected => "◻️ not selected",
         OtherFate::Test => match status {
             Some(TestStatus::Pass) => "✅ passed",
             Some(TestStatus::Warn) => "⚠️ warned",

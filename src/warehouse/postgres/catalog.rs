@@ -10,7 +10,7 @@ use super::session::{PgSession, guard_sql};
 use super::statement::{self, FUNCTION, RelationKind};
 use crate::sql::Dialect;
 use crate::warehouse::engine::{Listed, Under};
-use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges};
+use crate::warehouse::privileges::{self, Privileges, SchemaPrivileges, WritingFunction};
 use crate::warehouse::register::{MARK, MARKED};
 use crate::warehouse::retry::pause;
 use crate::warehouse::{FaultClass, Repeat, TempRelation, WarehouseError, Write, Written};
@@ -283,12 +283,19 @@ impl PgSession {
             _ => None,
         };
         let elsewhere = elsewhere.unwrap_or_default().rows;
+        let functions = match self.dialect() {
+            // Its functions cannot write, and procedures are not called by a query.
+            Dialect::Redshift => Vec::new(),
+            _ => self.guarded(privileges::WRITING_FUNCTIONS, Under::default()).await?.rows,
+        };
+        let writing = |row: &Vec<Option<String>>| WritingFunction { name: text(row, 0), as_owner: text(row, 1) == "t" };
         Ok(Some(Privileges {
             elsewhere: elsewhere.iter().map(|row| (text(row, 0), text(row, 1))).collect(),
             role: text(&about, 0),
             user: text(&about, 3),
             version: text(&about, 1).split(" on ").next().unwrap_or_default().to_owned(),
             may_create_schemas: text(&about, 2) == "t",
+            writing_functions: functions.iter().map(writing).collect(),
             schemas,
         }))
     }
