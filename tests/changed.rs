@@ -10,7 +10,7 @@ use premerge::artifacts::ManifestFile;
 use premerge::build::{self, NodeResult, Outcome, RowCount, TestResult};
 use premerge::changes::{CompareOptions, compare, compare_compiled};
 use premerge::config::RowLimit;
-use premerge::plan::{Plan, PlanOptions, Weakening, plan, render_text};
+use premerge::plan::{Materialization, Plan, PlanOptions, Weakening, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
 use premerge::publish::github::FLAVOUR;
 use premerge::report::{Draft, NodeOutcome, NodeStatus, OtherFate, Planned, Report, TestOutcome, Verdict, markdown};
@@ -143,10 +143,97 @@ fn what_is_below_a_change_that_is_not_built_is_not_checked() {
 fn external_models_of_duckdb_are_built_as_tables() {
     let (state, mut pr) = (read(FERRY), of_pull_request("changed_filter"));
     pr["nodes"]["model.ferry.int_sailing_load"]["config"]["materialized"] = json!("external");
-    let (plan, _) = planned(&state, &pr);
+    let (plan, draft) = planned(&state, &pr);
     let node = plan.nodes.iter().find(|node| node.name == "int_sailing_load").expect("it is built");
     assert_eq!(serde_json::to_value(node.materialization).unwrap(), "external_as_table");
     assert!(plan.nodes.iter().all(|node| node.reads_unbuilt.is_empty()));
+    let said = "it was built as a table; its external file was not written";
+    assert!(unchecked(&draft, "model int_sailing_load").contains(&said), "{:?}", draft.not_checked);
+}
+
+fn with_macro(manifest: &mut Value, name: &str, text: &str) {
+    let id = format!("macro.ferry.{name}");
+    manifest["macros"][&id] = json!({
+        "unique_id": id, "resource_type": "macro", "package_name": "ferry", "name": name, "macro_sql": text,
+        "path": "macros/own.sql", "original_file_path": "macros/own.sql", "depends_on": {"macros": []}
+    });
+}
+
+fn unchecked<'d>(draft: &'d Draft, begins: &str) -> Vec<&'d str> {
+    let found = draft.not_checked.iter().filter(|entry| entry.subject.starts_with(begins));
+    found.map(|entry| entry.reason.as_str()).collect()
+}
+
+/// dbt runs the project's macro, and so its tests say whatever that says.
+#[test]
+fn tests_that_the_project_judges_itself_are_not_run() {
+    let (mut state, mut pr) = (read(FERRY), of_pull_request("changed_filter"));
+    let (plan, _) = planned(&state, &pr);
+    let all = plan.tests.len();
+    assert!(all > 10);
+    for name in
+        ["get_test_sql", "default__get_test_sql", "duckdb__get_limit_subquery_sql", "materialization_test_default"]
+    {
+        let (mut state, mut pr) = (state.clone(), pr.clone());
+        for manifest in [&mut state, &mut pr] {
+            with_macro(manifest, name, "{% macro own() %}select 0 as failures{% endmacro %}");
+        }
+        let (plan, draft) = planned(&state, &pr);
+        assert_eq!(plan.tests.len(), 0, "{name}");
+        let reasons = unchecked(&draft, "test ");
+        assert_eq!(reasons.len(), all, "{name}");
+        assert_eq!(reasons[0], format!("the project's own macro {name} decides whether it fails"));
+    }
+    // A name that only ends so is not found by dbt; a materialization that hands over to dbt's is dbt's.
+    for (name, text) in [
+        ("my_get_test_sql", "select 1"),
+        ("materialization_test_default", "{{ return(elementary.materialization_test_default()) }}"),
+    ] {
+        for manifest in [&mut state, &mut pr] {
+            with_macro(manifest, name, text);
+        }
+        assert_eq!(planned(&state, &pr).0.tests.len(), all, "{name}");
+    }
+    let (plan, _) = planned(&state, &pr);
+    let said: Vec<_> = plan.notices.iter().map(|notice| notice.message.as_str()).collect();
+    assert!(said.iter().any(|said| said.starts_with("the project wraps materialization `test`")), "{said:?}");
+}
+
+#[test]
+fn nodes_that_the_project_s_changed_macros_build_are_named() {
+    let (state, mut pr) = (read(FERRY), of_pull_request("changed_filter"));
+    with_macro(
+        &mut pr,
+        "create_view_as",
+        "{% macro create_view_as(relation, sql) %}create view x as select 1{% endmacro %}",
+    );
+    let (plan, draft) = planned(&state, &pr);
+    let views = plan.nodes.iter().filter(|node| node.materialization == Materialization::View).count();
+    let reasons = unchecked(&draft, "model ");
+    let own =
+        reasons.iter().filter(|reason| reason.ends_with("without the project's own macro create_view_as")).count();
+    assert!(views > 5 && own >= views, "{own} of {views}: {reasons:?}");
+    // As production's, it is no news.
+    let mut state = state;
+    with_macro(
+        &mut state,
+        "create_view_as",
+        "{% macro create_view_as(relation, sql) %}create view x as select 1{% endmacro %}",
+    );
+    assert!(unchecked(&planned(&state, &pr).1, "model ").is_empty());
+}
+
+#[test]
+fn a_model_that_the_project_s_own_is_incremental_compiled_is_not_built() {
+    let (state, mut pr) = (read(FERRY), of_pull_request("incremental_edit"));
+    let node = &mut pr["nodes"]["model.ferry.fct_bookings"];
+    let own = node["relation_name"].as_str().unwrap().to_owned();
+    node["compiled_code"] = json!(format!("select * from x where id > (select max(id) from {own})"));
+    with_macro(&mut pr, "is_incremental", "{% macro is_incremental() %}{{ return(true) }}{% endmacro %}");
+    let (plan, draft) = planned(&state, &pr);
+    assert!(plan.nodes.iter().all(|node| node.name != "fct_bookings"));
+    let said = "its SQL was compiled for an incremental run, by the project's own is_incremental";
+    assert!(unchecked(&draft, "model fct_bookings").contains(&said), "{:?}", draft.not_checked);
 }
 
 fn operation(name: &str, kind: &str, sql: &str) -> Value {

@@ -282,7 +282,7 @@ fn a_profile_that_the_job_makes_in_the_checkout_is_the_job_s() {
 
 #[test]
 fn a_comment_that_silences_a_file_is_listed() {
-    let (_, report) = edited(|node| {
+    let (_, report) = of_a_model(|node| {
         node["raw_code"] = json!(format!("-- noqa: disable=all\n{}", node["raw_code"].as_str().unwrap()));
     });
     let [(severity, message)] = said(&report).try_into().unwrap();
@@ -291,20 +291,52 @@ fn a_comment_that_silences_a_file_is_listed() {
 
 #[test]
 fn a_name_of_the_register_s_is_an_error() {
-    let (code, report) = edited(|node| node["alias"] = json!("_Premerge_runs"));
+    let (code, report) = of_a_model(|node| node["alias"] = json!("_Premerge_runs"));
     assert_eq!((code, report["verdict"].as_str()), (Some(1), Some("failed")));
     let findings = report["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["rule"] == "reserved-name").unwrap();
     assert_eq!(found["severity"], "error");
 }
 
+/// A pull request that decides for itself which tests fail.
+#[test]
+fn macros_that_judge_tests_are_the_first_finding_and_shut_the_gate() {
+    let change = |manifest: &mut Value| {
+        manifest["macros"]["macro.ferry.get_test_sql"] = json!({
+            "unique_id": "macro.ferry.get_test_sql", "package_name": "ferry", "name": "get_test_sql",
+            "macro_sql": "{% macro get_test_sql() %}select 0 as failures{% endmacro %}",
+            "original_file_path": "macros/build.sql", "depends_on": {"macros": []}
+        });
+        manifest["nodes"]["model.ferry.dim_routes"]["compiled_code"] = json!("select nowhere");
+    };
+    let (code, report) = edited("", change);
+    assert_eq!((code, report["verdict"].as_str()), (Some(1), Some("failed")));
+    let first = &report["findings"][0];
+    assert_eq!((first["rule"].as_str(), first["severity"].as_str()), (Some("test-macros-changed"), Some("error")));
+    assert_eq!(first["message"], "this pull request changes how data tests are judged: `get_test_sql`");
+    assert_eq!(first["place"]["path"], "macros/build.sql");
+    assert!(report["tests"].as_array().unwrap().is_empty(), "none is run");
+    assert!(report["not_checked"].as_array().unwrap().len() > 1);
+
+    let (_, report) = edited("test_macros_changed: warn\n", change);
+    assert_eq!(report["findings"][0]["severity"], "warning");
+}
+
 /// Exit code and report of a check whose manifest has one model of the project changed so.
-fn edited(change: impl FnOnce(&mut Value)) -> (Option<i32>, Value) {
+fn of_a_model(change: impl FnOnce(&mut Value)) -> (Option<i32>, Value) {
+    edited("", |manifest| {
+        let nodes = manifest["nodes"].as_object_mut().unwrap();
+        let own = |node: &&mut Value| node["resource_type"] == "model" && node["package_name"] == "ferry";
+        change(nodes.values_mut().find(own).unwrap());
+    })
+}
+
+/// Exit code and report of a check with this premerge.yml, whose manifest is changed so.
+fn edited(config: &str, change: impl FnOnce(&mut Value)) -> (Option<i32>, Value) {
     let checkout = Checkout::of("new_column");
+    fs_err::write(checkout.project().join("premerge.yml"), config).unwrap();
     let mut manifest = common::read_manifest(&checkout.manifest());
-    let nodes = manifest["nodes"].as_object_mut().unwrap();
-    let own = |node: &&mut Value| node["resource_type"] == "model" && node["package_name"] == "ferry";
-    change(nodes.values_mut().find(own).unwrap());
+    change(&mut manifest);
     let path = checkout.dir.path().join("manifest.json");
     fs_err::write(&path, manifest.to_string()).unwrap();
     let mut command = common::premerge();

@@ -228,9 +228,9 @@ fn needs_sql(node: &Node<'_>) -> bool {
     }
 }
 
-/// An incremental model whose text is that of `is_incremental()`: it names its own table, which `{{ this }}`
+/// Whether an incremental model's text is that of `is_incremental()`: it names its own table, which `{{ this }}`
 /// rendered to.
-fn compiled_incrementally(node: &Node<'_>, code: &str) -> bool {
+pub(crate) fn compiled_incrementally(node: &Node<'_>, code: &str) -> bool {
     let Some(own) = node.relation_name.as_deref().filter(|name| !name.is_empty()) else { return false };
     node.materialized().as_deref() == Some("incremental")
         && node.raw_code.get().contains("is_incremental")

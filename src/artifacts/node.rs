@@ -196,6 +196,15 @@ impl<'a> Node<'a> {
         self.resource_type == ResourceType::Model && self.materialized().as_deref() == Some("ephemeral")
     }
 
+    /// Whether a data test keeps its failing rows in a relation.
+    #[must_use]
+    pub fn keeps_failures(&self) -> bool {
+        let extra = self.config().extra;
+        let kept = extra.get("store_failures_as").and_then(serde_json::Value::as_str);
+        kept.is_some_and(|kept| kept != "ephemeral")
+            || extra.get("store_failures").and_then(serde_json::Value::as_bool).unwrap_or(false)
+    }
+
     /// The name of its relation, read once. A function's is made of its parts, as the manifest has no more of it.
     ///
     /// `dialect`: that of the manifest's adapter. `None` where there is no relation, or its text is not a name.

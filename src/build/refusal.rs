@@ -88,20 +88,12 @@ fn name_too_long(node: &Node<'_>, dialect: Dialect) -> Option<String> {
         }
     };
     // A test's name is a relation's only where its failing rows are kept.
-    if node.resource_type == ResourceType::Test && !keeps_failures(node) {
+    if node.resource_type == ResourceType::Test && !node.keeps_failures() {
         return None;
     }
     let name = node.alias.as_deref().unwrap_or(&node.name);
     let length = name.chars().count();
     (length > limit).then(|| format!("its relation's name `{name}` has {length} characters; dbt allows {limit}"))
-}
-
-/// Whether a data test's failing rows are kept in a relation.
-fn keeps_failures(node: &Node<'_>) -> bool {
-    let config = node.config();
-    let text = |key: &str| config.extra.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
-    text("store_failures_as").is_some_and(|kept| kept != "ephemeral")
-        || config.extra.get("store_failures").and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 /// `adapter.get_incremental_strategy_macro`: asked when the model's table is there, so that only production's run

@@ -48,6 +48,7 @@ impl Changes {
         self.nodes = yours;
         self.not_yours = theirs;
         self.macros.clone_from(&own.macros);
+        self.build_macros.clone_from(&own.build_macros);
         // A contract that the pull request leaves as the merge base has it was broken by others.
         let is_own = |notice: &Notice| own.notices.iter().any(|other| other.unique_id == notice.unique_id);
         self.notices.retain(|notice| !notice.kind.is_of_contract() || is_own(notice));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::artifacts::{Manifest, Node, UniqueIdRef};
+use crate::artifacts::{Manifest, Node, UniqueId, UniqueIdRef};
 use crate::sql::Dialect;
 
 /// dbt's macros that a project may replace and whose effect is all in the compiled SQL, or in names (see
@@ -10,9 +10,11 @@ use crate::sql::Dialect;
 const IN_THE_TEXT: &[&str] =
     &["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "get_where_subquery"];
 
-/// The changed macros of a project or package that each materialization uses.
-pub(super) struct BuildMacros {
-    by_materialization: HashMap<String, BTreeSet<String>>,
+/// The changed macros of a project or package that each materialization uses. With a merge base: those that differ
+/// from it.
+#[derive(Debug, Clone, Default)]
+pub struct BuildMacros {
+    by_materialization: HashMap<String, BTreeSet<UniqueId>>,
 }
 
 impl BuildMacros {
@@ -22,7 +24,7 @@ impl BuildMacros {
     /// the same goes for strategies of snapshots.
     pub(super) fn new(state: &Manifest<'_>, pr: &Manifest<'_>) -> Self {
         let changed = changed_macros(state, pr);
-        let mut by_materialization: HashMap<String, BTreeSet<String>> = HashMap::new();
+        let mut by_materialization: HashMap<String, BTreeSet<UniqueId>> = HashMap::new();
         if changed.is_empty() {
             return Self { by_materialization };
         }
@@ -32,7 +34,7 @@ impl BuildMacros {
                 by_materialization
                     .entry(materialization.clone())
                     .or_default()
-                    .extend(concerned.map(|id| (*id).to_owned()));
+                    .extend(concerned.map(|id| UniqueId::from(*id)));
             }
         }
         by_materialization.retain(|_, macros| !macros.is_empty());
@@ -40,7 +42,8 @@ impl BuildMacros {
     }
 
     /// The changed macros that a node is built by, sorted.
-    pub(super) fn concern(&self, node: &Node<'_>) -> Option<Vec<String>> {
+    #[must_use]
+    pub fn concern(&self, node: &Node<'_>) -> Option<Vec<UniqueId>> {
         if self.by_materialization.is_empty() {
             return None;
         }

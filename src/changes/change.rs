@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::build_macros::BuildMacros;
 use super::notice::Notice;
 use super::reason::Reason;
 use super::state_checks::StateChecks;
@@ -31,6 +32,9 @@ pub struct Changes {
     pub undecided: BTreeMap<UniqueId, Undecided>,
     /// Changed macros that something reaches. With a merge base: those that differ from it.
     pub macros: BTreeMap<UniqueId, MacroUse>,
+    /// The changed macros that build relations. With a merge base: those that differ from it.
+    #[serde(skip)]
+    pub build_macros: BuildMacros,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".

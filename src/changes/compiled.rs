@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::build_macros::BuildMacros;
 use super::compile_context::{CompileContext, depends_on_context, reaches_context};
 use super::macro_use::Sql;
 use super::names::Names;
@@ -116,7 +115,6 @@ struct Comparison<'m> {
     pr: &'m Manifest<'m>,
     changes: &'m Changes,
     names: Names<'m>,
-    build_macros: BuildMacros,
     naming_macros: NamingMacros<'m>,
 }
 
@@ -137,8 +135,8 @@ enum Finding<'m> {
 impl<'m> Comparison<'m> {
     fn new(state: &'m Manifest<'m>, pr: &'m Manifest<'m>, changes: &'m Changes, dialect: Dialect) -> Self {
         let names = Names::new(state, pr, dialect);
-        let (build_macros, naming_macros) = (BuildMacros::new(state, pr), NamingMacros::new(state, pr));
-        Self { state, pr, changes, names, build_macros, naming_macros }
+        let naming_macros = NamingMacros::new(state, pr);
+        Self { state, pr, changes, names, naming_macros }
     }
 
     fn verdicts(&self) -> CompiledVerdicts {
@@ -249,8 +247,8 @@ impl<'m> Comparison<'m> {
         if !new.resource_type.is_relation() {
             return None;
         }
-        if let Some(macros) = self.build_macros.concern(new) {
-            return Some(Reason::BuildMacros { macros: ids(macros) });
+        if let Some(macros) = self.changes.build_macros.concern(new) {
+            return Some(Reason::BuildMacros { macros });
         }
         if let Some(Place::Moved(macros)) = self.naming_macros.of(old, new) {
             return Some(Reason::BuildMacros { macros: ids(macros) });
@@ -322,7 +320,7 @@ impl<'m> Comparison<'m> {
                 _ => false,
             });
         reasons_allow
-            && self.build_macros.concern(new).is_none()
+            && self.changes.build_macros.concern(new).is_none()
             && self.naming_macros.of(old, new).is_none()
             && same_build_configuration(old, new)
             && (old.raw_code == new.raw_code || (!depends_on_context(old) && !depends_on_context(new)))

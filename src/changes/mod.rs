@@ -19,7 +19,6 @@ mod drift;
 mod json;
 mod macro_use;
 mod macros;
-
 mod node;
 mod names;
 mod naming_macros;
@@ -32,11 +31,13 @@ mod schemas;
 mod shared;
 mod state;
 mod state_checks;
+mod test_macros;
 mod texts;
 mod written;
 
 pub use asks::{Asks, asks};
 pub use base::Base;
+pub use build_macros::BuildMacros;
 pub(crate) use build_macros::is_dbts_own;
 pub use change::{Change, ChangeKind, Changes, MacroUse, Undecided};
 pub use compare::compare;
@@ -44,3 +45,4 @@ pub use compiled::{CompiledVerdicts, compare_compiled};
 pub use context::CompareOptions;
 pub use notice::{Notice, NoticeKind};
 pub use reason::Reason;
+pub use test_macros::{JudgedBy, changed_test_macros};

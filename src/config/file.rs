@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AtStart, ConfigError, Keep, LintConfig, RowFactor, read_regular_text};
+use super::{AtStart, ChangedTestMacros, ConfigError, Keep, LintConfig, RowFactor, read_regular_text};
 use crate::project::IndirectSelection;
 
 /// What `premerge.yml` may say. Every key is optional; an unknown key is an error, because a misspelt
@@ -33,6 +33,8 @@ pub struct ConfigFile {
     pub row_count_factor: Option<RowFactor>,
     /// From how many rows on, on both sides, their number is judged by the factor.
     pub row_count_minimum: Option<u64>,
+    /// What a changed macro that decides whether tests fail does to the gate.
+    pub test_macros_changed: Option<ChangedTestMacros>,
     /// Seconds that one statement may run.
     pub statement_timeout_seconds: Option<u64>,
     /// Seconds that production waits for a statement of premerge's before that gives way.
@@ -97,6 +99,7 @@ impl ConfigFile {
             row_counts,
             row_count_factor,
             row_count_minimum,
+            test_macros_changed,
             statement_timeout_seconds,
             production_wait_seconds,
             state_max_age_hours,
@@ -110,6 +113,7 @@ impl ConfigFile {
             ("row_counts", *row_counts != other.row_counts),
             ("row_count_factor", *row_count_factor != other.row_count_factor),
             ("row_count_minimum", *row_count_minimum != other.row_count_minimum),
+            ("test_macros_changed", *test_macros_changed != other.test_macros_changed),
             ("statement_timeout_seconds", *statement_timeout_seconds != other.statement_timeout_seconds),
             ("production_wait_seconds", *production_wait_seconds != other.production_wait_seconds),
             ("state_max_age_hours", *state_max_age_hours != other.state_max_age_hours),

@@ -17,6 +17,7 @@ mod row_limit;
 mod schema;
 mod secret;
 mod settings;
+mod test_macros;
 mod tool_files;
 mod yaml;
 
@@ -37,6 +38,7 @@ pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtStart, Keep};
 pub use secret::{Masked, Secret, mask, mask_variables};
 pub use settings::{Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
+pub use test_macros::ChangedTestMacros;
 pub use tool_files::{BaseFiles, ToolFiles};
 
 /// Why the settings cannot be used. Each message names the file, the place and the remedy.

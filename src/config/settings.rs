@@ -14,8 +14,8 @@ use super::dbt_project::ChosenProfile;
 use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
-    AtStart, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs, ProfileQuery, ProfileSource,
-    ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
+    AtStart, ChangedTestMacros, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs, ProfileQuery,
+    ProfileSource, ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 
@@ -115,6 +115,8 @@ pub struct RunSettings {
     pub row_counts: bool,
     /// Which numbers of rows are a warning.
     pub row_limit: RowLimit,
+    /// What a changed macro that decides whether tests fail does to the gate.
+    pub test_macros_changed: ChangedTestMacros,
     /// When clean-up may drop the temporary schema.
     pub expires_at: Timestamp,
 }
@@ -409,6 +411,7 @@ impl Settings {
                 factor: self.file.row_count_factor.unwrap_or(usual.factor),
                 minimum: self.file.row_count_minimum.unwrap_or(usual.minimum),
             },
+            test_macros_changed: self.file.test_macros_changed.unwrap_or_default(),
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
         })
     }

@@ -21,6 +21,8 @@ pub(super) fn not_checked(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -
         let Some(node) = facts.node(*id) else { continue };
         let reasons = [
             settings_of(facts, *id, node, dialect),
+            facts.changes.build_macros.concern(node).map(|macros| NotCheckedReason::OwnMacros { macros }),
+            external(facts, *id, *materialization),
             next_run(facts, *id, node, *materialization),
             database(facts, node, &databases),
             asked(facts, set, *id, node, compiled),
@@ -90,6 +92,12 @@ fn next_run(
         Materialization::SnapshotFirstRun if facts.production(id).is_some() => Some(NotCheckedReason::NextRun),
         _ => None,
     }
+}
+
+/// What writes the file of a changed model may fail where the query does not: its place, its format.
+fn external(facts: &Facts<'_>, id: NodeId, materialization: Materialization) -> Option<NotCheckedReason> {
+    facts.change(id)?;
+    (materialization == Materialization::ExternalAsTable).then_some(NotCheckedReason::ExternalFile)
 }
 
 /// dbt makes schemas, but no databases. The pull request's own target may be a database of its own, which most of its

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Materialization, NotCheckedReason, SkipReason};
 use super::facts::Facts;
-use crate::artifacts::{Node, ResourceType};
+use crate::artifacts::{Node, ResourceType, compiled_incrementally};
 use crate::project::NodeId;
 
 /// What becomes of each node that dbt's `state:modified+` means, and of what those need.
@@ -124,6 +124,11 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
     };
     if !seed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
+    }
+    if facts.has_own_macro("is_incremental")
+        && node.compiled_code.is_some_and(|code| compiled_incrementally(node, &code.get()))
+    {
+        return Fate::NotChecked(NotCheckedReason::CompiledIncremental);
     }
     if let Some(parent) = facts.missing_parent(id) {
         return Fate::NotChecked(NotCheckedReason::MissingParent { parent: parent.into() });

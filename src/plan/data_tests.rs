@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build_set::{BuildSet, unavailable};
 use super::document::{NotCheckedReason, PlannedTest, Severity, TestKind, TestWhy};
 use super::facts::Facts;
-use crate::artifacts::{ResourceType, UniqueId};
+use crate::artifacts::{Node, ResourceType, UniqueId};
+use crate::changes::JudgedBy;
 use crate::project::{IndirectSelection, NodeId};
 
 /// The tests of a plan.
@@ -93,6 +94,9 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     if node.is_python() {
         return Err(NotCheckedReason::PythonModel);
     }
+    if let Some(macros) = own_macros(facts, node) {
+        return Err(NotCheckedReason::OwnMacros { macros });
+    }
     if node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Err(NotCheckedReason::NotCompiled);
     }
@@ -129,4 +133,14 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
         why,
     };
     Ok((planned, reads))
+}
+
+/// The project's macros that say whether a test fails. Those by which failing rows are kept only say so where they are
+/// kept, and production has run them where they did not change.
+fn own_macros(facts: &Facts<'_>, node: &Node<'_>) -> Option<Vec<UniqueId>> {
+    match facts.judged_by() {
+        Some(JudgedBy::Own(id)) => return Some(vec![id.into()]),
+        Some(JudgedBy::Wrapper(_)) | None => {}
+    }
+    if node.keeps_failures() { facts.changes.build_macros.concern(node) } else { None }
 }

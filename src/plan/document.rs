@@ -375,6 +375,16 @@ pub enum NotCheckedReason {
     },
     /// An incremental model or a snapshot that changed: built as on its first run, while production has its table.
     NextRun,
+    /// The project's macros take the place of those by which dbt builds or judges it, and they are not run: a node is
+    /// built by dbt's own, a test is not run.
+    OwnMacros {
+        /// The macros.
+        macros: Vec<UniqueId>,
+    },
+    /// The project's own `is_incremental` let it be compiled for a later run than its first.
+    CompiledIncremental,
+    /// dbt-duckdb's `external`, built as a table: its file is not written.
+    ExternalFile,
     /// It goes into a database in which production has nothing, and which may not be there.
     Database {
         /// The database.

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
-use crate::changes::{Change, ChangeKind, Changes};
+use crate::changes::{Change, ChangeKind, Changes, JudgedBy};
 use crate::project::{Graph, NodeId};
 
 /// Both manifests and the graph, with a table over its nodes.
@@ -13,6 +13,7 @@ pub(super) struct Facts<'a> {
     pub(super) graph: &'a Graph<'a>,
     pub(super) changes: &'a Changes,
     table: Vec<Fact<'a>>,
+    judged_by: OnceCell<Option<JudgedBy<'a>>>,
 }
 
 #[derive(Default)]
@@ -38,12 +39,23 @@ impl<'a> Facts<'a> {
                 fact.change = Some(change);
             }
         }
-        Self { state, pr, graph, changes, table }
+        Self { state, pr, graph, changes, table, judged_by: OnceCell::new() }
     }
 
     /// The warehouse, as dbt names the adapter.
     pub(super) fn adapter(&self) -> &'a str {
         self.pr.metadata.adapter_type.as_deref().unwrap_or_default()
+    }
+
+    /// What judges data tests in the pull request, where it is not dbt.
+    pub(super) fn judged_by(&self) -> Option<JudgedBy<'a>> {
+        *self.judged_by.get_or_init(|| JudgedBy::of(self.pr))
+    }
+
+    /// Whether the pull request's project has a macro of this name, which dbt takes for its own.
+    pub(super) fn has_own_macro(&self, name: &str) -> bool {
+        let project = self.pr.metadata.project_name.as_deref().unwrap_or_default();
+        self.pr.macros.contains_key(format!("macro.{project}.{name}").as_str())
     }
 
     fn fact(&self, id: NodeId) -> Option<&Fact<'a>> {

@@ -122,10 +122,7 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests) -> 
         add(facts.name(*id), LeftOutKind::Grants, grants, if same_grants { 0 } else { grants });
     }
     for id in tests.run.keys() {
-        let Some(config) = facts.node(*id).map(Node::config) else { continue };
-        let flag = |key: &str| config.extra.get(key);
-        let kept = flag("store_failures_as").and_then(|value| value.as_str()).is_some_and(|kept| kept != "ephemeral")
-            || flag("store_failures").and_then(serde_json::Value::as_bool).unwrap_or(false);
+        let kept = facts.node(*id).is_some_and(Node::keeps_failures);
         add(facts.name(*id), LeftOutKind::StoreFailures, usize::from(kept), 0);
     }
     for (id, node) in &facts.pr.nodes {

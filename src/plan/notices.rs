@@ -6,7 +6,7 @@ use super::build_set::BuildSet;
 use super::document::{Materialization, Notice, NoticeLevel, NoticeRule};
 use super::facts::Facts;
 use crate::artifacts::{UniqueId, UniqueIdRef};
-use crate::changes;
+use crate::changes::{self, JudgedBy};
 use crate::project::NodeId;
 use crate::sql::{Dialect, strings};
 
@@ -22,6 +22,7 @@ pub(super) fn notices(
     found.sort_by(|a, b| (a.level, &a.unique_id).cmp(&(b.level, &b.unique_id)));
     found.extend(built_differently(facts, set, proxied));
     found.extend(overridden_materializations(facts, set));
+    found.extend(wrapped_tests(facts));
     found.extend(schemas_in_strings(facts, set));
     found
 }
@@ -142,4 +143,11 @@ fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice>
             note(None, NoticeRule::BuiltDifferently, text)
         })
         .collect()
+}
+
+/// A materialization `test` of the project's that hands over to dbt's.
+fn wrapped_tests(facts: &Facts<'_>) -> Option<Notice> {
+    let Some(JudgedBy::Wrapper(_)) = facts.judged_by() else { return None };
+    let text = "the project wraps materialization `test`; premerge runs tests as dbt's built-in `test` does";
+    Some(note(None, NoticeRule::BuiltDifferently, text.to_owned()))
 }

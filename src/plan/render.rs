@@ -335,6 +335,11 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::NothingOfItIsBuilt => "none of its parents are built".to_owned(),
         NotCheckedReason::IndirectSelection { mode } => format!("left out by indirect selection `{mode}`"),
         NotCheckedReason::NotSelected => "left out by --select, --exclude or --selector".to_owned(),
+        NotCheckedReason::OwnMacros { macros } => format!("the project's own {} is not run", names_of(macros)),
+        NotCheckedReason::CompiledIncremental => {
+            "compiled for an incremental run, by the project's own is_incremental".to_owned()
+        }
+        NotCheckedReason::ExternalFile => "its external file is not written".to_owned(),
         NotCheckedReason::UnitTestUnsupported => "a unit test".to_owned(),
         NotCheckedReason::FunctionUnsupported => "a function; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("built without {}", keys.join(", ")),

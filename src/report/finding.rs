@@ -147,6 +147,9 @@ own_rules! {
     CONTRACT_BREAKING_CHANGE = "contract-breaking-change",
     /// dbt could not tell whether a seed changed.
     SEED_NOT_COMPARED = "seed-not-compared",
+    /// The pull request adds, changes or removes macros that decide whether a data test fails (`get_test_sql`,
+    /// materialization `test`).
+    TEST_MACROS_CHANGED = "test-macros-changed",
     /// The pull request removes or disables tests, or makes them find less.
     TESTS_WEAKENED = "tests-weakened",
     /// The pull request changes the SQL, the arguments or the `fail_calc` of a test that was there.

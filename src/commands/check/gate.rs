@@ -9,8 +9,11 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::settings::Settings;
-use crate::artifacts::{Manifest, Node};
-use crate::config::{Checkout, Gate, ProfileSource, StyleSwitch, Target, ToolFiles, git, read_regular_text};
+use crate::artifacts::{Manifest, Node, UniqueId};
+use crate::changes::changed_test_macros;
+use crate::config::{
+    ChangedTestMacros, Checkout, Gate, ProfileSource, StyleSwitch, Target, ToolFiles, git, read_regular_text,
+};
 use crate::publish::ci::Ci;
 use crate::report::{Finding, Location, Severity, rules};
 use crate::text::escape;
@@ -31,7 +34,8 @@ const ALSO_OF_SQLFLUFF: [&str; 4] = ["**/pyproject.toml", "**/setup.cfg", "**/to
 /// All that the pull request changes there. `before`: what its SQL is compared with.
 pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<Finding> {
     let project = pr.metadata.project_name.as_deref().unwrap_or("project");
-    let mut findings: Vec<Finding> = of_premerge(&settings.gate, project).into_iter().collect();
+    let mut findings: Vec<Finding> = test_macros(settings, before, pr).into_iter().collect();
+    findings.extend(of_premerge(&settings.gate, project));
     findings.extend(reserved(pr));
     findings.extend(of_dbt(&settings.target, project));
     if settings.lint.style != StyleSwitch::Never {
@@ -55,6 +59,27 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
             Some(format!("gate settings {} come from the pull request's own premerge.yml: {why}", listed(sets)))
         }
     }
+}
+
+/// Macros that decide whether a test fails, and that the pull request adds, changes or removes.
+fn test_macros(settings: &Settings, before: &Manifest<'_>, pr: &Manifest<'_>) -> Option<Finding> {
+    let changed = changed_test_macros(before, pr);
+    let first = changed.first()?;
+    let severity = match settings.test_macros_changed {
+        ChangedTestMacros::Fail => Severity::Error,
+        ChangedTestMacros::Warn => Severity::Warning,
+    };
+    let names: Vec<&str> = changed.iter().map(UniqueId::name).collect();
+    let message = format!("this pull request changes how data tests are judged: {}", listed(&names));
+    let file =
+        pr.macros.get(first.as_str()).filter(|own| pr.metadata.project_name.as_deref() == Some(&*own.package_name));
+    let finding = match file.map(|own| own.original_file_path.as_ref()).filter(|path| !path.is_empty()) {
+        Some(path) => Finding::at(severity, rules::TEST_MACROS_CHANGED, Location::file(path), message),
+        None => Finding::about(severity, rules::TEST_MACROS_CHANGED, first, message),
+    };
+    Some(finding.with_remedy(
+        "review what these macros let pass; `test_macros_changed: warn` in premerge.yml of the base lets it through",
+    ))
 }
 
 /// Names that are premerge's own in every temporary schema: a relation of the project must not look like the register.

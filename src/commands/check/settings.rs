@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{
-    self, AtStart, Checkout, Env, Gate, Keep, LintConfig, ManifestSettings, RowLimit, RunSettings, Target, ToolFiles,
+    self, AtStart, ChangedTestMacros, Checkout, Env, Gate, Keep, LintConfig, ManifestSettings, RowLimit, RunSettings,
+    Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -33,6 +34,7 @@ pub(super) struct Settings {
     pub(super) fail_fast: bool,
     pub(super) row_counts: bool,
     pub(super) row_limit: RowLimit,
+    pub(super) test_macros_changed: ChangedTestMacros,
     pub(super) indirect: IndirectSelection,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
@@ -59,8 +61,17 @@ impl Settings {
         let target = settings.target()?;
         let ManifestSettings { state, base, pull_request: manifest, state_commit, state_max_age_hours } =
             settings.manifests(&args.manifests)?;
-        let RunSettings { schema, at_start, keep, threads, fail_fast, row_counts, row_limit, expires_at } =
-            settings.run(&args.run, pull_request, target.threads, now)?;
+        let RunSettings {
+            schema,
+            at_start,
+            keep,
+            threads,
+            fail_fast,
+            row_counts,
+            row_limit,
+            test_macros_changed,
+            expires_at,
+        } = settings.run(&args.run, pull_request, target.threads, now)?;
         let given = args.selection.state_modified_compare_more_unrendered_values;
         Ok(Self {
             state,
@@ -77,6 +88,7 @@ impl Settings {
             fail_fast,
             row_counts,
             row_limit,
+            test_macros_changed,
             indirect: settings.indirect_selection(&args.selection),
             more_unrendered_values: settings.more_unrendered_values(given)?,
             expires_at,

@@ -15,7 +15,7 @@ use crate::report::{
     Check, DownstreamModel, Draft, ExposedUse, Finding, Impact, LeftOut, Location, NodeOutcome, NodeStatus, NotChecked,
     OtherChange, OtherFate, RemovedNode, RuleId, Severity, TestKind, TestOutcome, TestStatus, Why, rules,
 };
-use crate::text::words::some_of;
+use crate::text::words::{len, noun, some_of};
 
 /// Most names in one sentence.
 const NAMED: usize = 5;
@@ -397,6 +397,17 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         NotCheckedReason::UnitTestUnsupported => "unit tests are not run yet".to_owned(),
         NotCheckedReason::FunctionUnsupported => "functions are not created yet; production's is called".to_owned(),
         NotCheckedReason::Settings { keys } => format!("it was built without {}", keys.join(", ")),
+        NotCheckedReason::OwnMacros { macros } => {
+            let called = noun(len(macros), "macro");
+            match planned.unique_id.kind() {
+                ResourceType::Test => format!("the project's own {called} {} decides whether it fails", names(macros)),
+                _ => format!("it was built as dbt builds it, without the project's own {called} {}", names(macros)),
+            }
+        }
+        NotCheckedReason::CompiledIncremental => {
+            "its SQL was compiled for an incremental run, by the project's own is_incremental".to_owned()
+        }
+        NotCheckedReason::ExternalFile => "it was built as a table; its external file was not written".to_owned(),
         NotCheckedReason::NextRun => {
             "it was built as on its first run; what its next run does to production's table was not tested".to_owned()
         }
