@@ -287,6 +287,73 @@ fn nothing_of_the_warehouse_words_reaches_the_report() {
     assert!(Path::new(&checkout.report()).exists());
 }
 
+/// A check of `name` whose manifest is changed so; its report.
+fn edited(name: &str, prepare: impl FnOnce(&Checkout), change: impl FnOnce(&mut Value)) -> Value {
+    let checkout = Checkout::of(name);
+    prepare(&checkout);
+    let mut manifest = common::read_manifest(&checkout.manifest());
+    change(&mut manifest);
+    let file = checkout.dir.path().join("manifest.json");
+    fs_err::write(&file, manifest.to_string()).unwrap();
+    let mut command = common::premerge();
+    command.current_dir(checkout.dir.path()).args(["check", "--project-dir", "project", "--profiles-dir", "project"]);
+    command.arg("--state").arg(fixtures().join("production.manifest.json.gz")).arg("--manifest").arg(file);
+    let output = command.args(["--pr", "3", "--output", "report.json"]).output().unwrap();
+    assert!(checkout.report().is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    checkout.read_report()
+}
+
+fn findings(report: &Value, rule: &str) -> Vec<(String, String, String)> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let of_rule = report["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == rule);
+    of_rule.map(|f| (text(f, "severity"), text(f, "unique_id"), text(f, "message"))).collect()
+}
+
+/// `snap_customers` did not change and reads a model that does: every customer is there twice now.
+#[test]
+fn keys_of_a_snapshot_below_a_change_are_counted() {
+    let report = edited(
+        "new_column",
+        |_| {},
+        |manifest| {
+            let model = &mut manifest["nodes"]["model.ferry.stg_customers"];
+            let code = model["compiled_code"].as_str().unwrap().to_owned();
+            model["compiled_code"] =
+                format!("select * from ({code}\n) as a union all select * from ({code}\n) as b").into();
+            model["raw_code"] = format!("{} -- twice", model["raw_code"].as_str().unwrap()).into();
+            model["checksum"]["checksum"] = "another".into();
+        },
+    );
+    let customers = report["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "stg_customers").unwrap();
+    let count = customers["production_rows"].as_u64().unwrap();
+    let message =
+        format!("{count} keys of its `unique_key` occur more than once; dbt's next run repeats rows or fails");
+    assert_eq!(
+        findings(&report, "snapshot-keys"),
+        [("warning".to_owned(), "snapshot.ferry.snap_customers".to_owned(), message)]
+    );
+}
+
+/// One side's fault does not lose the other's number, nor go unsaid.
+#[test]
+fn a_relation_whose_rows_cannot_be_counted_is_named_and_the_other_side_counts() {
+    let without = |checkout: &Checkout| {
+        let production = Connection::open(checkout.production()).unwrap();
+        production.execute_batch("drop table analytics_core.dim_routes").unwrap();
+    };
+    let report = edited("new_column", without, |_| {});
+    let routes = report["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "dim_routes").unwrap();
+    assert_eq!((routes["rows"].as_u64(), routes["production_rows"].as_u64()), (Some(10), None));
+    assert_eq!(
+        findings(&report, "rows-not-counted"),
+        [(
+            "notice".to_owned(),
+            "model.ferry.dim_routes".to_owned(),
+            "the rows of production's relation could not be counted".to_owned()
+        )]
+    );
+}
+
 /// A run killed at any moment leaves a schema that the next run of the same pull request replaces.
 #[cfg(unix)]
 #[test]
@@ -477,7 +544,51 @@ fn names_and_types_that_rows_may_have_given_are_in_no_comment() {
 /// What a reviewer and the author see of a real run: the demo's pull request, whose join repeats bookings.
 #[test]
 fn a_real_run_reads_as_designed() {
-    let checkout = Checkout::of("demo");
+    let checkout = checked_on_github("demo");
+    for (name, format) in [("comment", "markdown"), ("terminal", "text")] {
+        insta::assert_snapshot!(name, rendered(&checkout, format));
+    }
+}
+
+/// Pull requests of the fixtures whose comments people can read in `docs/examples`: one of each kind.
+const EXAMPLES: [&str; 10] = [
+    "broken_sql",
+    "comment_only",
+    "contract_break",
+    "failing_test",
+    "incremental_edit",
+    "macro_edit",
+    "new_python_model",
+    "remove_model",
+    "seed_edit",
+    "snapshot_edit",
+];
+
+/// After a wanted change: `PREMERGE_BLESS=1 cargo test --test ferry examples`.
+#[test]
+fn examples_are_the_comments_of_real_runs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
+    let outdated = std::thread::scope(|scope| {
+        let runs = EXAMPLES.map(|name| scope.spawn(move || (name, rendered(&checked_on_github(name), "markdown"))));
+        let comments = runs.map(|run| run.join().unwrap());
+        comments
+            .into_iter()
+            .filter(|(name, comment)| {
+                let file = folder.join(format!("{name}.md"));
+                if std::env::var_os("PREMERGE_BLESS").is_some() {
+                    fs_err::write(&file, comment).unwrap();
+                }
+                fs_err::read_to_string(&file).unwrap_or_default() != *comment
+            })
+            .map(|(name, comment)| format!("{name}.md:\n{comment}"))
+            .collect::<Vec<_>>()
+    });
+    assert!(outdated.is_empty(), "docs/examples is out of date: run with PREMERGE_BLESS=1\n{}", outdated.join("\n"));
+}
+
+/// A checkout whose pull request was checked as on GitHub.
+fn checked_on_github(name: &str) -> Checkout {
+    let checkout = Checkout::of(name);
     let event = serde_json::json!({
         "pull_request": {
             "number": checkout.number,
@@ -491,11 +602,16 @@ fn a_real_run_reads_as_designed() {
     check.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", event_file);
     check.env("GITHUB_REPOSITORY", "ferry/analytics").env("GITHUB_WORKSPACE", checkout.dir.path());
     let output = check.arg("--no-comment").output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    for (name, format) in [("comment", "markdown"), ("terminal", "text")] {
-        let rendered = common::premerge().arg("render").arg(checkout.report()).args(["--format", format]).output();
-        insta::assert_snapshot!(name, redacted(&String::from_utf8(rendered.unwrap().stdout).unwrap()));
-    }
+    // dbt's exit code, which is 0 or 1.
+    let expected = checkout.expected().exit_code;
+    assert_eq!(output.status.code(), Some(expected), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    checkout
+}
+
+/// The report of the last check, in a format.
+fn rendered(checkout: &Checkout, format: &str) -> String {
+    let output = common::premerge().arg("render").arg(checkout.report()).args(["--format", format]).output().unwrap();
+    redacted(&String::from_utf8(output.stdout).unwrap())
 }
 
 /// Without what is another on every run.

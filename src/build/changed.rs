@@ -4,7 +4,7 @@ use crate::artifacts::UniqueId;
 
 /// How a relation of production was changed under the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum Disturbance {
     /// There is none of that name.
     Missing,
     /// Another relation has the name, or its rows were all replaced.
@@ -21,5 +21,5 @@ pub struct Changed {
     /// The node or source.
     pub unique_id: UniqueId,
     /// How.
-    pub change: Change,
+    pub change: Disturbance,
 }

@@ -111,13 +111,23 @@ pub fn compare(declared: &[ColumnType], actual: &[ColumnType]) -> Broken {
     broken
 }
 
-/// The columns of the `create table`, in the contract's order, and what of the constraints was left out.
+/// What is made of a contract's columns or constraints, and what is not.
+///
 /// A foreign key would point out of the temporary schema, or at a view, which no warehouse allows, so it is left out
 /// and said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered<T> {
+    /// In the contract's order.
+    pub made: Vec<T>,
+    /// Foreign keys, in words.
+    pub left_out: Vec<String>,
+}
+
+/// The columns of the `create table`.
 #[must_use]
-pub fn columns(columns: &IndexMap<String, Column>, dialect: Dialect) -> (Vec<ColumnDef>, Vec<String>) {
+pub fn columns(columns: &IndexMap<String, Column>, dialect: Dialect) -> Rendered<ColumnDef> {
     let mut left_out = Vec::new();
-    let defs = columns
+    let made = columns
         .values()
         .map(|column| {
             let mut definition = alias_type(column.data_type.as_deref().unwrap_or_default()).to_owned();
@@ -133,13 +143,13 @@ pub fn columns(columns: &IndexMap<String, Column>, dialect: Dialect) -> (Vec<Col
             ColumnDef { name: column_name(column, dialect), definition }
         })
         .collect();
-    (defs, left_out)
+    Rendered { made, left_out }
 }
 
-/// Model-level constraints, rendered, and what was left out.
+/// Model-level constraints.
 #[must_use]
-pub fn model_constraints(constraints: &[Value], dialect: Dialect) -> (Vec<String>, Vec<String>) {
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+pub fn model_constraints(constraints: &[Value], dialect: Dialect) -> Rendered<String> {
+    let (mut made, mut left_out) = (Vec::new(), Vec::new());
     for constraint in constraints {
         let columns: Vec<_> = constraint
             .get("columns")
@@ -152,12 +162,12 @@ pub fn model_constraints(constraints: &[Value], dialect: Dialect) -> (Vec<String
         let name = constraint.get("name").and_then(Value::as_str);
         match constraint_sql(constraint, Some(&columns.join(", ")), dialect) {
             Some(sql) => {
-                kept.push(name.map_or_else(|| sql.clone(), |name| format!("constraint {} {sql}", dialect.quote(name))));
+                made.push(name.map_or_else(|| sql.clone(), |name| format!("constraint {} {sql}", dialect.quote(name))));
             }
             None => left_out.push("a foreign key".to_owned()),
         }
     }
-    (kept, left_out)
+    Rendered { made, left_out }
 }
 
 fn constraint_sql(constraint: &Value, columns: Option<&str>, dialect: Dialect) -> Option<String> {
@@ -240,8 +250,8 @@ mod tests {
     #[test]
     fn foreign_keys_are_dropped_and_said() {
         let json = r#"{"id": {"name": "id", "data_type": "string", "constraints": [{"type": "not_null"}, {"type": "foreign_key"}]}}"#;
-        let (defs, left_out) = columns(&serde_json::from_str(json).unwrap(), Dialect::DuckDb);
-        assert_eq!(defs.first().map(|d| d.definition.as_str()), Some("TEXT not null"));
+        let Rendered { made, left_out } = columns(&serde_json::from_str(json).unwrap(), Dialect::DuckDb);
+        assert_eq!(made.first().map(|d| d.definition.as_str()), Some("TEXT not null"));
         assert_eq!(left_out, ["foreign key of column `id`"]);
     }
 }

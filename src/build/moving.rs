@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::changed::{Change, Changed};
+use super::changed::{Changed, Disturbance};
 use super::result::{Failure, NodeStatus, TestStatus};
 use super::schedule::Finished;
 use super::task::{Task, Watch, Watched};
@@ -35,7 +35,7 @@ impl Sight {
             let Ok(Some(seen)) = session.look_at(&names).await else { return Self(None) };
             let sight = Self(Some(seen));
             let settled = match before {
-                Some(before) => !before.changes(&sight, watch).iter().any(|found| found.change == Change::Missing),
+                Some(before) => !before.changes(&sight, watch).iter().any(|found| found.change == Disturbance::Missing),
                 None => sight.missing(watch).next().is_none(),
             };
             if settled || looks == LOOKS {
@@ -74,14 +74,14 @@ impl Sight {
         let changes = watch.relations.iter().zip(pairs).filter_map(|(watched, (before, after))| {
             let change = if !after.is_there() {
                 // A source that never was there is the pull request's mistake.
-                (before.is_there() || watched.is_productions).then_some(Change::Missing)?
+                (before.is_there() || watched.is_productions).then_some(Disturbance::Missing)?
             } else if before.made_of != after.made_of {
-                Change::Replaced
+                Disturbance::Replaced
             } else {
                 let mut written = before.written_until(after).peekable();
                 written.peek()?;
                 let by_dbt = |table: &TableBelow| watch.built.contains(&(table.schema.clone(), table.name.clone()));
-                if written.any(by_dbt) { Change::Written } else { Change::Loaded }
+                if written.any(by_dbt) { Disturbance::Written } else { Disturbance::Loaded }
             };
             Some(Changed { unique_id: watched.unique_id.clone(), change })
         });
@@ -93,8 +93,9 @@ impl Sight {
 /// no reason as long as all went well; where something failed, they may be why, and `first` says that it was not tried
 /// again yet.
 pub(super) fn affected(tasks: &[Task], finished: &[Finished], changed: &[Changed], first: bool) -> BTreeSet<usize> {
-    let changes: HashMap<&UniqueId, Change> = changed.iter().map(|found| (&found.unique_id, found.change)).collect();
-    let certain = |id: &UniqueId| changes.get(id).is_some_and(|change| *change != Change::Loaded);
+    let changes: HashMap<&UniqueId, Disturbance> =
+        changed.iter().map(|found| (&found.unique_id, found.change)).collect();
+    let certain = |id: &UniqueId| changes.get(id).is_some_and(|change| *change != Disturbance::Loaded);
     let mut affected = with_dependents(tasks, |task| task.reads.iter().any(certain));
     if first {
         let perhaps = with_dependents(tasks, |task| task.reads.iter().any(|id| changes.contains_key(id)));
@@ -120,6 +121,7 @@ fn failed(ended: &Ended) -> bool {
         | Ended::Test(TestStatus::Pass | TestStatus::Warn { .. } | TestStatus::Skipped { .. } | TestStatus::NotRun)
         | Ended::Counted(_)
         | Ended::Compared(_)
+        | Ended::Keys(_)
         | Ended::Nothing => false,
     }
 }
@@ -157,6 +159,7 @@ fn is_excusable(ended: &Ended) -> bool {
         | Ended::Test(TestStatus::Pass | TestStatus::Warn { .. } | TestStatus::Skipped { .. } | TestStatus::NotRun)
         | Ended::Counted(_)
         | Ended::Compared(_)
+        | Ended::Keys(_)
         | Ended::Nothing => false,
     }
 }

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::contract;
 use super::count::Count;
 use super::data_test;
+use super::existing_table::{ExistingTable, ExistingTableKind};
 use super::hooks::Hooks;
-use super::meeting::{Meeting, MeetingKind};
+use super::keys::KeyCheck;
 use super::refusal::Refusals;
 use super::result::Failure;
 use super::seed::seed_file;
@@ -203,9 +204,9 @@ impl Preparer<'_> {
         let declared_columns = node.read_columns().map_err(unread)?;
         let declared = contract::declared_query(&declared_columns, self.dialect).map_err(Failure::refused)?;
         self.stays_inside(&declared)?;
-        let (columns, _) = contract::columns(&declared_columns, self.dialect);
+        let columns = contract::columns(&declared_columns, self.dialect).made;
         let constraints = constraints(node).map_err(Failure::refused)?;
-        let (constraints, _) = contract::model_constraints(&constraints, self.dialect);
+        let constraints = contract::model_constraints(&constraints, self.dialect).made;
         columns.iter().try_for_each(|column| self.judged(column.text()))?;
         constraints.iter().try_for_each(|text| self.judged(ProjectText::Constraint(text)))?;
         let made =
@@ -238,8 +239,10 @@ impl Preparer<'_> {
         let builders: HashMap<&UniqueId, usize> = builds.map(|(at, task)| (&task.unique_id, at)).collect();
         let counts = if self.inputs.row_counts { self.counts() } else { Vec::new() };
         let counts = counts.into_iter().map(|count| (count.unique_id.clone(), Work::Count(count)));
-        let meetings = self.meetings().into_iter().map(|meeting| (meeting.unique_id.clone(), Work::Compare(meeting)));
-        let looked_up = counts.chain(meetings).map(|(unique_id, work)| Task {
+        let existing_tables =
+            self.existing_tables().into_iter().map(|existing| (existing.unique_id.clone(), Work::Compare(existing)));
+        let keys = self.keys().into_iter().map(|check| (check.unique_id.clone(), Work::Keys(check)));
+        let looked_up = counts.chain(existing_tables).chain(keys).map(|(unique_id, work)| Task {
             name: unique_id.name().to_owned(),
             after: builders.get(&unique_id).copied().into_iter().collect(),
             unique_id,
@@ -265,13 +268,27 @@ impl Preparer<'_> {
             .collect()
     }
 
+    /// Snapshots that are built, changed or tried.
+    fn keys(&self) -> Vec<KeyCheck> {
+        let plan = self.inputs.plan;
+        let built = plan.nodes.iter().filter(|node| node.materialization == Materialization::SnapshotFirstRun);
+        let built = built.map(|node| (&node.unique_id, node.identifier.as_str()));
+        let tried = plan.trials.iter().map(|trial| (&trial.unique_id, trial.identifier.as_str()));
+        let check = |(unique_id, identifier): (&UniqueId, &str)| {
+            let keys = snapshot::unique_keys(&self.inputs.pr.nodes.get(unique_id.as_str())?.config());
+            let relation = self.schema.relation(identifier).name().clone();
+            (!keys.is_empty()).then(|| KeyCheck { unique_id: unique_id.clone(), relation, keys })
+        };
+        built.chain(tried).filter_map(check).collect()
+    }
+
     /// Tables that dbt goes on writing into and whose next run is not said to be untried anyway.
-    fn meetings(&self) -> Vec<Meeting> {
+    fn existing_tables(&self) -> Vec<ExistingTable> {
         let plan = self.inputs.plan;
         let built = plan.nodes.iter().filter_map(|node| {
             let kind = match node.materialization {
-                Materialization::Seed => MeetingKind::Seed,
-                Materialization::IncrementalAsTable => MeetingKind::Incremental,
+                Materialization::Seed => ExistingTableKind::Seed,
+                Materialization::IncrementalAsTable => ExistingTableKind::Incremental,
                 Materialization::View
                 | Materialization::Table
                 | Materialization::ExternalAsTable
@@ -281,7 +298,7 @@ impl Preparer<'_> {
             Some((&node.unique_id, node.identifier.as_str(), kind))
         });
         let tried = plan.trials.iter();
-        let tried = tried.map(|trial| (&trial.unique_id, trial.identifier.as_str(), MeetingKind::Snapshot));
+        let tried = tried.map(|trial| (&trial.unique_id, trial.identifier.as_str(), ExistingTableKind::Snapshot));
         built
             .chain(tried)
             .filter_map(|(unique_id, identifier, kind)| {
@@ -289,7 +306,7 @@ impl Preparer<'_> {
                 let now = self.inputs.pr.nodes.get(unique_id.as_str())?.config();
                 let full = now.extra.get("full_refresh").and_then(Value::as_bool) == Some(true);
                 let pull_request = self.schema.relation(identifier).name().clone();
-                (!full).then(|| Meeting { unique_id: unique_id.clone(), production, pull_request, kind })
+                (!full).then(|| ExistingTable { unique_id: unique_id.clone(), production, pull_request, kind })
             })
             .collect()
     }
@@ -382,8 +399,8 @@ fn constraints(node: &Node<'_>) -> Result<Vec<Value>, String> {
 /// What of a built node's contract premerge leaves out: foreign keys.
 #[must_use]
 pub fn left_out_of_contract(node: &Node<'_>, dialect: Dialect) -> Vec<String> {
-    let (_, mut left_out) = contract::columns(&node.columns(), dialect);
+    let mut left_out = contract::columns(&node.columns(), dialect).left_out;
     // Those that cannot be read have refused the node.
-    left_out.extend(contract::model_constraints(&constraints(node).unwrap_or_default(), dialect).1);
+    left_out.extend(contract::model_constraints(&constraints(node).unwrap_or_default(), dialect).left_out);
     left_out
 }

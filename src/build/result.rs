@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::changed::Changed;
 use super::count::RowCount;
-use super::meeting::Misfit;
+use super::existing_table::Misfit;
+use super::keys::RepeatedKeys;
 use crate::artifacts::UniqueId;
 use crate::warehouse::{FaultClass, WarehouseError};
 
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub rebuilt: Vec<UniqueId>,
     /// Rows of changed relations.
     pub row_counts: Vec<RowCount>,
+    /// Keys of snapshots that are not unique.
+    pub repeated_keys: Vec<RepeatedKeys>,
     /// Why relations of an earlier run that this one did not make again could not be dropped.
     pub left_behind: Option<Failure>,
     /// Statements sent.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::changed::{Change, Changed};
+use super::changed::{Changed, Disturbance};
 use super::event::{Event, Observer};
 use super::moving::{ROUNDS, Sight, affected, excuse, questionable};
 use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult};
@@ -93,7 +93,7 @@ pub async fn run(
         }
         let changed = sight.changes(&after, &watch);
         let again = affected(&tasks, &finished, &changed, round == 0);
-        let is_missing = changed.iter().any(|found| found.change == Change::Missing);
+        let is_missing = changed.iter().any(|found| found.change == Disturbance::Missing);
         outcome.remember(&changed);
         if again.is_empty() {
             break (finished, idle.into_iter().next(), stopped);
@@ -149,6 +149,7 @@ impl Outcome {
             Ended::Test(status) => self.tests.push(TestResult { unique_id, status, duration, attempts }),
             Ended::Counted(count) => self.row_counts.push(count),
             Ended::Compared(misfit) => self.misfits.extend(misfit),
+            Ended::Keys(repeated) => self.repeated_keys.push(repeated),
             Ended::Nothing => {}
         }
     }

@@ -226,7 +226,7 @@ impl<'a> State<'a> {
         match ended {
             Ended::Node(status) => self.observer.on(&Event::Node { status, ended: which }),
             Ended::Test(status) => self.observer.on(&Event::Test { status, ended: which }),
-            Ended::Counted(_) | Ended::Compared(_) | Ended::Nothing => {}
+            Ended::Counted(_) | Ended::Compared(_) | Ended::Keys(_) | Ended::Nothing => {}
         }
     }
 }

@@ -24,16 +24,15 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
             ));
         }
     };
-    let keys: Vec<&str> = match config.extra.get("unique_key") {
-        Some(Value::String(key)) => vec![key],
-        Some(Value::Array(keys)) => keys.iter().filter_map(Value::as_str).collect(),
-        _ => return Err("the snapshot has no `unique_key`".to_owned()),
-    };
+    let keys = unique_keys(config);
+    if keys.is_empty() {
+        return Err("the snapshot has no `unique_key`".to_owned());
+    }
     let column = |key: &str| {
         let renamed = config.extra.get("snapshot_meta_column_names").and_then(|names| names.get(key)?.as_str());
         renamed.unwrap_or(key).to_owned()
     };
-    let parts: Vec<&str> = keys.iter().copied().chain([updated_at]).collect();
+    let parts: Vec<&str> = keys.iter().map(String::as_str).chain([updated_at]).collect();
     let scd_id = dialect.snapshot_hash(&parts);
     let valid_to = match text("dbt_valid_to_current") {
         Some(current) => format!("coalesce(nullif({updated_at}, {updated_at}), {current})"),
@@ -50,6 +49,15 @@ pub fn first_run(select: &str, config: &NodeConfig, dialect: Dialect) -> Result<
         column("dbt_valid_from"),
         column("dbt_valid_to"),
     ))
+}
+
+/// dbt's `unique_key`, one or several.
+pub(super) fn unique_keys(config: &NodeConfig) -> Vec<String> {
+    match config.extra.get("unique_key") {
+        Some(Value::String(key)) => vec![key.clone()],
+        Some(Value::Array(keys)) => keys.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

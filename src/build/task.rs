@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::count::Count;
-use super::meeting::Meeting;
+use super::existing_table::ExistingTable;
+use super::keys::KeyCheck;
 use super::result::Failure;
 use crate::artifacts::{TestConfig, UniqueId};
 use crate::sql::RelationName;
@@ -80,7 +81,9 @@ pub enum Work {
     /// Rows are counted on both sides.
     Count(Count),
     /// Columns are compared with those of the table that dbt goes on writing into.
-    Compare(Meeting),
+    Compare(ExistingTable),
+    /// Keys of a snapshot are counted that are not unique.
+    Keys(KeyCheck),
 }
 
 impl Work {
@@ -88,7 +91,7 @@ impl Work {
     pub fn makes(&self) -> impl Iterator<Item = &TempRelation> {
         let build = match self {
             Self::Build(Ok(build)) => Some(build),
-            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) => None,
+            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) | Self::Keys(_) => None,
         };
         build.into_iter().flat_map(|build| std::iter::once(build.at()).chain(build.behind()))
     }
@@ -98,7 +101,7 @@ impl Work {
     pub fn behind(&self) -> Option<&TempRelation> {
         match self {
             Self::Build(Ok(build)) => build.behind(),
-            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) => None,
+            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) | Self::Keys(_) => None,
         }
     }
 
@@ -107,7 +110,7 @@ impl Work {
         match self {
             Self::Build(build) => *build = Err(why),
             Self::Test(test) => *test = Err(why),
-            Self::Count(_) | Self::Compare(_) => {}
+            Self::Count(_) | Self::Compare(_) | Self::Keys(_) => {}
         }
     }
 
@@ -116,7 +119,7 @@ impl Work {
     pub fn is_shown(&self) -> bool {
         match self {
             Self::Build(_) | Self::Test(_) => true,
-            Self::Count(_) | Self::Compare(_) => false,
+            Self::Count(_) | Self::Compare(_) | Self::Keys(_) => false,
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::contract;
 use super::count::{RowCount, count_rows};
 use super::data_test::judge;
-use super::meeting::{Misfit, misfit};
+use super::existing_table::{Misfit, misfit};
+use super::keys::{RepeatedKeys, repeated_keys};
 use super::result::{Failure, NodeStatus, TestStatus};
 use super::task::{Build, Contracted, Select, Test, Work};
 use crate::artifacts::UniqueId;
@@ -25,6 +26,7 @@ pub(super) enum Ended {
     Test(TestStatus),
     Counted(RowCount),
     Compared(Option<Misfit>),
+    Keys(RepeatedKeys),
     /// What is only looked up was not: there is nothing to look at, or the run was stopped.
     Nothing,
 }
@@ -34,7 +36,7 @@ impl Ended {
         match work {
             Work::Build(_) => Self::Node(NodeStatus::Skipped { because }),
             Work::Test(_) => Self::Test(TestStatus::Skipped { because }),
-            Work::Count(_) | Work::Compare(_) => Self::Nothing,
+            Work::Count(_) | Work::Compare(_) | Work::Keys(_) => Self::Nothing,
         }
     }
 
@@ -42,7 +44,7 @@ impl Ended {
         match work {
             Work::Build(_) => Self::Node(NodeStatus::NotRun),
             Work::Test(_) => Self::Test(TestStatus::NotRun),
-            Work::Count(_) | Work::Compare(_) => Self::Nothing,
+            Work::Count(_) | Work::Compare(_) | Work::Keys(_) => Self::Nothing,
         }
     }
 
@@ -50,7 +52,7 @@ impl Ended {
     pub(super) fn stopped(self) -> Self {
         match self {
             Self::Node(_) | Self::Test(_) => self,
-            Self::Counted(_) | Self::Compared(_) | Self::Nothing => Self::Nothing,
+            Self::Counted(_) | Self::Compared(_) | Self::Keys(_) | Self::Nothing => Self::Nothing,
         }
     }
 
@@ -62,7 +64,7 @@ impl Ended {
             }
             Self::Node(status) => (!status.lets_dependents_run()).then(|| task.clone()),
             Self::Test(status) => (!status.lets_dependents_run()).then(|| task.clone()),
-            Self::Counted(_) | Self::Compared(_) | Self::Nothing => None,
+            Self::Counted(_) | Self::Compared(_) | Self::Keys(_) | Self::Nothing => None,
         }
     }
 }
@@ -79,8 +81,12 @@ pub(super) async fn perform(work: &Work, dialect: Dialect, session: &mut Session
             let counted = count_rows(count, dialect, session).await;
             Performed { ended: Ended::Counted(counted), statements: 1, attempts: 1 }
         }
-        Work::Compare(meeting) => {
-            let found = misfit(meeting, dialect, session).await;
+        Work::Keys(check) => {
+            let repeated = repeated_keys(check, dialect, session).await;
+            Performed { ended: Ended::Keys(repeated), statements: 1, attempts: 1 }
+        }
+        Work::Compare(existing) => {
+            let found = misfit(existing, dialect, session).await;
             Performed { ended: Ended::Compared(found), statements: 2, attempts: 1 }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn left_out(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -> V
     let nodes = set.built.keys().filter_map(|id| Some((*id, facts.node(*id)?)));
     nodes
         .filter_map(|(id, node)| {
-            let (_, settings) = settings::left_out(node, before(facts, id), dialect);
+            let settings = settings::left_out(node, before(facts, id), dialect).same;
             (!settings.is_empty()).then(|| LeftOut {
                 changed: 0,
                 unique_id: facts.name(id).into(),
@@ -73,7 +73,7 @@ fn before<'a>(facts: &Facts<'a>, id: NodeId) -> Option<&'a Node<'a>> {
 }
 
 fn settings_of(facts: &Facts<'_>, id: NodeId, node: &Node<'_>, dialect: Dialect) -> Option<NotCheckedReason> {
-    let (keys, _) = settings::left_out(node, before(facts, id), dialect);
+    let keys = settings::left_out(node, before(facts, id), dialect).unproved;
     (!keys.is_empty()).then_some(NotCheckedReason::Settings { keys })
 }
 

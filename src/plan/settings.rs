@@ -145,9 +145,16 @@ fn hangs_on_data(key: &str) -> bool {
     key == "indexes"
 }
 
-/// A node's settings that premerge leaves out: those that the pull request sets or changes, or that hang on data,
-/// and the rest.
-pub(super) fn left_out(node: &Node<'_>, before: Option<&Node<'_>>, dialect: Dialect) -> (Vec<String>, Vec<String>) {
+/// A node's settings that premerge leaves out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftOutSettings {
+    /// The pull request sets or changes them, or they hang on data.
+    pub(super) unproved: Vec<String>,
+    /// The same in production.
+    pub(super) same: Vec<String>,
+}
+
+pub(super) fn left_out(node: &Node<'_>, before: Option<&Node<'_>>, dialect: Dialect) -> LeftOutSettings {
     let now = node.config();
     let before = before.map(Node::config).unwrap_or_default();
     let keys: BTreeSet<&String> = now.extra.keys().chain(before.extra.keys()).collect();
@@ -156,7 +163,8 @@ pub(super) fn left_out(node: &Node<'_>, before: Option<&Node<'_>>, dialect: Dial
         set && matches!(handling(key, node.resource_type, dialect), Handling::LeftOut | Handling::Unknown)
     });
     let changed = |key: &String| now.extra.get(key) != before.extra.get(key);
-    named.cloned().partition(|key| changed(key) || (hangs_on_data(key) && is_set(&now, key)))
+    let (unproved, same) = named.cloned().partition(|key| changed(key) || (hangs_on_data(key) && is_set(&now, key)));
+    LeftOutSettings { unproved, same }
 }
 
 /// Whether dbt would refuse to write a node's descriptions into the warehouse: dbt-postgres and dbt-duckdb put them
@@ -223,7 +231,10 @@ mod tests {
         let without = node(r#"{"materialized": "table", "size": {"x": true}, "unique_key": null}"#);
         let (with, without): (Node<'_>, Node<'_>) =
             (serde_json::from_str(&with).unwrap(), serde_json::from_str(&without).unwrap());
-        let said = |node, before| left_out(node, before, Dialect::Postgres);
+        let said = |node, before| {
+            let LeftOutSettings { unproved, same } = left_out(node, before, Dialect::Postgres);
+            (unproved, same)
+        };
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(said(&with, Some(&without)), (names(&["colour"]), names(&["size"])));
         assert_eq!(said(&without, Some(&with)), (names(&["colour"]), names(&["size"])));
@@ -235,7 +246,8 @@ mod tests {
     fn what_hangs_on_data_is_named_every_time() {
         let text = r#"{"unique_id": "model.a.b", "resource_type": "model", "config": {"indexes": [{"columns": ["a"], "unique": true}]}}"#;
         let node: Node<'_> = serde_json::from_str(text).unwrap();
-        assert_eq!(left_out(&node, Some(&node), Dialect::DuckDb).0, ["indexes"]);
-        assert_eq!(left_out(&node, Some(&node), Dialect::Postgres), (Vec::new(), Vec::new()));
+        assert_eq!(left_out(&node, Some(&node), Dialect::DuckDb).unproved, ["indexes"]);
+        let none = LeftOutSettings { unproved: Vec::new(), same: Vec::new() };
+        assert_eq!(left_out(&node, Some(&node), Dialect::Postgres), none);
     }
 }

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::graph::{Graph, NodeId};
+use crate::artifacts::UniqueId;
 
 /// Nodes that depend on each other in a circle; dbt refuses to write such a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the manifest has a dependency cycle through {}; dbt never writes one, so recreate the manifest", .unique_ids.join(" → "))]
 pub struct Cycle {
     /// The unique_ids of one circle, from parent to child, starting at the smallest.
-    pub unique_ids: Vec<String>,
+    pub unique_ids: Vec<UniqueId>,
 }
 
 /// Which way a walk goes along the edges.
@@ -122,6 +123,6 @@ impl<'m> Graph<'m> {
         if let Some(smallest) = path.iter().enumerate().min_by_key(|(_, node)| **node).map(|(position, _)| position) {
             path.rotate_left(smallest);
         }
-        Cycle { unique_ids: path.into_iter().map(|node| self.unique_id(node).to_owned()).collect() }
+        Cycle { unique_ids: path.into_iter().map(|node| self.unique_id(node).into()).collect() }
     }
 }

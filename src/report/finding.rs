@@ -156,6 +156,8 @@ own_rules! {
     TESTS_CHANGED = "tests-changed",
     /// A relation has far more or far fewer rows than in production.
     ROW_COUNT = "row-count",
+    /// A snapshot's `unique_key` is not unique.
+    SNAPSHOT_KEYS = "snapshot-keys",
     /// The rows of a relation could not be counted.
     ROWS_NOT_COUNTED = "rows-not-counted",
     /// A node is built in another way than dbt builds it in production.

@@ -80,6 +80,19 @@ pub fn help_uri(code: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// `select 1 as a, 2 as a`: DuckDB names the second `a_1`; `create table` fails elsewhere.
+    #[test]
+    fn two_columns_of_one_name_are_a_warning_where_the_warehouse_takes_them() {
+        let rule = &pm011_duplicate_column::RULE;
+        for dialect in Dialect::ALL {
+            let expected = if dialect == Dialect::DuckDb { Severity::Warning } else { Severity::Error };
+            assert_eq!(default_severity(rule, Some(dialect)), expected, "{dialect:?}");
+        }
+        assert_eq!(default_severity(rule, None), Severity::Error);
+    }
+
     #[test]
     fn codes_are_unique_ordered_and_documented() {
         let codes: Vec<_> = super::codes().collect();

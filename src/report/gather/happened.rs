@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::whose::excuse;
 use crate::artifacts::UniqueId;
-use crate::build::{self, Change, Failure, MeetingKind, Misfit, NodeResult, Outcome, Stop, TestResult};
+use crate::build::{
+    self, Disturbance, ExistingTableKind, Failure, Misfit, NodeResult, Outcome, RepeatedKeys, Stop, TestResult,
+};
 use crate::config::RowLimit;
 use crate::report::outcome::NOT_REACHED;
 use crate::report::{
@@ -46,6 +48,7 @@ impl Draft {
             let message = format!("the rows of {side} could not be counted");
             Finding::about(Severity::Notice, rules::ROWS_NOT_COUNTED, &count.unique_id, message)
         }));
+        self.findings.extend(outcome.repeated_keys.iter().filter_map(repeated_keys));
         let rows = self.nodes.iter().filter_map(|node| row_count(node, limit));
         self.findings.extend(rows.collect::<Vec<_>>());
         let tests = outcome.tests.iter().filter(|test| test.status.lets_dependents_run());
@@ -83,12 +86,28 @@ impl Draft {
     }
 }
 
+/// A snapshot's keys that several rows have.
+fn repeated_keys(repeated: &RepeatedKeys) -> Option<Finding> {
+    let (severity, message) = match repeated.keys {
+        Some(0) => return None,
+        Some(count) => {
+            let (keys, verb) = (words::count(count, "key"), if count == 1 { "occurs" } else { "occur" });
+            let message =
+                format!("{keys} of its `unique_key` {verb} more than once; dbt's next run repeats rows or fails");
+            (Severity::Warning, message)
+        }
+        // Its own failure is named where it is built.
+        None => (Severity::Notice, "whether its `unique_key` is unique could not be told".to_owned()),
+    };
+    Some(Finding::about(severity, rules::SNAPSHOT_KEYS, &repeated.unique_id, message))
+}
+
 /// A table of production that dbt goes on writing into, and that does not fit.
 fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
     let writes = match misfit.kind {
-        MeetingKind::Seed => "dbt loads it into production's table unless it runs with --full-refresh, and",
-        MeetingKind::Incremental => "it was built in full; its next run writes into production's table, and",
-        MeetingKind::Snapshot => "its next run writes into production's table, and",
+        ExistingTableKind::Seed => "dbt loads it into production's table unless it runs with --full-refresh, and",
+        ExistingTableKind::Incremental => "it was built in full; its next run writes into production's table, and",
+        ExistingTableKind::Snapshot => "its next run writes into production's table, and",
     };
     let name = nodes.iter().find(|node| node.unique_id == misfit.unique_id).map(|node| node.name.as_str());
     let subject = format!("{} {}", misfit.unique_id.kind().as_str(), name.unwrap_or_else(|| misfit.unique_id.name()));
@@ -105,7 +124,7 @@ fn rebuilt(outcome: &Outcome) -> Option<Interruption> {
 /// Relations of production that were changed while the run read them.
 fn changed(outcome: &Outcome) -> Vec<Finding> {
     let of = |written: bool| -> Vec<UniqueId> {
-        let matching = outcome.changed.iter().filter(|found| (found.change == Change::Loaded) == written);
+        let matching = outcome.changed.iter().filter(|found| (found.change == Disturbance::Loaded) == written);
         matching.map(|found| found.unique_id.clone()).collect()
     };
     let finding = |ids: &[UniqueId], what: &str, then: &str| {

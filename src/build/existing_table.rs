@@ -9,7 +9,7 @@ use crate::warehouse::{ColumnType, Session};
 
 /// A table of production that dbt's next run writes into, and what was built of the same node.
 #[derive(Debug)]
-pub struct Meeting {
+pub struct ExistingTable {
     /// The node.
     pub unique_id: UniqueId,
     /// What dbt goes on writing into.
@@ -17,12 +17,12 @@ pub struct Meeting {
     /// What was built.
     pub pull_request: RelationName,
     /// How dbt writes into it.
-    pub kind: MeetingKind,
+    pub kind: ExistingTableKind,
 }
 
 /// How dbt writes into a table that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MeetingKind {
+pub enum ExistingTableKind {
     /// A seed's rows go into its columns, unless `--full-refresh` is given.
     Seed,
     /// The new rows of an incremental model go into its columns.
@@ -37,31 +37,31 @@ pub struct Misfit {
     /// The node.
     pub unique_id: UniqueId,
     /// How dbt writes into it.
-    pub kind: MeetingKind,
+    pub kind: ExistingTableKind,
     /// What is different, a phrase a column: names that production or a seed's file has, types without arguments, and
     /// counts, so it may be published.
     pub columns: Vec<String>,
 }
 
 /// Compares the columns of both; `None` where they fit, or the warehouse does not tell.
-pub(super) async fn misfit(meeting: &Meeting, dialect: Dialect, session: &mut Session) -> Option<Misfit> {
+pub(super) async fn misfit(existing: &ExistingTable, dialect: Dialect, session: &mut Session) -> Option<Misfit> {
     let all = |name: &RelationName| format!("select * from {}", name.quoted(dialect));
-    let theirs = session.columns_of(&all(&meeting.production)).await.ok()?;
-    let own = session.columns_of(&all(&meeting.pull_request)).await.ok()?;
-    let columns = differences(&theirs, &own, meeting.kind);
-    (!columns.is_empty()).then(|| Misfit { unique_id: meeting.unique_id.clone(), kind: meeting.kind, columns })
+    let theirs = session.columns_of(&all(&existing.production)).await.ok()?;
+    let own = session.columns_of(&all(&existing.pull_request)).await.ok()?;
+    let columns = differences(&theirs, &own, existing.kind);
+    (!columns.is_empty()).then(|| Misfit { unique_id: existing.unique_id.clone(), kind: existing.kind, columns })
 }
 
-fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKind) -> Vec<String> {
+fn differences(production: &[ColumnType], built: &[ColumnType], kind: ExistingTableKind) -> Vec<String> {
     // What dbt itself adds to a snapshot is its own affair.
-    let own = |column: &&ColumnType| kind != MeetingKind::Snapshot || !column.name.starts_with("dbt_");
+    let own = |column: &&ColumnType| kind != ExistingTableKind::Snapshot || !column.name.starts_with("dbt_");
     let mut found = Vec::new();
     // A new column of a model may be named after a row's value (`pivot`).
     let mut new = 0;
     for column in built.iter().filter(own) {
         match production.iter().find(|other| other.name == column.name) {
-            None if kind == MeetingKind::Snapshot => {}
-            None if kind == MeetingKind::Incremental => new += 1,
+            None if kind == ExistingTableKind::Snapshot => {}
+            None if kind == ExistingTableKind::Incremental => new += 1,
             None => found.push(format!("`{}` is not in production", column.name)),
             Some(other) if other.data_type != column.data_type => {
                 let (there, here) = (without_arguments(&other.data_type), without_arguments(&column.data_type));
@@ -79,7 +79,7 @@ fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKin
     }
     let names = |columns: &[ColumnType]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     // dbt-duckdb copies a file's columns by their place.
-    if kind == MeetingKind::Seed
+    if kind == ExistingTableKind::Seed
         && found.is_empty()
         && production.len() == built.len()
         && names(production) != names(built)
@@ -87,7 +87,7 @@ fn differences(production: &[ColumnType], built: &[ColumnType], kind: MeetingKin
         found.push(format!("production's columns are in this order: {}", names(production).join(", ")));
     }
     for column in production.iter().filter(own) {
-        if kind != MeetingKind::Snapshot && !built.iter().any(|other| other.name == column.name) {
+        if kind != ExistingTableKind::Snapshot && !built.iter().any(|other| other.name == column.name) {
             found.push(format!("`{}` is only in production", column.name));
         }
     }
@@ -107,14 +107,14 @@ mod tests {
         let production = columns(&[("a", "INTEGER"), ("b", "VARCHAR"), ("c", "DATE")]);
         let built = columns(&[("b", "INTEGER"), ("a", "INTEGER"), ("d", "DATE")]);
         assert_eq!(
-            differences(&production, &built, MeetingKind::Seed),
+            differences(&production, &built, ExistingTableKind::Seed),
             ["`b` is VARCHAR in production and INTEGER here", "`d` is not in production", "`c` is only in production"]
         );
         assert_eq!(
-            differences(&production, &built, MeetingKind::Snapshot),
+            differences(&production, &built, ExistingTableKind::Snapshot),
             ["`b` is VARCHAR in production and INTEGER here"]
         );
-        assert!(differences(&production, &production, MeetingKind::Incremental).is_empty());
+        assert!(differences(&production, &production, ExistingTableKind::Incremental).is_empty());
         let pivoted = columns(&[
             ("a", "ENUM('somebody@example.org')"),
             ("b", "DECIMAL(18,3)"),
@@ -123,7 +123,7 @@ mod tests {
         ]);
         let decimal = columns(&[("a", "INTEGER"), ("b", "DECIMAL(10,2)"), ("c", "DATE")]);
         assert_eq!(
-            differences(&decimal, &pivoted, MeetingKind::Incremental),
+            differences(&decimal, &pivoted, ExistingTableKind::Incremental),
             [
                 "`a` is INTEGER in production and ENUM here",
                 "`b` is DECIMAL on both sides, with other arguments",
@@ -132,9 +132,9 @@ mod tests {
         );
         let moved = columns(&[("b", "VARCHAR"), ("a", "INTEGER"), ("c", "DATE")]);
         assert_eq!(
-            differences(&production, &moved, MeetingKind::Seed),
+            differences(&production, &moved, ExistingTableKind::Seed),
             ["production's columns are in this order: a, b, c"]
         );
-        assert!(differences(&production, &moved, MeetingKind::Incremental).is_empty());
+        assert!(differences(&production, &moved, ExistingTableKind::Incremental).is_empty());
     }
 }
