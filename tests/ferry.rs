@@ -589,11 +589,12 @@ fn examples_are_the_comments_of_real_runs() {
 /// A checkout whose pull request was checked as on GitHub.
 fn checked_on_github(name: &str) -> Checkout {
     let checkout = Checkout::of(name);
+    let base = committed(&checkout);
     let event = serde_json::json!({
         "pull_request": {
             "number": checkout.number,
             "head": {"sha": "7c1f0ab2d1e9f00c6b7a8d9e0f1a2b3c4d5e6f70", "repo": {"id": 1}},
-            "base": {"sha": "51be0c2aa0d1e9f00c6b7a8d9e0f1a2b3c4d5e6f", "repo": {"id": 1}},
+            "base": {"sha": base, "repo": {"id": 1}},
         },
     });
     let event_file = checkout.dir.path().join("event.json");
@@ -606,6 +607,38 @@ fn checked_on_github(name: &str) -> Checkout {
     let expected = checkout.expected().exit_code;
     assert_eq!(output.status.code(), Some(expected), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     checkout
+}
+
+/// Puts the checkout under git: production's project, and the pull request's change on it. The first commit.
+fn committed(checkout: &Checkout) -> String {
+    let git = |folder: &Path, args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]);
+        git.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", checkout.dir.path());
+        let output = git.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (root, project) = (checkout.dir.path(), checkout.project());
+    fs_err::write(root.join(".gitignore"), "*.duckdb\nreport.json\nevent.json\n").unwrap();
+    git(root, &["init", "-q"]);
+    let patch = fixtures().join("prs").join(&checkout.name).join("change.patch");
+    let apply = |way: &[&str]| {
+        let mut args = vec!["apply", "--whitespace=nowarn", "--directory=project"];
+        args.extend(way);
+        args.push(patch.to_str().unwrap());
+        git(root, &args);
+    };
+    let commit = || {
+        git(&project, &["add", "-A", root.to_str().unwrap()]);
+        git(root, &["commit", "-q", "-m", "x"]);
+        git(root, &["rev-parse", "HEAD"])
+    };
+    apply(&["-R"]);
+    let base = commit();
+    apply(&[]);
+    commit();
+    base
 }
 
 /// The report of the last check, in a format.
