@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::concluded::Report;
 use super::facts::NotChecked;
 use super::finding::{Finding, RuleId, Severity, rules};
-use super::outcome::{NodeOutcome, TestOutcome, TestStatus};
+use super::outcome::{NodeOutcome, NodeStatus, TestOutcome, TestStatus};
 use super::words;
+use crate::artifacts::UniqueId;
 
 /// The rules whose findings say the same as a node's or test's outcome.
 const OUTCOME_RULES: [RuleId; 4] = [rules::BUILD_FAILED, rules::TEST_FAILED, rules::TEST_ERROR, rules::TEST_WARNED];
@@ -37,10 +38,13 @@ impl Report {
         self.findings.iter().filter(|finding| !repeats(finding)).collect()
     }
 
-    /// What was not checked, apart from nodes and tests that say so themselves.
+    /// What was not checked, apart from nodes and tests that say so themselves. What was built or run may have a part
+    /// that was not checked, such as its next run.
     #[must_use]
     pub fn other_not_checked(&self) -> Vec<&NotChecked> {
-        let outcomes = self.outcome_ids();
+        let nodes = self.nodes.iter().filter(|node| node.status != NodeStatus::Built).map(|node| &node.unique_id);
+        let tests = self.tests.iter().filter(|test| !test.status.ran()).map(|test| &test.unique_id);
+        let outcomes: HashSet<&str> = nodes.chain(tests).map(UniqueId::as_str).collect();
         let listed = |item: &NotChecked| item.unique_id.as_deref().is_some_and(|id| outcomes.contains(id));
         self.not_checked.iter().filter(|item| !listed(item)).collect()
     }
@@ -85,8 +89,26 @@ fn with_detail(finding: Finding, detail: Option<&str>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::draft::Draft;
-    use super::super::outcome::NodeStatus;
     use super::*;
+
+    #[test]
+    fn what_was_not_checked_of_a_built_node_is_listed() {
+        let not_checked = |id: &str| NotChecked {
+            subject: format!("model {id}"),
+            unique_id: Some(id.into()),
+            reason: "its next run was not tested".to_owned(),
+        };
+        let report = Report::conclude(Draft {
+            nodes: vec![
+                NodeOutcome::new("model.a.built", "built", NodeStatus::Built),
+                NodeOutcome::new("model.a.not", "not", NodeStatus::NotChecked),
+            ],
+            not_checked: ["model.a.built", "model.a.not", "model.a.other"].map(not_checked).to_vec(),
+            ..Draft::default()
+        });
+        let listed: Vec<_> = report.other_not_checked().iter().map(|item| item.subject.as_str()).collect();
+        assert_eq!(listed, ["model model.a.built", "model model.a.other"]);
+    }
 
     #[test]
     fn a_failed_test_is_one_problem_even_when_a_finding_repeats_it() {
