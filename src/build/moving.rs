@@ -140,7 +140,7 @@ pub(super) fn excuse(ended: &mut Ended) {
     match ended {
         Ended::Node(status) => *status = NodeStatus::Error(rebuilt()),
         Ended::Test(status) => *status = TestStatus::Error(rebuilt()),
-        Ended::Counted(_) | Ended::Compared(_) | Ended::Nothing => {}
+        Ended::Counted(_) | Ended::Compared(_) | Ended::Keys(_) | Ended::Nothing => {}
     }
 }
 
