@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use premerge::artifacts::ManifestFile;
+use premerge::artifacts::{ManifestFile, UniqueId};
 use premerge::changes::{CompareOptions, Reason, compare};
 use premerge::plan::{NotCheckedReason, NoticeLevel, Plan, PlanOptions, SkipReason, Why, plan, render_text};
 use premerge::project::{Graph, IndirectSelection};
@@ -829,6 +829,59 @@ fn a_plan_is_made_for_every_adapter_and_says_whether_a_check_can_follow() {
         assert!(said.contains(&format!("made for duckdb, the pull request's manifest for {adapter}")), "{said}");
         assert_eq!(run("ls", &duckdb, &pr, &modified).1, listed);
     }
+}
+
+/// `raw.orders` is a source and the project's own seed: its readers wait for the rebuilt seed and are built on it.
+#[test]
+fn a_source_that_the_project_itself_makes_is_what_makes_it() {
+    let relation = r#""wh"."raw"."orders""#;
+    let made = |seed: &str, more: &[(&str, Value)]| {
+        let reader = json!({"parents": ["source.p.raw.orders"], "compiled_code": format!("select * from {relation}")});
+        let mut nodes = vec![
+            (
+                "seed.p.orders",
+                json!({"relation_name": relation, "schema": "raw", "checksum": {"name": "sha256", "checksum": seed}}),
+            ),
+            ("model.p.reader", reader.clone()),
+            ("model.p.below", json!({"parents": ["model.p.reader"]})),
+            ("test.p.on_source", reader),
+        ];
+        nodes.extend_from_slice(more);
+        manifest_with(
+            &nodes,
+            json!({"sources": {"source.p.raw.orders": {"unique_id": "source.p.raw.orders",
+            "resource_type": "source", "name": "orders", "source_name": "raw", "package_name": "p",
+            "database": "wh", "schema": "raw", "identifier": "orders", "relation_name": relation}}}),
+        )
+    };
+    let planned = |state: &ManifestFile, pr: &ManifestFile| {
+        let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
+        let changes = compare(&state, &pr, &CompareOptions::default());
+        let graph = Graph::new(&pr).with_made_sources(&state, &pr, premerge::sql::Dialect::DuckDb);
+        plan(&state, &pr, &graph, &changes, &options()).unwrap()
+    };
+    let plan = planned(&made("old", &[]), &made("new", &[]));
+    assert_eq!(built(&plan), ["seed.p.orders", "model.p.reader", "model.p.below"]);
+    let reader = &plan.nodes[1];
+    assert_eq!(reader.parents, ["seed.p.orders", "source.p.raw.orders"].map(UniqueId::from));
+    assert_eq!(reader.why, Why::Downstream { of: vec!["seed.p.orders".into()], and_more: false });
+    assert!(plan.tests[0].parents.contains(&UniqueId::from("seed.p.orders")), "{:?}", plan.tests);
+    // Where only the reader changes, the name is production's.
+    let changed = [("model.p.reader", json!({"parents": ["source.p.raw.orders"], "raw_code": CHANGED}))];
+    let plan = planned(&made("old", &[]), &made("old", &changed));
+    assert_eq!(built(&plan), ["model.p.reader", "model.p.below"]);
+    assert_eq!(plan.nodes[0].parents, ["source.p.raw.orders"].map(UniqueId::from));
+    // A project that feeds itself: the relation of the run before.
+    let fed = |code: &str| {
+        made(
+            "old",
+            &[
+                ("seed.p.orders", json!({"relation_name": r#""wh"."raw"."seed""#})),
+                ("model.p.orders", json!({"relation_name": relation, "parents": ["model.p.below"], "raw_code": code})),
+            ],
+        )
+    };
+    assert_eq!(built(&planned(&fed("select 1"), &fed(CHANGED))), ["model.p.orders"]);
 }
 
 /// `a` differs by its moment alone, which is no reason to build it, and it reads `b`, which is one.

@@ -182,7 +182,9 @@ pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item 
     use IssueSeverity::Error;
     let wants_sql = |node: &&Node<'_>| needs_sql(node);
     if pr.nodes.values().any(|node| wants_sql(&node)) && !pr.nodes.values().any(|node| node.compiled_code.is_some()) {
-        let message = "the pull request's manifest has no compiled SQL: it was written by `dbt parse` or `dbt ls`";
+        let message = "the pull request's manifest has no compiled SQL: it was written by `dbt parse` or `dbt ls`, so \
+                       what only the SQL shows (a variable's or a macro's change, a change of comments alone) is not \
+                       seen";
         let remedy = "run `dbt compile` in the pull request's job and give premerge the manifest it writes";
         return vec![ManifestIssue::new(Error, IssueCode::NotCompiled, message.to_owned(), remedy)];
     }

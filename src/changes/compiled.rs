@@ -15,6 +15,7 @@ use super::rendered::{Moved, moved_source, unseen_keys};
 use super::{Change, ChangeKind, Changes, Reason, Undecided};
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::sql::Dialect;
+use crate::sql::jinja::{Piece, pieces, words};
 
 /// What the compiled SQL of two manifests says against dbt's comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,8 +60,8 @@ impl CompiledVerdicts {
 /// - dbt's reasons are among body, configs, macros, persisted descriptions and moved file;
 /// - it has no hooks if a macro changed, as hooks are not in the compiled SQL;
 /// - if its raw text changed, neither it nor what it was has a word that makes it depend on when or where it is
-///   compiled (`is_incremental`, `target.`, …), whose other branch cannot be seen; if a macro changed, neither do
-///   the macros that it reaches;
+///   compiled (`is_incremental`, `target.`, …), whose other branch cannot be seen; if a macro changed, or what stands in
+///   its tags (a macro's arguments may act in such a branch only), neither do the macros that it reaches;
 /// - no macro changed that builds relations, nor one that gave its relation another place or name.
 ///
 /// A difference that dbt does not see is *unseen* unless
@@ -324,6 +325,7 @@ impl<'m> Comparison<'m> {
             && self.naming_macros.of(old, new).is_none()
             && same_build_configuration(old, new)
             && (old.raw_code == new.raw_code || (!depends_on_context(old) && !depends_on_context(new)))
+            && (same_code(old, new) || (!reaches_context(self.pr, new) && !reaches_context(self.state, old)))
             && self.names.same_text(old, new)
     }
 
@@ -364,6 +366,19 @@ fn is_beside_the_data(change: &Change) -> bool {
 
 fn ids(ids: Vec<String>) -> Vec<UniqueId> {
     ids.into_iter().map(Into::into).collect()
+}
+
+/// Whether the tags of both raw texts say the same: what stands outside of them is in the compiled text as it is.
+fn same_code(old: &Node<'_>, new: &Node<'_>) -> bool {
+    let (old, new) = (old.raw_code.get(), new.raw_code.get());
+    let code = |text| -> Vec<String> {
+        let tags = pieces(text).into_iter().filter_map(|piece| match piece {
+            Piece::Code(code) => Some(format!("{:?}", words(code.trim_matches(['-', '+'])))),
+            Piece::Text(_) => None,
+        });
+        tags.collect()
+    };
+    old == new || code(&old) == code(&new)
 }
 
 fn has_hooks(node: &Node<'_>) -> bool {

@@ -11,8 +11,9 @@ use crate::artifacts::{
 };
 use crate::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
 use crate::config::{ChangeRules, SelectionArgs};
-use crate::plan::{NotCheckedReason, Plan, PlanOptions, plan};
+use crate::plan::{Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
+use crate::sql::Dialect;
 
 /// The bytes of all manifests of a run.
 pub(super) struct ManifestFiles {
@@ -62,6 +63,8 @@ pub(super) struct Wanted<'w> {
     pub(super) schema: String,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// Whether the plan is carried out: then every node that is built must have SQL that can be.
+    pub(super) builds: bool,
     /// When the run began.
     pub(super) now: jiff::Timestamp,
     /// For selectors that ask about earlier runs.
@@ -73,7 +76,7 @@ pub(super) fn compare_and_plan<'m>(
     manifests: &'m Manifests<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned<'m>, CommandError> {
-    let Wanted { selection, indirect, schema, more_unrendered_values, now, recorded } = wanted;
+    let Wanted { selection, indirect, schema, more_unrendered_values, builds, now, recorded } = wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
@@ -109,13 +112,18 @@ pub(super) fn compare_and_plan<'m>(
         exclude: if selection.exclude.is_empty() { BTreeSet::new() } else { chosen(&selection.exclude, None)? },
         indirect,
     };
+    // dbt's selectors know dbt's edges only.
+    let dialect = Dialect::of_adapter(pr.metadata.adapter_type.as_deref().unwrap_or_default());
+    let graph = graph.with_made_sources(state, pr, dialect);
     let plan = plan(state, pr, &graph, &changes, &options)?;
     let built = plan.nodes.iter().map(|node| node.unique_id.as_str());
     let tested = plan.tests.iter().map(|test| test.unique_id.as_str());
-    // What lacks its SQL is in no list of things to do, and would go unnoticed.
-    let lacking = plan.not_checked.iter().filter(|entry| entry.reason == NotCheckedReason::NotCompiled);
-    let lacking = lacking.map(|entry| entry.unique_id.as_str());
-    issues.extend(check_compiled(pr, built.chain(tested).chain(lacking)));
+    let mut of_sql = check_compiled(pr, built.chain(tested));
+    if !builds {
+        // It is said, and what dbt's own rules give stands.
+        of_sql.iter_mut().for_each(|issue| issue.severity = IssueSeverity::Warning);
+    }
+    issues.extend(of_sql);
     refuse(&issues)?;
     Ok(Planned { graph, changes, plan, issues })
 }

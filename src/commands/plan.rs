@@ -84,6 +84,7 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         indirect,
         schema,
         more_unrendered_values,
+        builds: false,
         now: io.now,
         recorded: &recorded,
     };

@@ -31,6 +31,19 @@ impl BuildSet {
     pub(super) fn is_built(&self, id: NodeId) -> bool {
         self.built.contains_key(&id)
     }
+
+    /// What a node reads, with the built nodes that make the relations of its sources: it waits for them.
+    pub(super) fn reads(&self, facts: &Facts<'_>, id: NodeId) -> Vec<NodeId> {
+        let mut reads = facts.reads(id);
+        let makers = reads.iter().filter(|parent| facts.is_source(**parent)).flat_map(|id| facts.graph.parents(*id));
+        let makers: Vec<NodeId> = makers.copied().filter(|maker| self.is_built(*maker)).collect();
+        if !makers.is_empty() {
+            reads.extend(makers);
+            reads.sort_unstable();
+            reads.dedup();
+        }
+        reads
+    }
 }
 
 /// `order`: all nodes, parents first. `wanted`: what `--select` and `--exclude` leave.
@@ -122,7 +135,7 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
         Ok(materialization) => materialization,
         Err(unknown) => return Fate::NotChecked(unknown),
     };
-    if !seed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+    if !seed && !facts.only_parsed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
     }
     if facts.has_own_macro("is_incremental")

@@ -97,10 +97,10 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     if let Some(macros) = own_macros(facts, node) {
         return Err(NotCheckedReason::OwnMacros { macros });
     }
-    if node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+    if !facts.only_parsed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
         return Err(NotCheckedReason::NotCompiled);
     }
-    let reads = facts.reads(id);
+    let reads = set.reads(facts, id);
     let missing = unavailable(facts, set, reads.clone()).or_else(|| facts.missing_function(id));
     if let Some(parent) = missing {
         return Err(NotCheckedReason::ParentNotAvailable { parent: facts.name(parent).into() });

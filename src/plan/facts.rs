@@ -12,6 +12,9 @@ pub(super) struct Facts<'a> {
     pub(super) pr: &'a Manifest<'a>,
     pub(super) graph: &'a Graph<'a>,
     pub(super) changes: &'a Changes,
+    /// Whether the pull request's manifest has no compiled SQL at all, as `dbt parse` writes it: the plan is then what
+    /// dbt's own rules give.
+    pub(super) only_parsed: bool,
     table: Vec<Fact<'a>>,
     judged_by: OnceCell<Option<JudgedBy<'a>>>,
 }
@@ -39,7 +42,8 @@ impl<'a> Facts<'a> {
                 fact.change = Some(change);
             }
         }
-        Self { state, pr, graph, changes, table, judged_by: OnceCell::new() }
+        let only_parsed = !pr.nodes.values().any(|node| node.compiled_code.is_some());
+        Self { state, pr, graph, changes, only_parsed, table, judged_by: OnceCell::new() }
     }
 
     /// The warehouse, as dbt names the adapter.

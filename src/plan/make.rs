@@ -75,7 +75,7 @@ pub fn plan<'a>(
     let tests = data_tests::plan_all(&facts, &set, chosen);
 
     let reads: BTreeMap<NodeId, Vec<NodeId>> =
-        set.built.keys().chain(&set.tried).map(|id| (*id, facts.reads(*id))).collect();
+        set.built.keys().chain(&set.tried).map(|id| (*id, set.reads(&facts, *id))).collect();
     let proxied = proxied(&facts, &set, &reads, &tests);
     let names = identifiers(&facts, set.built.keys().chain(proxied.keys()).copied(), dialect);
     let name_of = |id: &NodeId| names.get(id).cloned().unwrap_or_default();
@@ -194,7 +194,8 @@ fn proxied(
 fn causes(facts: &Facts<'_>, order: &[NodeId], set: &BuildSet) -> BTreeMap<NodeId, (BTreeSet<NodeId>, bool)> {
     let mut found: BTreeMap<NodeId, (BTreeSet<NodeId>, bool)> = BTreeMap::new();
     for &id in order {
-        let passes_on = set.is_built(id) || facts.kind(id).is_relation();
+        // A source passes on what makes its relation.
+        let passes_on = set.is_built(id) || facts.kind(id).is_relation() || facts.is_source(id);
         if !passes_on {
             continue;
         }

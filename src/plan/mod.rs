@@ -26,6 +26,6 @@ pub use document::{
     SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Weakening, WeakerTest, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
-pub use reasons::{FromOutside, MacroChange, Reasons, Undecided, Variable};
+pub use reasons::{FromOutside, MacroChange, Reasons, SettingChange, Undecided, Variable};
 pub use render::render_text;
 pub use settings::unquotable_description;

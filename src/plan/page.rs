@@ -31,6 +31,20 @@ impl<'o> Page<'o> {
         writeln!(self.out, "{line}")
     }
 
+    /// Words over as many lines as it takes.
+    pub(super) fn paragraph(&mut self, text: &str) -> io::Result<()> {
+        let mut line = String::from(" ");
+        for word in text.split_whitespace() {
+            if line.chars().count() + word.chars().count() + 1 > self.width && !line.trim().is_empty() {
+                self.line(&line)?;
+                line = String::from(" ");
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        self.line(&line)
+    }
+
     pub(super) fn section(&mut self, title: &str) -> io::Result<()> {
         self.line("")?;
         self.line(title)

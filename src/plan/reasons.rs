@@ -16,6 +16,9 @@ use crate::text::words::{count_of, some_of};
 /// What concerns many nodes at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reasons {
+    /// Settings by which more than ten nodes changed, and in nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingChange>,
     /// Changed macros that something reaches, each with how far that goes.
     #[serde(default)]
     pub macros: Vec<MacroChange>,
@@ -26,6 +29,28 @@ pub struct Reasons {
     /// compiled. That proves nothing, so dbt's word stands and they are not built for it.
     #[serde(default)]
     pub undecided: Vec<Undecided>,
+}
+
+/// Nodes that changed by one setting, and in nothing else: somebody set it for a folder, or its value is another for
+/// this target or on this day. `Display` is the sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingChange {
+    /// `config `begin``, `database, schema or alias`, …
+    pub what: String,
+    /// How many nodes.
+    pub nodes: usize,
+}
+
+impl fmt::Display for SettingChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} changed by {} alone, without a change of their files: unless this pull request sets it, its value comes \
+             from the target, a variable or the date, and `--base` tells the two apart",
+            count_of(self.nodes, "node"),
+            self.what
+        )
+    }
 }
 
 /// A changed macro. `Display` is the sentence.
@@ -131,7 +156,44 @@ pub(super) fn reasons(facts: &Facts<'_>, built: impl Fn(&str) -> bool) -> Reason
         unique_id: unique_id.clone(),
         because: undecided.because.to_owned(),
     });
-    Reasons { macros: macros.collect(), from_outside: from_outside(facts), undecided: undecided.collect() }
+    Reasons {
+        settings: settings(facts),
+        macros: macros.collect(),
+        from_outside: from_outside(facts),
+        undecided: undecided.collect(),
+    }
+}
+
+fn settings(facts: &Facts<'_>) -> Vec<SettingChange> {
+    /// What fewer nodes share is read faster node by node.
+    const FEW: usize = 10;
+    let is_setting = |reason: &Reason| match reason {
+        Reason::Configs { .. } | Reason::Relation | Reason::Field { .. } | Reason::RenderedConfigs { .. } => true,
+        Reason::New
+        | Reason::Body
+        | Reason::PersistedDescriptions
+        | Reason::Macros { .. }
+        | Reason::Contract { .. }
+        | Reason::Fqn
+        | Reason::CompiledSql
+        | Reason::BuildMacros { .. }
+        | Reason::Removed
+        | Reason::RenamedTo { .. } => false,
+    };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for change in facts.changes.nodes.values() {
+        if !change.reasons.is_empty() && change.reasons.iter().all(is_setting) {
+            let what: Vec<String> = change.reasons.iter().map(ToString::to_string).collect();
+            *counts.entry(what.join(" and ")).or_default() += 1;
+        }
+    }
+    let mut found: Vec<SettingChange> = counts
+        .into_iter()
+        .filter(|(_, nodes)| *nodes > FEW)
+        .map(|(what, nodes)| SettingChange { what, nodes })
+        .collect();
+    found.sort_by_key(|change| std::cmp::Reverse(change.nodes));
+    found
 }
 
 fn from_outside(facts: &Facts<'_>) -> Option<FromOutside> {

@@ -26,6 +26,7 @@ pub fn render_text(plan: &Plan, width: usize, cut: bool, out: &mut dyn Write) ->
     page.line(&format!("Plan for {} on {}, temporary schema {}", plan.project, plan.adapter, plan.schema))?;
     state(plan, &mut page)?;
     contracts(plan, &mut page)?;
+    settings(plan, &mut page)?;
     built(plan, &mut page)?;
     proxies(plan, &mut page)?;
     tests(plan, &mut page)?;
@@ -177,6 +178,15 @@ impl Origin {
     }
 }
 
+/// One cause of many changes, before any of them.
+fn settings(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
+    if plan.reasons.settings.is_empty() {
+        return Ok(());
+    }
+    page.section("Changed by one setting")?;
+    plan.reasons.settings.iter().try_for_each(|change| page.paragraph(&change.to_string()))
+}
+
 fn made_as(node: &PlannedNode) -> String {
     let text = match node.materialization {
         Materialization::View => "view",
@@ -326,7 +336,9 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
         NotCheckedReason::UnknownMaterialization { materialized } => {
             format!("unknown materialization `{materialized}`")
         }
-        NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it".to_owned(),
+        NotCheckedReason::NotCompiled => {
+            "the manifest has no compiled SQL for it (a default selector? `dbt compile --select fqn:*`)".to_owned()
+        }
         NotCheckedReason::ParentNotAvailable { parent } => {
             format!("reads {}: not built, not in production", parent.name())
         }
@@ -445,7 +457,7 @@ fn readers(node: &RemovedNode) -> String {
 }
 
 fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
-    let Reasons { macros, from_outside, undecided } = &plan.reasons;
+    let Reasons { settings: _, macros, from_outside, undecided } = &plan.reasons;
     if macros.is_empty() && from_outside.is_none() && undecided.is_empty() {
         return Ok(());
     }
@@ -461,7 +473,10 @@ fn reasons(plan: &Plan, page: &mut Page<'_>) -> io::Result<()> {
     }
     if !undecided.is_empty() {
         let nodes = count_of(undecided.len(), "node");
-        page.line(&format!("  {nodes} not built: the SQL may differ only because of when or where it was compiled:"))?;
+        page.paragraph(&format!(
+            "{nodes} not built: no file changed, and the SQL differs only where it depends on the command, the target or \
+             the time of the compile:"
+        ))?;
         let named: Vec<String> =
             undecided.iter().map(|node| format!("{} ({})", node.unique_id.name(), node.because)).collect();
         page.names(named.iter().map(String::as_str))?;

@@ -20,8 +20,8 @@ pub(super) fn unbuilt_upstream(
         return found;
     }
     for &id in order {
-        let is_inlined = facts.is_ephemeral(id);
-        if !set.is_built(id) && !is_inlined {
+        let passes_on = facts.is_ephemeral(id) || facts.is_source(id);
+        if !set.is_built(id) && !passes_on {
             continue;
         }
         let mut own = BTreeSet::new();

@@ -72,6 +72,19 @@ impl<'m> Graph<'m> {
         Self { ids, types, index, parents, children, orphans }
     }
 
+    /// Adds an edge that no `depends_on` has.
+    pub(super) fn add_edge(&mut self, parent: NodeId, child: NodeId) {
+        for (list, id) in
+            [(self.parents.get_mut(child.index()), parent), (self.children.get_mut(parent.index()), child)]
+        {
+            if let Some(list) = list
+                && let Err(place) = list.binary_search(&id)
+            {
+                list.insert(place, id);
+            }
+        }
+    }
+
     /// The node called `unique_id`.
     #[must_use]
     pub fn id(&self, unique_id: &str) -> Option<NodeId> {

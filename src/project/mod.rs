@@ -3,6 +3,7 @@
 //! In: a [`Manifest`](crate::artifacts::Manifest). Out: a [`Graph`], and sets of unique_ids.
 
 mod graph;
+mod made_sources;
 mod selector;
 mod traverse;
 

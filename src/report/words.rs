@@ -19,15 +19,16 @@ pub(super) fn proxies(number: u64) -> String {
 
 /// Why nodes changed, where one thing concerns many of them; in names, to be escaped.
 pub(super) fn reasons(report: &Report) -> Vec<String> {
-    let Reasons { macros, from_outside, undecided } = &report.reasons;
+    let Reasons { settings, macros, from_outside, undecided } = &report.reasons;
     let plain = |text: String| text.replace('`', "");
-    let mut lines: Vec<String> = macros.iter().map(|change| plain(change.to_string())).collect();
+    let mut lines: Vec<String> = settings.iter().map(|change| plain(change.to_string())).collect();
+    lines.extend(macros.iter().map(|change| plain(change.to_string())));
     lines.extend(from_outside.iter().map(|outside| plain(outside.to_string())));
     if let Some(first) = undecided.first() {
         let nodes = count(len(undecided), "node");
         let name = first.unique_id.name();
         lines.push(format!(
-            "{nodes} not built: their SQL may differ only because of when or where it was compiled ({} in {name})",
+            "{nodes} not built: no file changed, and the SQL differs only where it depends on the command, the target or the time of the compile ({} in {name})",
             first.because
         ));
     }

@@ -64,8 +64,13 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
     let tokens = Tokens::of(&neutral, map.dialect())?;
     // What begins a comment is not known of every adapter: `1--1` is 2 on MySQL.
     let comments_count = map.dialect() == Dialect::Generic;
+    // PostgreSQL before 16 reads a vertical tab as no white space.
+    let is_strange = |token: Token| token.kind == Kind::Space && tokens.text(token).contains('\u{b}');
     let counts = |token: Token| {
-        !token.kind.is_blank() || is_hint(tokens.text(token)) || (comments_count && token.kind != Kind::Space)
+        is_strange(token)
+            || !token.kind.is_blank()
+            || is_hint(tokens.text(token))
+            || (comments_count && token.kind != Kind::Space)
     };
     let solid: Vec<usize> = (0..tokens.list.len()).filter(|index| tokens.get(*index).is_some_and(counts)).collect();
     let at = |index: usize| solid.get(index).and_then(|token| tokens.get(*token));
@@ -86,7 +91,7 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
                     .is_some_and(|token| token.kind == Kind::Period || tokens.text(token).eq_ignore_ascii_case("as"));
                 let folds = folds.get(index).copied().unwrap_or_default();
                 let next = after.map(|token| tokens.text(token)).unwrap_or_default();
-                let word = if !is_key && (folds || (!is_named && is_reserved(text, next))) {
+                let word = if !is_key && (folds || (!is_named && is_reserved(text, next, map.dialect()))) {
                     Cow::Owned(text.to_ascii_uppercase())
                 } else {
                     Cow::Borrowed(text)
@@ -96,19 +101,52 @@ pub fn normalize(sql: &str, map: &Relocation) -> Result<Normalized, SqlError> {
             // Two strings are one if there is a line's end between them, and an error or an alias if not.
             Kind::Text => {
                 if let Some(before) = before.filter(|before| before.kind == Kind::Text)
-                    && tokens.sql.get(before.end..token.start).is_some_and(|gap| gap.contains(['\n', '\r']))
+                    && let Some(gap) = tokens.sql.get(before.end..token.start)
+                    && gap.contains(['\n', '\r'])
                 {
-                    found.push("\n".to_owned());
+                    // A block comment between them takes the line's end its meaning.
+                    found.push(if gap.contains("/*") { "/**/" } else { "\n" }.to_owned());
                 }
                 found.push(text.to_owned());
+            }
+            Kind::Other if is_operator(text) && before.is_some_and(|before| is_beside(&tokens, before, token)) => {
+                match found.last_mut() {
+                    Some(operator) => operator.push_str(text),
+                    None => found.push(text.to_owned()),
+                }
             }
             _ => found.push(text.to_owned()),
         }
     }
+    let mut found: Vec<String> = found.into_iter().flat_map(operators).collect();
     while map.dialect() == Dialect::Databricks && found.last().is_some_and(|last| last == ";") {
         found.pop();
     }
     Ok(Normalized(found))
+}
+
+/// What PostgreSQL and DuckDB make operators of.
+const OPERATORS: &str = "+-*/<>=~!@#%^&|`?";
+
+fn is_operator(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| OPERATORS.contains(c))
+}
+
+/// Whether two operators stand side by side, so that the warehouse may read them as one.
+fn is_beside(tokens: &Tokens<'_>, before: Token, token: Token) -> bool {
+    before.end == token.start && before.kind == Kind::Other && is_operator(tokens.text(before))
+}
+
+/// The operators that PostgreSQL's lexer, and DuckDB's after it, reads in characters without a gap: they are one, but a
+/// `+` or `-` at the end is one of its own unless one of `~ ! @ # % ^ & | \` ?` is among them ("Lexical Structure" in
+/// PostgreSQL's manual). So `1 !=-1` is `!=-`, and `1 <>-1` is `<>` and `-`.
+fn operators(text: String) -> Vec<String> {
+    if text.len() < 2 || !is_operator(&text) || text.contains(|c| "~!@#%^&|`?".contains(c)) {
+        return vec![text];
+    }
+    let front = text.trim_end_matches(['+', '-']);
+    let signs = text.chars().skip(front.chars().count()).map(String::from);
+    Some(front.to_owned()).filter(|front| !front.is_empty()).into_iter().chain(signs).collect()
 }
 
 fn is_hint(text: &str) -> bool {
@@ -120,9 +158,11 @@ fn is_argument_arrow(text: &str) -> bool {
 }
 
 /// Whether `word` is on the closed list. Some words are only clauses before certain others.
-fn is_reserved(word: &str, next: &str) -> bool {
+fn is_reserved(word: &str, next: &str, dialect: Dialect) -> bool {
     let among = |words: &[&str]| words.iter().any(|reserved| word.eq_ignore_ascii_case(reserved));
-    among(RESERVED)
+    // DuckDB takes these two for columns' names, too, and keeps their letters.
+    let is_name = dialect == Dialect::DuckDb && among(&["between", "exists"]);
+    (among(RESERVED) && !is_name)
         || (word.eq_ignore_ascii_case("over") && next == "(")
         || (word.eq_ignore_ascii_case("partition") && next.eq_ignore_ascii_case("by"))
 }
@@ -205,6 +245,8 @@ mod tests {
                 "WITH a AS (\n\tSELECT 1\r\n)\r\nSELECT * FROM a LEFT JOIN b USING (x)",
             ),
             ("select date '2020-01-01'", "select date'2020-01-01'"),
+            ("select a <>-1, b=-1, c<=-d, e- -f, g->-1", "select a <> -1, b = -1, c <= -d, e - -f, g -> -1"),
+            ("select a from t where b between 1 and 2", "select a from t where b BETWEEN 1 and 2"),
         ];
         for (a, b) in pairs {
             assert!(same(Dialect::DuckDb, a, b), "{a}\n{b}");
@@ -251,6 +293,15 @@ mod tests {
             ("select f(Using := 1)", "select f(using := 1)"),
             ("select a from t tablesample (1 percent)", "select a from t tablesample (2 percent)"),
             ("select x from a, b", "select x from b, a"),
+            ("select 1\u{b}+ 1", "select 1 + 1"),
+            ("select 1 !=-1", "select 1 != -1"),
+            ("select 2 ^-1", "select 2 ^ -1"),
+            ("select 2 * * 3", "select 2 ** 3"),
+            ("select 2 / / 3", "select 2 // 3"),
+            ("select 'a' -- x\n'b'", "select 'a' /* x */\n'b'"),
+            ("select 'a'\n'b'", "select 'a' /* x */\n'b'"),
+            ("select Between from t", "select between from t"),
+            ("select 1 as x, Exists from t", "select 1 as x, exists from t"),
         ];
         for (a, b) in pairs {
             assert!(!same(Dialect::DuckDb, a, b), "{a}\n{b}");

@@ -1,6 +1,6 @@
 //! Reports to render: the worked example of the comment's layout, and reports full of somebody else's text.
 
-use premerge::plan::{FromOutside, MacroChange, Reasons, Undecided, Variable};
+use premerge::plan::{FromOutside, MacroChange, Reasons, SettingChange, Undecided, Variable};
 use premerge::report::*;
 
 /// A pull request with one failing test, a warning, a skipped model and two exposures downstream.
@@ -266,6 +266,7 @@ pub(crate) fn made_of(text: &str) -> Draft {
         }],
         base: Some(StateFacts { generated_at: Some(text()), ..StateFacts::default() }),
         reasons: Reasons {
+            settings: vec![SettingChange { what: text(), nodes: 11 }],
             macros: vec![MacroChange {
                 new: false,
                 unique_id: text().into(),

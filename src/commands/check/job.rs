@@ -35,6 +35,7 @@ pub(super) fn check(
         indirect: settings.indirect,
         schema: settings.schema.clone(),
         more_unrendered_values: settings.more_unrendered_values,
+        builds: true,
         now: began.at,
         recorded: &recorded,
     };

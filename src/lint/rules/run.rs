@@ -55,9 +55,28 @@ pub fn project(
         for finding in findings(state, config, only, None, |_| {}) {
             *known.entry(key(&finding)).or_default() += 1;
         }
+        // A model that production's last run did not come to has no SQL there, and its file is what it was.
+        let is_unseen = |id: &Option<String>| {
+            let node = |manifest: &'_ Manifest<'_>| -> Option<(String, Option<String>, bool)> {
+                let node = manifest.nodes.get(id.as_deref()?)?;
+                let config = node.raw_config.map(|config| config.get().to_owned());
+                let is_compiled = node.compiled_code.as_ref().is_some_and(|code| !code.is_empty());
+                Some((node.raw_code.get().into_owned(), config, is_compiled))
+            };
+            match (node(state), node(pr)) {
+                (Some((old, old_config, false)), Some((new, new_config, true))) => {
+                    old == new && old_config == new_config
+                }
+                _ => false,
+            }
+        };
         found.retain(|finding| match known.get_mut(&key(finding)) {
             Some(count) if *count > 0 => {
                 *count -= 1;
+                outcome.known += 1;
+                false
+            }
+            _ if is_unseen(&finding.unique_id) => {
                 outcome.known += 1;
                 false
             }

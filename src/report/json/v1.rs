@@ -12,6 +12,9 @@ use crate::plan;
 /// What concerns many nodes at once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub(in crate::report) struct Reasons {
+    /// Settings by which more than ten nodes changed, and in nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<SettingChange>,
     /// Changed macros that something reaches, each with how far that goes.
     #[serde(default)]
     macros: Vec<MacroChange>,
@@ -22,6 +25,16 @@ pub(in crate::report) struct Reasons {
     /// compiled. That proves nothing, so dbt's word stands and they are not built for it.
     #[serde(default)]
     undecided: Vec<Undecided>,
+}
+
+/// Nodes that changed by one setting, and in nothing else: somebody set it for a folder, or its value is another for
+/// this target or on this day. `Display` is the sentence.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+struct SettingChange {
+    /// `config `begin``, `database, schema or alias`, …
+    what: String,
+    /// How many nodes.
+    nodes: usize,
 }
 
 /// A changed macro. `Display` is the sentence.
@@ -129,6 +142,7 @@ macro_rules! same_fields {
 }
 
 same_fields!(MacroChange, plan::MacroChange, unique_id, new, models, sql_changed, sql_unknown, tests, builds, others);
+same_fields!(SettingChange, plan::SettingChange, what, nodes);
 same_fields!(Variable, plan::Variable, kind, name, used_by);
 same_fields!(Undecided, plan::Undecided, unique_id, because);
 same_fields!(
@@ -159,14 +173,24 @@ impl From<FromOutside> for plan::FromOutside {
 }
 
 impl From<plan::Reasons> for Reasons {
-    fn from(plan::Reasons { macros, from_outside, undecided }: plan::Reasons) -> Self {
-        Self { macros: each(macros), from_outside: from_outside.map(Into::into), undecided: each(undecided) }
+    fn from(plan::Reasons { settings, macros, from_outside, undecided }: plan::Reasons) -> Self {
+        Self {
+            settings: each(settings),
+            macros: each(macros),
+            from_outside: from_outside.map(Into::into),
+            undecided: each(undecided),
+        }
     }
 }
 
 impl From<Reasons> for plan::Reasons {
-    fn from(Reasons { macros, from_outside, undecided }: Reasons) -> Self {
-        Self { macros: each(macros), from_outside: from_outside.map(Into::into), undecided: each(undecided) }
+    fn from(Reasons { settings, macros, from_outside, undecided }: Reasons) -> Self {
+        Self {
+            settings: each(settings),
+            macros: each(macros),
+            from_outside: from_outside.map(Into::into),
+            undecided: each(undecided),
+        }
     }
 }
 
