@@ -12,6 +12,7 @@ pub mod changes; // two manifests in, changes with reasons out
 pub mod plan; // changes and graph in, what to do out
 pub mod lint; // style rules and project rules; what is new against production
 pub mod warehouse; // the one door to a database
+pub mod compile; // the user's dbt as a living process: parse, and the text of a node at its turn
 pub mod build; // the plan carried out: proxies, models, seeds, tests
 pub mod report; // the one value that holds the result, and its renderings
 pub mod publish; // the report brought to a forge

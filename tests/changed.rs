@@ -41,6 +41,7 @@ fn planned(state: &Value, pr: &Value) -> (Plan, Draft) {
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
+        at_turn: None,
     };
     let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
     let mut draft = Draft::default();

@@ -48,6 +48,7 @@ fn settle(state: &ManifestFile, pr: &ManifestFile) -> (CompiledVerdicts, Plan, P
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
+        at_turn: None,
     };
     let dbts = plan(&state, &pr, &graph, &changes, &options).unwrap();
     let verdicts = compare_compiled(&state, &pr, &changes);

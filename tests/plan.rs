@@ -24,6 +24,7 @@ fn options() -> PlanOptions {
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
+        at_turn: None,
     }
 }
 

@@ -283,6 +283,7 @@ fn planned(state: &Manifest<'_>, pr: &Manifest<'_>, changes: &Changes) -> Plan {
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
+        at_turn: None,
     };
     plan(state, pr, &Graph::new(pr), changes, &options).unwrap()
 }

@@ -98,6 +98,7 @@ fn measure(folder: &Path) -> Result<(), Failure> {
             select: None,
             exclude: BTreeSet::new(),
             indirect: IndirectSelection::Eager,
+            at_turn: None,
         };
         let plan = plan(&state, &pr, &graph, &changes, &options)?;
         clock.lap();

@@ -188,6 +188,14 @@ pub fn check_compiled<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item 
         let remedy = "run `dbt compile` in the pull request's job and give premerge the manifest it writes";
         return vec![ManifestIssue::new(Error, IssueCode::NotCompiled, message.to_owned(), remedy)];
     }
+    check_texts(pr, unique_ids)
+}
+
+/// What is wrong with the SQL of these nodes, one issue for each.
+#[must_use]
+pub fn check_texts<'n>(pr: &Manifest<'_>, unique_ids: impl IntoIterator<Item = &'n str>) -> Vec<ManifestIssue> {
+    use IssueSeverity::Error;
+    let wants_sql = |node: &&Node<'_>| needs_sql(node);
     let mut issues = Vec::new();
     for id in unique_ids {
         let Some(node) = pr.nodes.get(id).filter(wants_sql) else { continue };

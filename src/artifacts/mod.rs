@@ -27,7 +27,9 @@ mod unique_id;
 mod unit_test;
 
 pub(crate) use checks::compiled_incrementally;
-pub use checks::{IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair, check_state};
+pub use checks::{
+    IssueCode, IssueSeverity, ManifestIssue, check_base, check_compiled, check_pair, check_state, check_texts,
+};
 pub use column::Column;
 pub use config::{Hook, NodeConfig, TestConfig};
 pub use equality::equal;

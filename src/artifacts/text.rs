@@ -13,6 +13,12 @@ use serde_json::value::RawValue;
 pub struct Text<'a>(Option<&'a RawValue>);
 
 impl<'a> Text<'a> {
+    /// One that did not stand in the manifest's file: a JSON string.
+    #[must_use]
+    pub fn of(source: &'a RawValue) -> Self {
+        Self(Some(source))
+    }
+
     /// The decoded string; empty when the field is absent or null.
     #[must_use]
     pub fn get(&self) -> Cow<'a, str> {

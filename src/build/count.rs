@@ -33,7 +33,7 @@ pub(super) async fn count_rows(count: &Count, dialect: Dialect, session: &mut Se
     let rows = |name: &RelationName| format!("(select count(*) from {})", name.quoted(dialect));
     let production = count.production.as_ref().map(rows);
     let pull_request = rows(&count.pull_request);
-    let both = format!("select {}, {pull_request}", production.as_deref().unwrap_or("null"));
+    let both = format!("select {}, {pull_request}", production.as_deref().unwrap_or("cast(null as bigint)"));
     let (production, pull_request) = match numbers(&both, session).await {
         Ok(numbers) => (numbers.first().copied().flatten(), numbers.get(1).copied().flatten()),
         Err(_) => {

@@ -16,13 +16,14 @@ use super::refusal::Refusals;
 use super::result::Failure;
 use super::seed::seed_file;
 use super::snapshot;
-use super::task::{Build, Contracted, Prepared, Proxy, Select, Task, Test, TypedTable, Watch, Watched, Work};
+use super::task::{Build, Contracted, Later, Prepared, Proxy, Select, Task, Test, TypedTable, Watch, Watched, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
+use crate::compile::{NoText, Texts};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
 use crate::warehouse::{FaultClass, RelationConfigs, TempRelation, TempSchema};
 
-/// What [`prepare`] reads.
+/// What is read before anything runs.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// What to do.
@@ -37,16 +38,18 @@ pub struct Inputs<'a> {
     pub through_proxies: bool,
     /// Count rows of changed nodes on both sides.
     pub row_counts: bool,
+    /// Where the texts of nodes come from.
+    pub texts: &'a dyn Texts,
 }
 
-/// Tasks and proxies.
+/// Tasks and proxies, and what prepares the tasks whose text is made at their turn.
 ///
 /// A node that cannot be prepared becomes a task that fails with the reason, so that the rest still runs.
 /// That includes a node whose SQL, after relocation, still names production or the pull request's own target
 /// schema: such SQL is never sent.
 #[must_use]
-pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Prepared {
-    let Inputs { plan, state, pr, through_proxies, .. } = inputs;
+pub fn prepare<'a>(inputs: Inputs<'a>, schema: &'a TempSchema, dialect: Dialect) -> (Prepared, Preparer<'a>) {
+    let Inputs { plan, state, pr, through_proxies, texts, .. } = inputs;
     let mut territory = plan.territory(state, pr, dialect, schema.schema_name());
     let relocation = if through_proxies {
         plan.relocation(state, pr, dialect, schema.schema_name())
@@ -73,7 +76,11 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         tasks.push(Task {
             unique_id: test.unique_id.clone(),
             name: test.name.clone(),
-            work: Work::Test(preparer.test(test)),
+            work: if texts.is_made_at_turn(&test.unique_id) {
+                Work::Later(Later::Test)
+            } else {
+                Work::Test(preparer.test(test, None))
+            },
             after: after(&mut test.parents.iter()),
             reads: reads(&test.parents),
         });
@@ -82,7 +89,13 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         tasks.push(Task {
             unique_id: node.unique_id.clone(),
             name: node.name.clone(),
-            work: Work::Build(preparer.node(node)),
+            work: if texts.is_made_at_turn(&node.unique_id) {
+                let at = schema.relation(&node.identifier);
+                let may_need = !through_proxies && node.materialization == Materialization::View;
+                Work::Later(Later::Build { behind: may_need.then(|| Box::new(schema.behind(&at))), at })
+            } else {
+                Work::Build(preparer.node(node, None))
+            },
             after: after(&mut node.parents.iter().chain(&node.gated_by)),
             reads: reads(&node.parents),
         });
@@ -91,7 +104,11 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
         tasks.push(Task {
             unique_id: trial.unique_id.clone(),
             name: trial.identifier.clone(),
-            work: Work::Build(preparer.trial(trial)),
+            work: if texts.is_made_at_turn(&trial.unique_id) {
+                Work::Later(Later::Build { at: schema.relation(&trial.identifier), behind: None })
+            } else {
+                Work::Build(preparer.trial(trial, None))
+            },
             after: after(&mut trial.parents.iter()),
             reads: reads(&trial.parents),
         });
@@ -120,10 +137,11 @@ pub fn prepare(inputs: Inputs<'_>, schema: &TempSchema, dialect: Dialect) -> Pre
     let trials = plan.trials.iter().map(|trial| trial.identifier.as_str());
     let behind = tasks.iter().flat_map(|task| task.work.behind()).map(TempRelation::identifier);
     let identifiers = built.chain(proxied).chain(trials).chain(behind).map(str::to_owned).collect();
-    Prepared { tasks, proxies, watch, identifiers }
+    (Prepared { tasks, proxies, watch, identifiers }, preparer)
 }
 
-struct Preparer<'a> {
+/// Makes tasks of nodes and their texts.
+pub struct Preparer<'a> {
     inputs: Inputs<'a>,
     schema: &'a TempSchema,
     dialect: Dialect,
@@ -133,8 +151,35 @@ struct Preparer<'a> {
     hooks: Hooks<'a>,
 }
 
+impl std::fmt::Debug for Preparer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Preparer").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
 impl Preparer<'_> {
-    fn node(&self, planned: &PlannedNode) -> Result<Build, Failure> {
+    /// What is to be done for a node or test whose turn has come: its text is made, and read like all others.
+    pub(super) async fn at_turn(&self, unique_id: &UniqueId, later: &Later) -> Work {
+        let text = self.inputs.texts.make(unique_id).await.map_err(failure_of);
+        let plan = self.inputs.plan;
+        let unknown = || Failure::refused("it is not in the plan");
+        match later {
+            Later::Test => {
+                let planned = plan.tests.iter().find(|test| test.unique_id == *unique_id).ok_or_else(unknown);
+                Work::Test(text.and_then(|text| self.test(planned?, Some(&text))))
+            }
+            Later::Build { .. } => Work::Build(text.and_then(|text| {
+                if let Some(node) = plan.nodes.iter().find(|node| node.unique_id == *unique_id) {
+                    return self.node(node, Some(&text));
+                }
+                let trial = plan.trials.iter().find(|trial| trial.unique_id == *unique_id);
+                self.trial(trial.ok_or_else(unknown)?, Some(&text))
+            })),
+        }
+    }
+
+    /// `text`: the SQL, where it is not the manifest's.
+    fn node(&self, planned: &PlannedNode, text: Option<&str>) -> Result<Build, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
         self.taken_by_dbt(node)?;
         let config = node.config();
@@ -149,8 +194,8 @@ impl Preparer<'_> {
             return Ok(Build::Seed { at, seed });
         }
         let sql = match planned.materialization {
-            Materialization::SnapshotFirstRun => self.first_run(node, &config)?,
-            _ => self.relocated(node)?,
+            Materialization::SnapshotFirstRun => self.first_run(node, text, &config)?,
+            _ => self.relocated(node, text)?,
         };
         let header = config.sql_header.clone();
         if let Some(header) = &header {
@@ -177,17 +222,17 @@ impl Preparer<'_> {
         Ok(self.territory.is_left_by(&facts).then(|| Box::new(self.schema.behind(at))))
     }
 
-    fn trial(&self, trial: &Trial) -> Result<Build, Failure> {
+    fn trial(&self, trial: &Trial, text: Option<&str>) -> Result<Build, Failure> {
         let node = self.manifest_node(&trial.unique_id)?;
         self.taken_by_dbt(node)?;
-        let sql = self.first_run(node, &node.config())?;
+        let sql = self.first_run(node, text, &node.config())?;
         let at = self.schema.relation(&trial.identifier);
         Ok(Build::Table(Select { at, header: None, sql, configs: RelationConfigs::default() }))
     }
 
     /// A snapshot's query as on its first run.
-    fn first_run(&self, node: &Node<'_>, config: &NodeConfig) -> Result<String, Failure> {
-        let sql = snapshot::first_run(&self.relocated(node)?, config, self.dialect).map_err(Failure::refused)?;
+    fn first_run(&self, node: &Node<'_>, text: Option<&str>, config: &NodeConfig) -> Result<String, Failure> {
+        let sql = snapshot::first_run(&self.relocated(node, text)?, config, self.dialect).map_err(Failure::refused)?;
         // The configuration's column expressions are the project's text too.
         self.stays_inside(&sql)?;
         Ok(sql)
@@ -214,11 +259,11 @@ impl Preparer<'_> {
         Ok(Build::Contract { select, declared, made })
     }
 
-    fn test(&self, planned: &PlannedTest) -> Result<Test, Failure> {
+    fn test(&self, planned: &PlannedTest, text: Option<&str>) -> Result<Test, Failure> {
         let node = self.manifest_node(&planned.unique_id)?;
         self.taken_by_dbt(node)?;
         let config = node.test_config();
-        let sql = data_test::query(&self.relocated(node)?, &config);
+        let sql = data_test::query(&self.relocated(node, text)?, &config);
         // `fail_calc`, `warn_if` and `error_if` are the project's text too.
         self.stays_inside(&sql)?;
         Ok(Test { sql, config })
@@ -235,7 +280,8 @@ impl Preparer<'_> {
 
     /// What is looked up of the nodes that `tasks` build, each as soon as its node is there.
     fn looked_up(&self, tasks: &[Task]) -> Vec<Task> {
-        let builds = tasks.iter().enumerate().filter(|(_, task)| matches!(task.work, Work::Build(_)));
+        let is_build = |work: &Work| matches!(work, Work::Build(_) | Work::Later(Later::Build { .. }));
+        let builds = tasks.iter().enumerate().filter(|(_, task)| is_build(&task.work));
         let builders: HashMap<&UniqueId, usize> = builds.map(|(at, task)| (&task.unique_id, at)).collect();
         let counts = if self.inputs.row_counts { self.counts() } else { Vec::new() };
         let counts = counts.into_iter().map(|count| (count.unique_id.clone(), Work::Count(count)));
@@ -321,8 +367,9 @@ impl Preparer<'_> {
     }
 
     /// A node's compiled SQL in its new place, proved not to leave it.
-    fn relocated(&self, node: &Node<'_>) -> Result<String, Failure> {
-        let code = node.compiled_code.as_ref().map(Text::get).unwrap_or_default();
+    fn relocated(&self, node: &Node<'_>, text: Option<&str>) -> Result<String, Failure> {
+        let given = node.compiled_code.as_ref().map(Text::get).unwrap_or_default();
+        let code = text.map_or(given, Into::into);
         // As it stands: dbt neither trims it nor cuts a `;` off before it puts it into brackets.
         let relocated = relocate(&code, &self.relocation).map_err(|error| unreadable(&error))?;
         self.stays_inside(&relocated.sql)?;
@@ -374,6 +421,10 @@ impl Preparer<'_> {
             }
         }
     }
+}
+
+fn failure_of(NoText { message, detail, remedy, fault }: NoText) -> Failure {
+    Failure { class: fault, message, detail, remedy }
 }
 
 fn refused(refusal: &Refusal) -> Failure {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::changed::{Changed, Disturbance};
 use super::event::{Event, Observer};
 use super::moving::{ROUNDS, Sight, affected, excuse, questionable};
+use super::prepare::Preparer;
 use super::result::{FailedProxy, Failure, NodeResult, NodeStatus, Outcome, Stop, TestResult};
 use super::schedule::{Finished, Running, Scheduled};
 use super::task::{Prepared, Proxy, Task};
@@ -35,7 +36,7 @@ pub struct RunOptions {
 pub async fn run(
     warehouse: &dyn Warehouse,
     schema: &TempSchema,
-    prepared: Prepared,
+    (prepared, preparer): (Prepared, Preparer<'_>),
     first: Session,
     options: RunOptions,
     stop: watch::Receiver<bool>,
@@ -69,7 +70,7 @@ pub async fn run(
         sessions.push(schema.connect(warehouse).await?);
     }
     let tasks = Arc::new(tasks);
-    let running = Running { dialect: warehouse.dialect(), fail_fast: options.fail_fast, observer };
+    let running = Running { dialect: warehouse.dialect(), fail_fast: options.fail_fast, observer, preparer: &preparer };
     let mut before = Vec::new();
     let mut round = 0;
     let (mut finished, mut last, stopped) = loop {

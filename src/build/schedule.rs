@@ -1,15 +1,18 @@
 //! Tasks in dependency order, as many at once as there are sessions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::event::{self, Event, Observer};
+use super::prepare::Preparer;
 use super::result::Stop;
-use super::task::Task;
+use super::task::{Task, Work};
 use super::work::{Ended, Performed, perform};
 use crate::artifacts::UniqueId;
 use crate::sql::Dialect;
@@ -48,6 +51,8 @@ pub(super) struct Running<'a> {
     /// Stop at the first failure.
     pub(super) fail_fast: bool,
     pub(super) observer: &'a dyn Observer,
+    /// Prepares what is prepared at its turn.
+    pub(super) preparer: &'a Preparer<'a>,
 }
 
 impl Running<'_> {
@@ -66,6 +71,9 @@ impl Running<'_> {
         // Turns true when what is running is to be cancelled.
         let (halt, halted) = watch::channel(false);
         let (mut statements, mut waited, mut stopped) = (0, Duration::ZERO, None);
+        // Texts that are being made, and what was made of them.
+        let mut making = FuturesUnordered::new();
+        let mut made: HashMap<usize, Work> = HashMap::new();
         // Since when at least one answer is awaited.
         let mut busy_since: Option<Instant> = None;
         loop {
@@ -76,16 +84,28 @@ impl Running<'_> {
                     state.finish(at, Finished::unsent(Ended::skipped(&task.work, because)));
                     continue;
                 }
+                if let Work::Later(later) = &task.work
+                    && !made.contains_key(&at)
+                {
+                    making.push(async move { (at, self.preparer.at_turn(&task.unique_id, later).await) });
+                    continue;
+                }
                 let Some(session) = idle.pop() else { break };
                 if task.work.is_shown() {
                     self.observer.on(&Event::Started { name: &task.name });
                 }
-                running.spawn(carry_out(Arc::clone(&tasks), at, self.dialect, session, halted.clone()));
+                let turn = Turn { at, made: made.remove(&at), dialect: self.dialect };
+                running.spawn(carry_out(Arc::clone(&tasks), turn, session, halted.clone()));
             }
-            if running.is_empty() {
+            if stopped.is_some() {
+                making.clear();
+            }
+            if running.is_empty() && making.is_empty() {
                 break;
             }
-            busy_since.get_or_insert_with(Instant::now);
+            if !running.is_empty() {
+                busy_since.get_or_insert_with(Instant::now);
+            }
             tokio::select! {
                 Some(ended) = running.join_next() => {
                     // A task that panicked took its session with it; its node or test stays "not run", and the run is
@@ -101,6 +121,10 @@ impl Running<'_> {
                         stopped = Some(Stop::FailFast);
                         halt.send_replace(true);
                     }
+                }
+                Some((at, work)) = making.next() => {
+                    made.insert(at, work);
+                    state.ready.insert(at);
                 }
                 Ok(_) = stop.wait_for(|stop| *stop), if stopped.is_none() => {
                     stopped = Some(Stop::Signal);
@@ -123,10 +147,16 @@ struct Ran {
     statements: u64,
 }
 
+/// Which task, and what was made of it at its turn.
+struct Turn {
+    at: usize,
+    made: Option<Work>,
+    dialect: Dialect,
+}
+
 async fn carry_out(
     tasks: Arc<Vec<Task>>,
-    at: usize,
-    dialect: Dialect,
+    Turn { at, made, dialect }: Turn,
     mut session: Session,
     halted: watch::Receiver<bool>,
 ) -> Ran {
@@ -134,7 +164,8 @@ async fn carry_out(
     let Some(task) = tasks.get(at) else {
         return Ran { at, session, finished: Finished::unsent(Ended::Nothing), statements: 0 };
     };
-    let work = async |session: &mut Session| perform(&task.work, dialect, session).await;
+    let work = made.as_ref().unwrap_or(&task.work);
+    let work = async |session: &mut Session| perform(work, dialect, session).await;
     let Performed { ended, statements, attempts } = session.begin().until(halted.clone(), work).await;
     let ended = if *halted.borrow() { ended.stopped() } else { ended };
     let finished = Finished { ended, duration: started.elapsed(), attempts, at: Some(Instant::now()) };

@@ -84,16 +84,38 @@ pub enum Work {
     Compare(ExistingTable),
     /// Keys of a snapshot are counted that are not unique.
     Keys(KeyCheck),
+    /// A node is built, or a data test is run, whose text is made when its turn comes.
+    Later(Later),
+}
+
+/// What is known of a task before its text is made.
+#[derive(Debug)]
+pub enum Later {
+    /// A node is built.
+    Build {
+        /// Where.
+        at: TempRelation,
+        /// What may have to stand behind it: [`Build::View::behind`].
+        behind: Option<Box<TempRelation>>,
+    },
+    /// A data test is run.
+    Test,
 }
 
 impl Work {
     /// The relations that it makes: none, one, or a view and what stands behind it.
     pub fn makes(&self) -> impl Iterator<Item = &TempRelation> {
-        let build = match self {
-            Self::Build(Ok(build)) => Some(build),
-            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) | Self::Keys(_) => None,
+        let at = match self {
+            Self::Build(Ok(build)) => Some(build.at()),
+            Self::Later(Later::Build { at, .. }) => Some(at),
+            Self::Build(Err(_))
+            | Self::Test(_)
+            | Self::Count(_)
+            | Self::Compare(_)
+            | Self::Keys(_)
+            | Self::Later(Later::Test) => None,
         };
-        build.into_iter().flat_map(|build| std::iter::once(build.at()).chain(build.behind()))
+        at.into_iter().chain(self.behind())
     }
 
     /// What stands behind the view that it makes.
@@ -101,7 +123,13 @@ impl Work {
     pub fn behind(&self) -> Option<&TempRelation> {
         match self {
             Self::Build(Ok(build)) => build.behind(),
-            Self::Build(Err(_)) | Self::Test(_) | Self::Count(_) | Self::Compare(_) | Self::Keys(_) => None,
+            Self::Later(Later::Build { behind, .. }) => behind.as_deref(),
+            Self::Build(Err(_))
+            | Self::Test(_)
+            | Self::Count(_)
+            | Self::Compare(_)
+            | Self::Keys(_)
+            | Self::Later(Later::Test) => None,
         }
     }
 
@@ -110,6 +138,8 @@ impl Work {
         match self {
             Self::Build(build) => *build = Err(why),
             Self::Test(test) => *test = Err(why),
+            Self::Later(Later::Build { .. }) => *self = Self::Build(Err(why)),
+            Self::Later(Later::Test) => *self = Self::Test(Err(why)),
             Self::Count(_) | Self::Compare(_) | Self::Keys(_) => {}
         }
     }
@@ -118,7 +148,7 @@ impl Work {
     #[must_use]
     pub fn is_shown(&self) -> bool {
         match self {
-            Self::Build(_) | Self::Test(_) => true,
+            Self::Build(_) | Self::Test(_) | Self::Later(_) => true,
             Self::Count(_) | Self::Compare(_) | Self::Keys(_) => false,
         }
     }

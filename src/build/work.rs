@@ -6,7 +6,7 @@ use super::data_test::judge;
 use super::existing_table::{Misfit, misfit};
 use super::keys::{RepeatedKeys, repeated_keys};
 use super::result::{Failure, NodeStatus, TestStatus};
-use super::task::{Build, Contracted, Select, Test, Work};
+use super::task::{Build, Contracted, Later, Select, Test, Work};
 use crate::artifacts::UniqueId;
 use crate::sql::Dialect;
 use crate::warehouse::{Session, TempRelation, Write, Written};
@@ -34,16 +34,16 @@ pub(super) enum Ended {
 impl Ended {
     pub(super) fn skipped(work: &Work, because: UniqueId) -> Self {
         match work {
-            Work::Build(_) => Self::Node(NodeStatus::Skipped { because }),
-            Work::Test(_) => Self::Test(TestStatus::Skipped { because }),
+            Work::Build(_) | Work::Later(Later::Build { .. }) => Self::Node(NodeStatus::Skipped { because }),
+            Work::Test(_) | Work::Later(Later::Test) => Self::Test(TestStatus::Skipped { because }),
             Work::Count(_) | Work::Compare(_) | Work::Keys(_) => Self::Nothing,
         }
     }
 
     pub(super) fn not_run(work: &Work) -> Self {
         match work {
-            Work::Build(_) => Self::Node(NodeStatus::NotRun),
-            Work::Test(_) => Self::Test(TestStatus::NotRun),
+            Work::Build(_) | Work::Later(Later::Build { .. }) => Self::Node(NodeStatus::NotRun),
+            Work::Test(_) | Work::Later(Later::Test) => Self::Test(TestStatus::NotRun),
             Work::Count(_) | Work::Compare(_) | Work::Keys(_) => Self::Nothing,
         }
     }
@@ -77,6 +77,8 @@ pub(super) async fn perform(work: &Work, dialect: Dialect, session: &mut Session
         Work::Test(Err(failure)) => {
             Performed { ended: Ended::Test(TestStatus::Error(failure.clone())), statements: 0, attempts: 0 }
         }
+        // Its text was never made.
+        Work::Later(_) => Performed { ended: Ended::not_run(work), statements: 0, attempts: 0 },
         Work::Count(count) => {
             let counted = count_rows(count, dialect, session).await;
             Performed { ended: Ended::Counted(counted), statements: 1, attempts: 1 }

@@ -53,6 +53,34 @@ pub fn asks(manifest: &Manifest<'_>, node: &Node<'_>) -> Asks {
     own.max(macros).unwrap_or(Asks::Nothing)
 }
 
+/// Whether a node's text looks at which command of dbt runs, which is `build` in production and `compile` for a
+/// manifest: in its own code, or in the project's macros that it reaches.
+#[must_use]
+pub fn looks_at_command(manifest: &Manifest<'_>, node: &Node<'_>) -> bool {
+    names_command(&node.raw_code.get()) || macros_of(manifest, [node]).iter().any(|text| names_command(text))
+}
+
+fn names_command(template: &str) -> bool {
+    // Reading every template into words takes longer.
+    if !template.contains("flags") && !template.contains("invocation_args_dict") {
+        return false;
+    }
+    pieces(template).iter().any(|piece| match piece {
+        Piece::Text(_) => false,
+        Piece::Code(code) => {
+            let words = words(code.trim_matches(['-', '+']));
+            words.iter().enumerate().any(|(index, word)| match word {
+                Word::Name("invocation_args_dict") => true,
+                Word::Name("flags") => match words.get(index + 1..index + 3) {
+                    Some([Word::Sign("."), Word::Name(flag)]) => flag.eq_ignore_ascii_case("which"),
+                    _ => true,
+                },
+                _ => false,
+            })
+        }
+    })
+}
+
 fn in_text(template: &str) -> Asks {
     let pieces = pieces(template);
     let code = pieces.iter().filter_map(|piece| match piece {
@@ -89,6 +117,19 @@ fn in_words(words: &[Word<'_>]) -> Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_look_at_the_command_or_do_not() {
+        for (text, looks) in [
+            ("{% if flags.WHICH in ('run', 'build') %}x{% endif %}", true),
+            ("{% if flags['WHICH'] == 'run' %}x{% endif %}", true),
+            ("{% if invocation_args_dict.which == 'build' %}x{% endif %}", true),
+            ("{% if flags.FULL_REFRESH %}x{% endif %}", false),
+            ("select flags.WHICH from {{ ref('flags') }}", false),
+        ] {
+            assert_eq!(names_command(text), looks, "{text}");
+        }
+    }
 
     #[test]
     fn texts_ask_or_do_not() {

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::CommandError;
 use super::recorded::Recorded;
 use crate::artifacts::{
-    IssueSeverity, Manifest, ManifestFile, ManifestIssue, ManifestPair, both, check_base, check_compiled, check_pair,
-    check_state, read_pair,
+    IssueSeverity, Manifest, ManifestFile, ManifestIssue, ManifestPair, UniqueId, both, check_base, check_compiled,
+    check_pair, check_state, check_texts, read_pair,
 };
-use crate::changes::{Base, Changes, CompareOptions, compare, compare_compiled};
+use crate::changes::{Base, Changes, CompareOptions, Undecided, affected, compare, compare_compiled};
 use crate::config::{ChangeRules, SelectionArgs};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
@@ -69,6 +69,58 @@ pub(super) struct Wanted<'w> {
     pub(super) now: jiff::Timestamp,
     /// For selectors that ask about earlier runs.
     pub(super) recorded: &'w Recorded<'w>,
+    /// Whose text dbt makes at their turn; `None` where all texts are the manifest's.
+    pub(super) late: Option<&'w Late>,
+}
+
+/// What dbt can make no text of before anything is built, because it asks the warehouse.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    /// Made when what they read is in place, if they are built or run.
+    pub(super) at_turn: BTreeSet<UniqueId>,
+    /// Those whose text may also depend on a variable or the like, which dbt's comparison does not see.
+    pub(super) unsettled: BTreeSet<UniqueId>,
+}
+
+impl Late {
+    /// What is not known to be changed and may be.
+    fn settle(&self, graph: &Graph<'_>, changes: &mut Changes) {
+        let affected = affected(graph, changes);
+        for id in self.unsettled.iter().filter(|id| !affected.contains(*id)) {
+            changes.undecided.insert(id.clone(), Undecided { because: "answers of the warehouse" });
+        }
+    }
+}
+
+/// How to compare.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Comparing {
+    /// Whether the compiled SQL has a say.
+    pub(super) compiled: bool,
+    /// The project flag of that name; `None`: guessed.
+    pub(super) more_unrendered_values: Option<bool>,
+    /// When the run began.
+    pub(super) now: jiff::Timestamp,
+}
+
+impl Comparing {
+    /// What the pull request changes, apart from what others changed.
+    pub(super) fn changes(self, Manifests { state, base, pr }: &Manifests<'_>) -> Changes {
+        let Self { compiled, more_unrendered_values, now } = self;
+        let options = CompareOptions { more_unrendered_values, now: Some(now), ..CompareOptions::default() };
+        let changes_from = |from: &Manifest<'_>| {
+            let mut changes = compare(from, pr, &options);
+            if compiled {
+                compare_compiled(from, pr, &changes).apply(&mut changes);
+            }
+            changes
+        };
+        let mut changes = changes_from(state);
+        if let Some(manifest) = base {
+            changes.set_apart(Base { manifest, changes: &changes_from(manifest), compiled }, pr);
+        }
+        changes
+    }
 }
 
 /// Compares and plans. Stops where a manifest must not be used, before anything is started.
@@ -76,24 +128,17 @@ pub(super) fn compare_and_plan<'m>(
     manifests: &'m Manifests<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned<'m>, CommandError> {
-    let Wanted { selection, indirect, schema, more_unrendered_values, builds, now, recorded } = wanted;
+    let Wanted { selection, indirect, schema, more_unrendered_values, builds, now, recorded, late } = wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
     issues.extend(check_state(state).filter(|_| compiled));
     issues.extend(base.iter().flat_map(|base| check_base(base, pr, compiled)));
     refuse(&issues)?;
-    let options = CompareOptions { more_unrendered_values, now: Some(now), ..CompareOptions::default() };
-    let changes_from = |from: &Manifest<'_>| {
-        let mut changes = compare(from, pr, &options);
-        if compiled {
-            compare_compiled(from, pr, &changes).apply(&mut changes);
-        }
-        changes
-    };
-    let (graph, mut changes) = both(|| Graph::new(pr), || changes_from(state));
-    if let Some(manifest) = base {
-        changes.set_apart(Base { manifest, changes: &changes_from(manifest), compiled }, pr);
+    let comparing = Comparing { compiled, more_unrendered_values, now };
+    let (graph, mut changes) = both(|| Graph::new(pr), || comparing.changes(manifests));
+    if let Some(late) = late {
+        late.settle(&graph, &mut changes);
     }
     let changes = changes;
     let chosen = |terms: &[String], selector: Option<&str>| {
@@ -111,6 +156,7 @@ pub(super) fn compare_and_plan<'m>(
         select: if narrowed { Some(chosen(&selection.select, selector)?) } else { None },
         exclude: if selection.exclude.is_empty() { BTreeSet::new() } else { chosen(&selection.exclude, None)? },
         indirect,
+        at_turn: late.map(|late| late.at_turn.clone()),
     };
     // dbt's selectors know dbt's edges only.
     let dialect = Dialect::of_adapter(pr.metadata.adapter_type.as_deref().unwrap_or_default());
@@ -118,7 +164,11 @@ pub(super) fn compare_and_plan<'m>(
     let plan = plan(state, pr, &graph, &changes, &options)?;
     let built = plan.nodes.iter().map(|node| node.unique_id.as_str());
     let tested = plan.tests.iter().map(|test| test.unique_id.as_str());
-    let mut of_sql = check_compiled(pr, built.chain(tested));
+    let mut of_sql = match late {
+        // dbt made the texts of those that need one before their turn.
+        Some(late) => check_texts(pr, built.chain(tested).filter(|id| !late.at_turn.contains(*id))),
+        None => check_compiled(pr, built.chain(tested)),
+    };
     if !builds {
         // It is said, and what dbt's own rules give stands.
         of_sql.iter_mut().for_each(|issue| issue.severity = IssueSeverity::Warning);

@@ -87,6 +87,7 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         builds: false,
         now: io.now,
         recorded: &recorded,
+        late: None,
     };
     let Planned { mut plan, issues, .. } = compare_and_plan(&manifests, wanted)?;
     let mut state = state_age::facts(&manifests.state, io.now);

@@ -43,6 +43,8 @@ pub struct ConfigFile {
     pub state_max_age_hours: Option<u64>,
     /// Hours until clean-up may drop the temporary schema.
     pub expire_after_hours: Option<u32>,
+    /// Get the SQL from dbt.
+    pub compile: Option<bool>,
     /// Style and project rules.
     pub lint: LintConfig,
 }
@@ -104,6 +106,7 @@ impl ConfigFile {
             production_wait_seconds,
             state_max_age_hours,
             expire_after_hours,
+            compile,
             lint,
         } = self;
         let keys = [
@@ -118,6 +121,7 @@ impl ConfigFile {
             ("production_wait_seconds", *production_wait_seconds != other.production_wait_seconds),
             ("state_max_age_hours", *state_max_age_hours != other.state_max_age_hours),
             ("expire_after_hours", *expire_after_hours != other.expire_after_hours),
+            ("compile", *compile != other.compile),
             ("lint", *lint != other.lint),
         ];
         keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

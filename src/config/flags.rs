@@ -98,6 +98,24 @@ pub enum ChangeRules {
     Dbt,
 }
 
+/// Where SQL comes from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "SQL")]
+pub struct CompileArgs {
+    /// Get the SQL from dbt, each node's when it is to be built, instead of from a manifest
+    #[arg(long, env = "PREMERGE_COMPILE")]
+    pub(crate) compile: bool,
+    /// Command that starts dbt, such as "uv run dbt"; for --compile [default: dbt]
+    #[arg(long, value_name = "COMMAND", env = "PREMERGE_DBT")]
+    pub(crate) dbt: Option<String>,
+    /// dbt's --vars; for --compile
+    #[arg(long, value_name = "YAML", env = "PREMERGE_VARS")]
+    pub(crate) vars: Option<String>,
+    /// Seconds that dbt may take to start, to parse the project, or for one model's SQL [default: 600]
+    #[arg(long, value_name = "SECONDS", env = "PREMERGE_COMPILE_TIMEOUT_SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) compile_timeout_seconds: Option<u64>,
+}
+
 /// How the run works.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]

@@ -27,7 +27,7 @@ pub use checkout::Checkout;
 pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;
-pub use flags::{ChangeRules, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
+pub use flags::{ChangeRules, CompileArgs, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 pub use lint::{
     LayerConfig, LayerRole, LintConfig, LintScope, LintSeverity, RuleConfig, RuleOverride, StyleSwitch, Where,
 };
@@ -37,7 +37,7 @@ pub use regular::{read_inside, read_regular, read_regular_text};
 pub use row_limit::{RowFactor, RowLimit};
 pub use schema::{AtStart, Keep};
 pub use secret::{Masked, Secret, mask, mask_variables};
-pub use settings::{Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
+pub use settings::{CompileSettings, Gate, ManifestSettings, RunSettings, SchemaName, Settings, WithoutNumber};
 pub use test_macros::ChangedTestMacros;
 pub use tool_files::{BaseFiles, ToolFiles};
 

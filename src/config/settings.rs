@@ -14,8 +14,8 @@ use super::dbt_project::ChosenProfile;
 use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
-    AtStart, ChangedTestMacros, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs, ProfileQuery,
-    ProfileSource, ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
+    AtStart, ChangedTestMacros, CompileArgs, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs,
+    ProfileQuery, ProfileSource, ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 
@@ -24,6 +24,9 @@ const EXPIRE_AFTER_HOURS: u32 = 72;
 
 /// Hours after which production's manifest is called old, unless configured.
 const STATE_MAX_AGE_HOURS: u64 = 48;
+
+/// Seconds that dbt may take for one answer, unless given.
+const COMPILE_TIMEOUT_SECONDS: u64 = 600;
 
 /// How the schemas begin that premerge names after pull requests.
 const SCHEMA_OF_PULL_REQUEST: &str = "premerge_pr_";
@@ -87,6 +90,21 @@ pub struct SchemaName {
     pub name: String,
     /// Nobody has chosen it, so another may be taken where it is another project's.
     pub by_default: bool,
+}
+
+/// How SQL is got from dbt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileSettings {
+    /// The command that starts dbt.
+    pub command: String,
+    /// Where it is started.
+    pub working_dir: PathBuf,
+    /// The folder of profiles.yml, where it was given.
+    pub profiles_dir: Option<PathBuf>,
+    /// dbt's `--vars`.
+    pub vars: Option<String>,
+    /// How long one answer may take.
+    pub limit: Duration,
 }
 
 /// What a name with `{pr}` comes to without a pull request.
@@ -413,6 +431,22 @@ impl Settings {
             },
             test_macros_changed: self.file.test_macros_changed.unwrap_or_default(),
             expires_at: now.saturating_add(jiff::SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX),
+        })
+    }
+
+    /// How SQL is got from dbt; `None` where it is the manifest's.
+    #[must_use]
+    pub fn compile(&self, flags: &CompileArgs) -> Option<CompileSettings> {
+        if !flags.compile && !self.file.compile.unwrap_or(false) {
+            return None;
+        }
+        let text = |flag: &Option<String>| flag.clone().filter(|text| !text.trim().is_empty());
+        Some(CompileSettings {
+            command: text(&flags.dbt).unwrap_or_else(|| "dbt".to_owned()),
+            working_dir: self.env.cwd.clone(),
+            profiles_dir: self.named(self.flags.profiles_dir.as_deref()),
+            vars: text(&flags.vars),
+            limit: Duration::from_secs(flags.compile_timeout_seconds.unwrap_or(COMPILE_TIMEOUT_SECONDS)),
         })
     }
 

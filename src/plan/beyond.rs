@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 
 use super::build_set::BuildSet;
+use super::data_tests::DataTests;
 use super::document::{LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason};
 use super::facts::Facts;
 use super::settings;
 use crate::artifacts::{Node, ResourceType};
-use crate::changes::{Asks, asks};
+use crate::changes::{Asks, asks, looks_at_command};
 use crate::project::NodeId;
 use crate::sql::Dialect;
 
 /// What of it can make dbt fail where premerge does not, because the pull request changes it.
-pub(super) fn not_checked(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -> Vec<NotChecked> {
+pub(super) fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests, dialect: Dialect) -> Vec<NotChecked> {
     let compiled = Compiled::of(facts);
     let databases: BTreeSet<String> = facts.state.nodes.values().filter_map(|node| lowered(node)).collect();
     let mut found = Vec::new();
@@ -26,6 +27,7 @@ pub(super) fn not_checked(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -
             next_run(facts, *id, node, *materialization),
             database(facts, node, &databases),
             asked(facts, set, *id, node, compiled),
+            command(facts, node),
         ];
         found.extend(reasons.into_iter().flatten().map(|reason| NotChecked {
             unique_id: facts.name(*id).into(),
@@ -33,6 +35,17 @@ pub(super) fn not_checked(facts: &Facts<'_>, set: &BuildSet, dialect: Dialect) -
             name: node.name.to_string(),
             reason,
             changed: facts.change(*id).map(|change| change.reasons.clone()).unwrap_or_default(),
+        }));
+    }
+    for id in tests.run.keys() {
+        let Some(node) = facts.node(*id) else { continue };
+        let reasons = [asked(facts, set, *id, node, compiled), command(facts, node)];
+        found.extend(reasons.into_iter().flatten().map(|reason| NotChecked {
+            unique_id: facts.name(*id).into(),
+            resource_type: facts.kind(*id).as_str().to_owned(),
+            name: node.name.to_string(),
+            reason,
+            changed: Vec::new(),
         }));
     }
     // Nothing is built for a description, but dbt writes it down.
@@ -148,6 +161,12 @@ fn relation<'a>(facts: &Facts<'a>, id: NodeId) -> Option<&'a str> {
     facts.node(id)?.relation_name.as_deref()
 }
 
+/// A manifest's text is that of `dbt compile`, where the node looks at which command runs.
+fn command(facts: &Facts<'_>, node: &Node<'_>) -> Option<NotCheckedReason> {
+    let is_other = !facts.compiles() && node.resource_type != ResourceType::Seed && looks_at_command(facts.pr, node);
+    is_other.then_some(NotCheckedReason::OtherCommand)
+}
+
 /// A text made from answers of the warehouse is the one that dbt will run only if what was asked was there at
 /// compile time, and is not changed itself.
 fn asked(
@@ -164,6 +183,8 @@ fn asked(
     let reads: Vec<NodeId> = facts.reads(id).into_iter().filter(|parent| !facts.is_source(*parent)).collect();
     let changed: Vec<NodeId> = match (asks, compiled) {
         (Asks::Nothing, _) => return None,
+        // dbt asks when everything that it asks about is in place.
+        (Asks::Warehouse, _) if facts.compiles() => return None,
         // Which it means, no text says for certain.
         (Asks::Warehouse, Compiled::AgainstProduction) => {
             reads.into_iter().filter(|parent| set.is_built(*parent) || facts.production(*parent).is_none()).collect()

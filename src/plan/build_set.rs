@@ -127,15 +127,14 @@ fn fate(facts: &Facts<'_>, id: NodeId, changed: bool) -> Fate {
         return Fate::NotChecked(NotCheckedReason::PythonModel);
     }
     let seed = node.resource_type == ResourceType::Seed;
-    if !seed && node.raw_code.get().trim().is_empty() && node.compiled_code.as_ref().is_none_or(|code| code.is_empty())
-    {
+    if !seed && node.raw_code.get().trim().is_empty() && !facts.has_text(id) {
         return Fate::Skip(SkipReason::Empty);
     }
     let materialization = match materialization(node, facts.adapter()) {
         Ok(materialization) => materialization,
         Err(unknown) => return Fate::NotChecked(unknown),
     };
-    if !seed && !facts.only_parsed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+    if !seed && facts.lacks_text(id) {
         return Fate::NotChecked(NotCheckedReason::NotCompiled);
     }
     if facts.has_own_macro("is_incremental")

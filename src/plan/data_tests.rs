@@ -97,7 +97,7 @@ fn plan_one(facts: &Facts<'_>, set: &BuildSet, id: NodeId) -> Result<(PlannedTes
     if let Some(macros) = own_macros(facts, node) {
         return Err(NotCheckedReason::OwnMacros { macros });
     }
-    if !facts.only_parsed && node.compiled_code.as_ref().is_none_or(|code| code.is_empty()) {
+    if facts.lacks_text(id) {
         return Err(NotCheckedReason::NotCompiled);
     }
     let reads = set.reads(facts, id);

@@ -396,6 +396,8 @@ pub enum NotCheckedReason {
         /// What was asked, as far as can be known.
         relations: Vec<UniqueId>,
     },
+    /// Its text looks at which command of dbt runs, and was made by `dbt compile`.
+    OtherCommand,
     /// Its text was made from what the warehouse answered about relations that were not there at compile time.
     AskedNothing {
         /// What was asked, as far as can be known.

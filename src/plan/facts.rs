@@ -1,6 +1,7 @@
 //! What planning asks about nodes, answered once.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::changes::{Change, ChangeKind, Changes, JudgedBy};
@@ -15,6 +16,8 @@ pub(super) struct Facts<'a> {
     /// Whether the pull request's manifest has no compiled SQL at all, as `dbt parse` writes it: the plan is then what
     /// dbt's own rules give.
     pub(super) only_parsed: bool,
+    /// Whose text dbt makes at their turn; `None` where all texts are the manifest's.
+    at_turn: Option<&'a BTreeSet<UniqueId>>,
     table: Vec<Fact<'a>>,
     judged_by: OnceCell<Option<JudgedBy<'a>>>,
 }
@@ -33,6 +36,7 @@ impl<'a> Facts<'a> {
         pr: &'a Manifest<'a>,
         graph: &'a Graph<'a>,
         changes: &'a Changes,
+        at_turn: Option<&'a BTreeSet<UniqueId>>,
     ) -> Self {
         let mut table: Vec<Fact<'_>> =
             graph.nodes().map(|id| Fact { node: pr.nodes.get(graph.unique_id(id)), ..Fact::default() }).collect();
@@ -42,8 +46,29 @@ impl<'a> Facts<'a> {
                 fact.change = Some(change);
             }
         }
-        let only_parsed = !pr.nodes.values().any(|node| node.compiled_code.is_some());
-        Self { state, pr, graph, changes, only_parsed, table, judged_by: OnceCell::new() }
+        let only_parsed = at_turn.is_none() && !pr.nodes.values().any(|node| node.compiled_code.is_some());
+        Self { state, pr, graph, changes, at_turn, only_parsed, table, judged_by: OnceCell::new() }
+    }
+
+    /// Whether dbt makes texts in this run, those that ask the warehouse at their turn.
+    pub(super) fn compiles(&self) -> bool {
+        self.at_turn.is_some()
+    }
+
+    /// Whether dbt makes a node's text at its turn.
+    pub(super) fn is_made_at_turn(&self, id: NodeId) -> bool {
+        self.at_turn.is_some_and(|at_turn| at_turn.contains(self.name(id)))
+    }
+
+    /// Whether there is a text of a node, or will be one.
+    pub(super) fn has_text(&self, id: NodeId) -> bool {
+        let given = self.node(id).and_then(|node| node.compiled_code.as_ref()).is_some_and(|code| !code.is_empty());
+        given || self.is_made_at_turn(id)
+    }
+
+    /// Whether there is no text of a node, and will be none, though others have theirs.
+    pub(super) fn lacks_text(&self, id: NodeId) -> bool {
+        !self.only_parsed && !self.has_text(id)
     }
 
     /// The warehouse, as dbt names the adapter.

@@ -14,7 +14,7 @@ use super::notices::notices;
 use super::reasons;
 use super::unbuilt::unbuilt_upstream;
 use super::weaker::weaker_tests;
-use crate::artifacts::{Manifest, ResourceType};
+use crate::artifacts::{Manifest, ResourceType, UniqueId};
 use crate::changes::{ChangeKind, Changes, Reason};
 use crate::project::{Cycle, Graph, IndirectSelection, NodeId};
 use crate::sql::Dialect;
@@ -30,6 +30,9 @@ pub struct PlanOptions {
     pub exclude: BTreeSet<String>,
     /// Which tests come along.
     pub indirect: IndirectSelection,
+    /// unique_ids whose text dbt makes at their turn, because it asks the warehouse; `None` where all texts are the
+    /// manifest's.
+    pub at_turn: Option<BTreeSet<UniqueId>>,
 }
 
 /// Why there is no plan.
@@ -63,7 +66,7 @@ pub fn plan<'a>(
     options: &PlanOptions,
 ) -> Result<Plan, PlanError> {
     let order = graph.topological()?;
-    let facts = Facts::new(state, pr, graph, changes);
+    let facts = Facts::new(state, pr, graph, changes, options.at_turn.as_ref());
     let dialect = Dialect::of_adapter(facts.adapter());
     let wanted = |id: NodeId| {
         let id = facts.name(id);
@@ -284,7 +287,7 @@ fn not_checked(facts: &Facts<'_>, set: &BuildSet, tests: &DataTests, dialect: Di
             }
         })
         .collect();
-    found.extend(beyond::not_checked(facts, set, dialect));
+    found.extend(beyond::not_checked(facts, set, tests, dialect));
     found.sort_by(|a, b| (&a.unique_id, &a.reason).cmp(&(&b.unique_id, &b.reason)));
     found
 }

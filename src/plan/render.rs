@@ -363,6 +363,9 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
                 names_of(relations)
             )
         }
+        NotCheckedReason::OtherCommand => {
+            "its SQL depends on dbt's command, which was not build; --compile gets the right one".to_owned()
+        }
         NotCheckedReason::AskedNothing { relations } => {
             format!("its SQL queried {} at compile time, before it existed", names_of(relations))
         }

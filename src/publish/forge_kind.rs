@@ -16,6 +16,10 @@ impl ForgeKind {
     /// GitHub's pages, where nothing else is said.
     pub const GITHUB_PAGES: &str = "https://github.com";
 
+    /// Variables that hold tokens of forges, whichever system runs the job.
+    pub const TOKEN_VARIABLES: [&str; 4] =
+        ["PREMERGE_GITHUB_TOKEN", "GITHUB_TOKEN", "PREMERGE_GITLAB_TOKEN", "GITLAB_TOKEN"];
+
     /// The token of the environment: ours first, then the one that users of its CI pass.
     #[must_use]
     pub fn token(self, env: &Env) -> Option<Token> {

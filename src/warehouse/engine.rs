@@ -79,6 +79,11 @@ pub(super) trait Engine: Send {
         Ok(())
     }
 
+    /// A query whose values are text, for an engine whose driver gives them as something else.
+    fn as_text(&self, query: &str) -> String {
+        query.to_owned()
+    }
+
     /// Runs one query and returns all its rows as text.
     async fn query(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError>;
 

@@ -50,7 +50,7 @@ pub use owner::Owner;
 pub use postgres::{Index, PostgresConfigs, RedshiftConfigs};
 pub use privileges::{Privileges, SchemaPrivileges, WritingFunction, grants};
 pub use rows::{ColumnType, Rows};
-pub use session::{Running, Session};
+pub use session::{NOT_SENT, Running, Session};
 pub use temp_schema::{GuardError, Protected, Replacing, TempRelation, TempSchema};
 pub use watch::{Seen, TableBelow};
 pub use write::{ColumnDef, RegisterSql, SeedFile, SeedKind, Write, Written};

@@ -17,6 +17,9 @@ use super::write::{Write, Written};
 use super::{ColumnType, FaultClass, Privileges, Repeat, Rows, Seen, WarehouseError};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, judge};
 
+/// How premerge's own refusals begin.
+pub const NOT_SENT: &str = "premerge does not send this statement";
+
 /// One connection to a warehouse, and what its statements are sent under.
 pub struct Session {
     engine: Box<dyn Engine>,
@@ -67,6 +70,12 @@ impl Session {
         self.traits
     }
 
+    /// The dialect of its texts.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// How many times the last statement was sent: 1 when the first answer counted.
     #[must_use]
     pub fn attempts(&self) -> u32 {
@@ -87,6 +96,16 @@ impl Session {
                 result => return result,
             }
         }
+    }
+
+    /// The same with values as the engine casts them to text, whatever their type is.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_as_text(&mut self, sql: &str) -> Result<Rows, WarehouseError> {
+        self.check([ProjectText::Query(sql)]).await?;
+        let cast = self.engine.as_text(sql);
+        self.read(&cast).await
     }
 
     /// Names and types of a query's columns, without running it.
@@ -321,9 +340,9 @@ impl Session {
 
 fn refused(refusal: &Refusal) -> WarehouseError {
     if refusal.syntax {
-        return WarehouseError::new(FaultClass::Syntax, format!("premerge does not send this statement: {refusal}"));
+        return WarehouseError::new(FaultClass::Syntax, format!("{NOT_SENT}: {refusal}"));
     }
-    WarehouseError::new(FaultClass::Unsupported, format!("premerge does not send this statement: {refusal}"))
+    WarehouseError::new(FaultClass::Unsupported, format!("{NOT_SENT}: {refusal}"))
         .with_remedy("write it as one statement that only reads")
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn places(state: &Path, manifest: &Path, schema: &str) -> Vec<(String
         select: None,
         exclude: BTreeSet::new(),
         indirect: IndirectSelection::Eager,
+        at_turn: None,
     };
     let plan = plan(&state, &pr, &graph, &changes, &options).unwrap();
     let place = |id: &str| {

@@ -45,6 +45,7 @@ pub(crate) fn manifest(bytes: &[u8]) {
             select: None,
             exclude: BTreeSet::new(),
             indirect: IndirectSelection::Buildable,
+            at_turn: None,
         };
         if let Ok(plan) = plan(state, pr, &graph, &changes, &options) {
             let _ = check_compiled(pr, plan.nodes.iter().map(|node| node.unique_id.as_str()));

@@ -15,6 +15,7 @@ mod broken_connection;
 mod cases;
 mod cleaning;
 mod cluster;
+mod compiling;
 mod connecting;
 #[path = "../common/dbt.rs"]
 mod dbt;
@@ -38,6 +39,8 @@ mod relay;
 mod replacing;
 mod rough;
 mod sessions;
+#[path = "../common/compiling.rs"]
+mod shelf;
 mod shim;
 mod staying_inside;
 mod temp_schema;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::render::Format;
-use crate::config::{ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
+use crate::config::{CompileArgs, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 
 /// `premerge check`.
 #[derive(Debug, Clone, Args)]
@@ -21,6 +21,8 @@ pub struct CheckArgs {
     pub(crate) manifests: ManifestArgs,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
 

@@ -1,17 +1,20 @@
 //! The part of the job that talks to the warehouse.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::Began;
+use super::compiling::{self, Compiling};
 use super::identity::{run_id, who};
 use super::settings::Settings;
-use crate::artifacts::Manifest;
+use crate::artifacts::{Manifest, UniqueId};
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
 use crate::commands::signals::signals;
+use crate::compile::{AtTurn, Given, Place, Texts};
 use crate::config::{Env, Keep};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
@@ -40,7 +43,14 @@ pub(super) struct Job<'a> {
 impl Job<'_> {
     /// Fills the draft with what happened. A warehouse that fails makes the report incomplete; a temporary
     /// schema that may not be used is an error before anything was started.
-    pub(super) async fn run(&self, draft: &mut Draft, observer: &dyn Observer) -> Result<(), CommandError> {
+    ///
+    /// `compiling`: where texts come from, if not from the manifest.
+    pub(super) async fn run(
+        &self,
+        compiling: Option<Compiling>,
+        draft: &mut Draft,
+        observer: &dyn Observer,
+    ) -> Result<(), CommandError> {
         let (plan, settings) = (self.plan, self.settings);
         if plan.nodes.is_empty() && plan.tests.is_empty() {
             draft.tally();
@@ -50,7 +60,8 @@ impl Job<'_> {
         signals(stop.clone());
         let signalled = stopped.clone();
         let mut opened = Opened::default();
-        let ended = match self.open_and_build(draft, observer, Stopping { stop, stopped }, &mut opened).await {
+        let stopping = Stopping { stop, stopped };
+        let ended = match self.open_and_build(compiling, draft, observer, stopping, &mut opened).await {
             Ok(()) => Ok(()),
             Err(ended) => interrupted(draft, ended, opened.warehouse.as_deref(), *signalled.borrow()),
         };
@@ -73,6 +84,7 @@ impl Job<'_> {
 
     async fn open_and_build(
         &self,
+        compiling: Option<Compiling>,
         draft: &mut Draft,
         observer: &dyn Observer,
         stopping: Stopping,
@@ -109,7 +121,7 @@ impl Job<'_> {
         let expires_at = settings.expires_at.to_string();
         let wanted = WantedSchema { name: &settings.schema, expires_at: &expires_at, at_start: settings.at_start };
         draft.add_schema(&opened, wanted);
-        self.build(draft, observer, stopping, opened).await
+        self.build(compiling, draft, observer, stopping, opened).await
     }
 
     /// The files that sources are read from, on an engine that reads files.
@@ -138,6 +150,7 @@ impl Job<'_> {
 
     async fn build(
         &self,
+        compiling: Option<Compiling>,
         draft: &mut Draft,
         observer: &dyn Observer,
         Stopping { stop, stopped }: Stopping,
@@ -150,6 +163,27 @@ impl Job<'_> {
         let Limits { heartbeat, give_way, .. } = settings.limits;
         let lease = Lease::keep(kept, &schema, heartbeat, give_way, settings.threads, stop).await?;
         draft.add_limit(schema.name(), lease.notice());
+        let is_planned = |id: &UniqueId| {
+            plan.tests.iter().any(|test| test.unique_id == *id)
+                || plan.nodes.iter().any(|node| node.unique_id == *id)
+                || plan.trials.iter().any(|trial| trial.unique_id == *id)
+        };
+        let late =
+            compiling.as_ref().map_or(0, |compiling| compiling.at_turn.iter().filter(|id| is_planned(id)).count());
+        let at_turn = match compiling {
+            Some(Compiling { mut dbt, at_turn }) => {
+                let places = places(plan, state, &schema, warehouse.dialect());
+                match dbt.place(&places).await {
+                    Ok(()) => Some(AtTurn::new(dbt, at_turn, schema.connect(warehouse).await?)),
+                    Err(error) => return Err(compiling::failed(error).into()),
+                }
+            }
+            None => None,
+        };
+        let texts: &dyn Texts = match &at_turn {
+            Some(at_turn) => at_turn,
+            None => &Given,
+        };
         let inputs = Inputs {
             plan,
             state,
@@ -157,10 +191,15 @@ impl Job<'_> {
             project_dir: &settings.project_dir,
             through_proxies: !warehouse.dialect().reads_production_in_place(),
             row_counts: settings.row_counts,
+            texts,
         };
         let prepared = build::prepare(inputs, &schema, warehouse.dialect());
         let options = RunOptions { threads: settings.threads, fail_fast: settings.fail_fast };
         let outcome = build::run(warehouse, &schema, prepared, session, options, stopped, observer).await;
+        if let Some(at_turn) = at_turn {
+            let (dbt, catalogue) = at_turn.end();
+            draft.add_compiled(&dbt, late, catalogue);
+        }
         let lost = lease.is_lost();
         if let Err(error) = lease.end().await {
             tracing::warn!("the end of this run could not be recorded in the register: {}", error.class.phrase());
@@ -194,6 +233,32 @@ impl Job<'_> {
             expires_at: self.settings.expires_at.to_string(),
         }
     }
+}
+
+/// Where dbt finds what is built and what is not: in the temporary schema, or in production where no proxy views are made.
+fn places<'a>(
+    plan: &'a Plan,
+    state: &'a Manifest<'_>,
+    schema: &'a TempSchema,
+    dialect: Dialect,
+) -> BTreeMap<&'a str, Place<'a>> {
+    let mut places: BTreeMap<&str, Place<'_>> = plan
+        .relations()
+        .map(|(unique_id, identifier)| (unique_id, (schema.database(), schema.name(), identifier, false)))
+        .collect();
+    for node in &plan.nodes {
+        if let Some(place) = places.get_mut(node.unique_id.as_str()) {
+            place.3 = true;
+        }
+    }
+    if dialect.reads_production_in_place() {
+        let read = plan.read_of_production(state, dialect);
+        places.extend(read.filter_map(|(unique_id, name)| {
+            let of = name.schema()?;
+            Some((unique_id.as_str(), (of.database(), of.name(), name.identifier(), false)))
+        }));
+    }
+    places
 }
 
 /// A run that could not be carried out is incomplete; a schema that may not be used is an error.

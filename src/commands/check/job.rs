@@ -3,15 +3,17 @@
 use super::Began;
 use super::args::CheckArgs;
 use super::carry_out::Job;
+use super::compiling::{self, Compiling};
 use super::settings::Settings;
 use crate::artifacts::Manifest;
 use crate::build::{Observer, Unobserved};
-use crate::commands::comparison::{ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
+use crate::commands::comparison::{Comparing, ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
 use crate::commands::state_age as state;
 use crate::commands::{CommandError, Io, runtime};
-use crate::config::git;
+use crate::compile::Dbt;
+use crate::config::{ChangeRules, git};
 use crate::publish::ci::Ci;
 use crate::report::{Draft, Facts, Planned as Gathered, Report};
 use crate::warehouse;
@@ -25,11 +27,30 @@ pub(super) fn check(
     began: Began,
     io: &mut Io<'_>,
 ) -> Result<Report, CommandError> {
-    let recorded_files = RecordedFiles::beside(Some(&settings.state), &settings.manifest)?;
+    let runtime = runtime()?;
+    let mut dbt = match &settings.compile {
+        Some(compile) => Some(runtime.block_on(compiling::start(compile, settings))?),
+        None => None,
+    };
+    let manifest = dbt.as_ref().map_or(settings.manifest.as_path(), Dbt::manifest);
+    let recorded_files = RecordedFiles::beside(Some(&settings.state), manifest)?;
     let recorded = recorded_files.parse()?;
-    let files = ManifestFiles::read(&settings.state, settings.base.as_deref(), &settings.manifest)?;
-    let manifests = files.parse()?;
+    let files = ManifestFiles::read(&settings.state, settings.base.as_deref(), manifest)?;
+    let rounds = compiling::Rounds::new();
+    let mut manifests = files.parse()?;
     buildable(&manifests)?;
+    let comparing = Comparing {
+        compiled: args.selection.changes == ChangeRules::Compiled,
+        more_unrendered_values: settings.more_unrendered_values,
+        now: began.at,
+    };
+    let late = match &mut dbt {
+        Some(dbt) => {
+            let filling = compiling::fill(&mut manifests, &rounds, dbt, comparing);
+            Some(runtime.block_on(filling)?)
+        }
+        None => None,
+    };
     let wanted = Wanted {
         selection: &args.selection,
         indirect: settings.indirect,
@@ -38,6 +59,7 @@ pub(super) fn check(
         builds: true,
         now: began.at,
         recorded: &recorded,
+        late: late.as_ref(),
     };
     let Planned { graph, changes, plan, issues } = compare_and_plan(&manifests, wanted)?;
     let Manifests { state, base, pr } = &manifests;
@@ -65,8 +87,8 @@ pub(super) fn check(
     super::deliver::announce(args, &Report::running(draft.clone()), ci, io)?;
     let job = Job { settings, plan: &plan, state, pr, began, ci, env: &io.env };
     let observer = observer(ci, io);
-    let runtime = runtime()?;
-    let ran = runtime.block_on(job.run(&mut draft, observer.as_ref()));
+    let compiling = dbt.zip(late).map(|(dbt, late)| Compiling { dbt, at_turn: late.at_turn });
+    let ran = runtime.block_on(job.run(compiling, &mut draft, observer.as_ref()));
     // A statement that an engine in this process does not give up is left behind.
     runtime.shutdown_background();
     ran?;

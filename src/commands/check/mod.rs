@@ -3,6 +3,7 @@
 mod args;
 mod began;
 mod carry_out;
+mod compiling;
 mod deliver;
 mod gate;
 mod identity;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{
-    self, AtStart, ChangedTestMacros, Checkout, Env, Gate, Keep, LintConfig, ManifestSettings, RowLimit, RunSettings,
-    Target, ToolFiles,
+    self, AtStart, ChangedTestMacros, Checkout, CompileSettings, Env, Gate, Keep, LintConfig, ManifestSettings,
+    RowLimit, RunSettings, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -40,6 +40,8 @@ pub(super) struct Settings {
     pub(super) more_unrendered_values: Option<bool>,
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
+    /// How SQL is got from dbt; `None` where it is the manifest's.
+    pub(super) compile: Option<CompileSettings>,
     pub(super) lint: LintConfig,
     /// Where sqlfluff's settings are read.
     pub(super) style_files: ToolFiles,
@@ -72,6 +74,14 @@ impl Settings {
             test_macros_changed,
             expires_at,
         } = settings.run(&args.run, pull_request, target.threads, now)?;
+        let compile = settings.compile(&args.compile);
+        if compile.is_some() && args.manifests.manifest.is_some() {
+            return Err(CommandError::Input {
+                message: "--compile (or `compile: true` in premerge.yml) and --manifest contradict each other"
+                    .to_owned(),
+                remedy: "leave --manifest out: dbt writes the manifest during the run".to_owned(),
+            });
+        }
         let given = args.selection.state_modified_compare_more_unrendered_values;
         Ok(Self {
             state,
@@ -93,6 +103,7 @@ impl Settings {
             more_unrendered_values: settings.more_unrendered_values(given)?,
             expires_at,
             limits: limits(&settings),
+            compile,
             lint: settings.lint().clone(),
             style_files: settings.style_files(),
             lint_cache: settings.lint_cache(),

@@ -2,6 +2,7 @@
 //! nowhere else.
 
 mod began;
+mod compiled;
 mod happened;
 mod lint;
 mod planned;

@@ -420,6 +420,11 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
             "not checked as built: its SQL queried {} in production at compile time, which this pull request changes",
             names(relations)
         ),
+        NotCheckedReason::OtherCommand => {
+            "not checked as built: its SQL depends on which dbt command runs, and the manifest may not be that of \
+             `dbt build`; check with --compile"
+                .to_owned()
+        }
         NotCheckedReason::AskedNothing { relations } => format!(
             "not checked as built: its SQL queried {} at compile time, before it existed; compile with `dbt compile --defer --favor-state --state …`",
             names(relations)

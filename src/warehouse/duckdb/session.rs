@@ -182,6 +182,10 @@ impl Classify for DuckDbSession {
 
 #[async_trait]
 impl Engine for DuckDbSession {
+    fn as_text(&self, query: &str) -> String {
+        format!("select columns(*)::varchar from (\n{query}\n)")
+    }
+
     async fn query(&mut self, sql: &str, under: Under<'_>) -> Result<Rows, WarehouseError> {
         self.may_go_on(under)?;
         self.look(sql).await

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use super::session::PgSession;
 use crate::sql::{Dialect, Facts};
-use crate::warehouse::{FaultClass, WarehouseError};
+use crate::warehouse::{FaultClass, NOT_SENT, WarehouseError};
 
 /// Volatile functions of the server and of its own extensions that change nothing but what they return.
 const HARMLESS: &[&str] = &[
@@ -81,9 +81,7 @@ impl PgSession {
         if let Some(name) = found.scalar() {
             return Err(WarehouseError::new(
                 FaultClass::Unsupported,
-                format!(
-                    "premerge does not send this statement: it calls `{name}`, a volatile function, which may write"
-                ),
+                format!("{NOT_SENT}: it calls `{name}`, a volatile function, which may write"),
             )
             .with_remedy(format!("declare `{name}` stable or immutable if it only reads")));
         }

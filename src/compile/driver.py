@@ -1,0 +1,376 @@
+"""The user's own dbt, driven by premerge.
+
+premerge starts this file with the interpreter that runs the user's dbt and talks to it in lines of JSON: requests on
+standard input, answers on what was standard output. `dbt build` is invoked as the user's job would invoke it, so that
+`flags.WHICH` and all else that a macro can see are those of a build; but where dbt would build, it waits for premerge
+to ask for the text of one node after another. It has no connection to the warehouse: what macros ask is handed to
+premerge, which reads it, or refuses, before anything runs.
+"""
+
+import datetime
+import decimal
+import functools
+import json
+import os
+import sys
+import threading
+
+# Everything that dbt and macros print goes to standard error; only this file writes to premerge.
+ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+REQUESTS = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
+os.dup2(2, 1)
+_nothing = os.open(os.devnull, os.O_RDONLY)
+os.dup2(_nothing, 0)
+os.close(_nothing)
+
+
+class Requests(threading.Thread):
+    """Reads requests, and ends the process as soon as premerge is gone, whatever dbt is doing."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.lines = []
+        self.arrived = threading.Condition()
+
+    def run(self):
+        for line in REQUESTS:
+            with self.arrived:
+                self.lines.append(line)
+                self.arrived.notify()
+        os._exit(0)
+
+    def next(self):
+        with self.arrived:
+            while not self.lines:
+                self.arrived.wait()
+            return json.loads(self.lines.pop(0))
+
+
+requests = Requests()
+
+
+def say(**message):
+    ANSWERS.write(json.dumps(message) + "\n")
+    ANSWERS.flush()
+
+
+class Current:
+    """The node whose text is being made, and what came of what it asked."""
+
+    node = None
+    # Whether nothing can be answered yet: premerge is told that the node asks, and asks for its text later.
+    offline = True
+    asked = False
+    refused = None
+    # Whether dbt itself looks something up, and not a macro of the project.
+    own = False
+
+
+current = Current()
+
+
+def error(message):
+    from dbt_common.exceptions import DbtRuntimeError
+
+    return DbtRuntimeError(message)
+
+
+# dbt 1.7 has no package dbt_common.
+try:
+    import dbt_common.exceptions  # noqa: F401
+except ImportError:
+
+    def error(message):  # noqa: F811
+        from dbt.exceptions import DbtRuntimeError
+
+        return DbtRuntimeError(message)
+
+
+def reader(kind):
+    """What the adapter's driver makes of a value of this type, as a function of its text; None for a type that has no
+    plain value. The names are those of DuckDB, of PostgreSQL, and of psycopg2 for its type codes."""
+    base = kind.lower().partition("(")[0].strip()
+    return None if kind.endswith("]") else READERS.get(base)
+
+
+def moment(text):
+    """A timestamp. `fromisoformat` of old Pythons takes neither `+00` nor a fraction of any length."""
+    text, zone = text.strip(), None
+    sign = max(text.rfind("+"), text.rfind("-", 11))
+    if sign > 10:
+        text, offset = text[:sign], text[sign:]
+        hours, minutes = (offset[1:].split(":") + ["0"])[:2]
+        offset = datetime.timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if offset[0] == "-" else 1)
+        zone = datetime.timezone(offset)
+    whole, _, fraction = text.partition(".")
+    found = datetime.datetime.fromisoformat(whole).replace(tzinfo=zone)
+    return found.replace(microsecond=int((fraction + "000000")[:6])) if fraction else found
+
+
+READERS = {}
+for names, function in (
+    ("tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint uhugeint longinteger oid", int),
+    ("information_schema.cardinal_number", int),
+    ("varchar text string name uuid enum unknown", str),
+    ("information_schema.sql_identifier information_schema.character_data information_schema.yes_or_no", str),
+    ("decimal numeric", decimal.Decimal),
+    ("double float real", float),
+    ("boolean", lambda text: text in {"true", "t"}),
+    ("date", datetime.date.fromisoformat),
+    ("timestamp timestamp_s timestamp_ms datetime datetimetz", moment),
+):
+    for name in names.split():
+        READERS[name] = function
+READERS["timestamp with time zone"] = moment
+# psycopg2 reads JSON; DuckDB's driver gives its text.
+READERS_OF = {"postgres": {"json": json.loads, "jsonb": json.loads}, "duckdb": {"json": str}}
+
+
+class Cursor:
+    """A cursor of PEP 249 that asks premerge."""
+
+    rowcount = -1
+    statusmessage = "SELECT"
+    description = None
+
+    def __init__(self):
+        self.rows = []
+
+    def execute(self, sql, bindings=None):
+        if bindings:
+            raise error("premerge: a statement with parameters is not sent while a text is made")
+        if current.offline:
+            current.asked = True
+            raise error("premerge: the warehouse is not asked yet")
+        say(event="query", sql=sql, own=current.own)
+        answer = requests.next()
+        if "refused" in answer:
+            current.refused = answer["refused"]
+            raise error("premerge: " + answer["refused"])
+        if "error" in answer:
+            raise error(answer["error"])
+        self.description = [(column[0], column[1], None, None, None, None, None) for column in answer["columns"]]
+        readers = [reader(kind) for _, kind in answer["columns"]]
+        if None in readers:
+            kind = answer["columns"][readers.index(None)][1].partition("(")[0]
+            current.refused = "values of the type %s are not handed over" % kind.lower()
+            raise error("premerge: " + current.refused)
+        self.rows = [
+            tuple(None if value is None else read(value) for read, value in zip(readers, row))
+            for row in answer["rows"]
+        ]
+        self.rowcount = len(self.rows)
+        self.statusmessage = "SELECT %d" % self.rowcount
+        return self
+
+    def fetchall(self):
+        rows, self.rows = self.rows, []
+        return rows
+
+    def fetchmany(self, size=1):
+        rows, self.rows = self.rows[:size], self.rows[size:]
+        return rows
+
+    def fetchone(self):
+        rows = self.fetchmany(1)
+        return rows[0] if rows else None
+
+    def close(self):
+        pass
+
+
+class Handle:
+    """A connection of PEP 249 that connects to nothing."""
+
+    closed = 0
+
+    def cursor(self, *_, **__):
+        return Cursor()
+
+    def close(self):
+        pass
+
+    def commit(self):
+        pass
+
+    def rollback(self):
+        pass
+
+
+def cut_off(adapter):
+    """Takes the warehouse away from an adapter."""
+    manager = type(adapter.connections)
+    READERS.update(READERS_OF.get(adapter.type(), {}))
+
+    def open_nothing(cls, connection):
+        states = type(connection.state)
+        connection.handle = Handle()
+        connection.state = states.OPEN
+        return connection
+
+    manager.open = classmethod(open_nothing)
+    manager.cancel = lambda self, connection: None
+    manager.add_begin_query = lambda self: (self.get_thread_connection(), None)
+    manager.add_commit_query = lambda self: (self.get_thread_connection(), None)
+
+    kind = type(adapter)
+    found = kind.get_relation
+
+    @functools.wraps(found)
+    def get_relation(self, database, schema, identifier):
+        own = current.node
+        # Where the project's own macros look for a node, it may be in another place.
+        node = texts.moved.get((str(schema).lower(), str(identifier).lower())) if texts is not None else None
+        if node is not None:
+            database, schema, identifier = node.database, node.schema, node.identifier
+        # A node's own relation is not there before it is built: premerge's schema is fresh.
+        if own is not None and (database, schema, identifier) == (own.database, own.schema, own.identifier):
+            return None
+        return found(self, database, schema, identifier)
+
+    kind.get_relation = looked_up(get_relation)
+    kind.get_columns_in_relation = looked_up(kind.get_columns_in_relation)
+
+    def refuse(self, *_, **__):
+        current.refused = "Python code is not run"
+        raise error("premerge: " + current.refused)
+
+    kind.submit_python_job = functools.wraps(kind.submit_python_job)(refuse)
+
+
+def looked_up(method):
+    """What dbt's own method asks the catalogue, to answer about one relation."""
+
+    @functools.wraps(method)
+    def wrapped(self, *arguments, **named):
+        before, current.own = current.own, True
+        try:
+            return method(self, *arguments, **named)
+        finally:
+            current.own = before
+
+    return wrapped
+
+
+class Texts:
+    """Makes the texts of nodes."""
+
+    def __init__(self, task, compiler):
+        self.manifest = task.manifest
+        self.config = task.config
+        self.compiler = compiler
+        nodes = self.manifest.nodes.values()
+        # Nodes that this run builds, by the schema and name that the profile's target gives them.
+        self.moved = {}
+        self.ephemeral = [node for node in nodes if node.config.materialized == "ephemeral"]
+
+    def place(self, places):
+        for unique_id, (database, schema, identifier, built) in places.items():
+            node = self.manifest.nodes.get(unique_id)
+            if node is None:
+                continue
+            if built:
+                self.moved[(node.schema.lower(), node.identifier.lower())] = node
+            node.database, node.schema, node.alias = database or node.database, schema, identifier
+            if getattr(node, "relation_name", None):
+                relation = self.adapter().Relation.create_from(self.config, node)
+                node.relation_name = relation.render()
+        self.manifest.build_flat_graph()
+
+    def adapter(self):
+        from dbt.adapters.factory import get_adapter
+
+        return get_adapter(self.config)
+
+    def make(self, unique_id, offline):
+        node = self.manifest.nodes.get(unique_id)
+        if node is None:
+            say(event="text", id=unique_id, failed="dbt's manifest does not have it")
+            return
+        current.node, current.offline, current.asked, current.refused = node, offline, False, None
+        current.own = False
+        adapter = self.adapter()
+        # What was there when another text was made says nothing about now.
+        adapter.cache.clear()
+        try:
+            with adapter.connection_named(unique_id, node):
+                sql = self.compiler.compile_node(node, self.manifest, {}, False).compiled_code
+            failed = None
+        except Exception as exception:  # noqa: BLE001
+            sql, failed = None, "%s: %s" % (type(exception).__name__, exception)
+        if current.asked:
+            say(event="text", id=unique_id, asks=True)
+        elif current.refused is not None:
+            say(event="text", id=unique_id, refused=current.refused)
+        elif failed is not None:
+            say(event="text", id=unique_id, failed=failed)
+        else:
+            say(event="text", id=unique_id, sql=sql or "")
+        current.node = None
+        for used in [node, *self.ephemeral]:
+            if getattr(used, "compiled", False) or getattr(used, "extra_ctes", None):
+                used.compiled, used.compiled_code = False, None
+                used.extra_ctes, used.extra_ctes_injected = [], False
+
+
+def serve(task):
+    """In place of building."""
+    from dbt.compilation import Compiler
+
+    flags = task.args
+    for name in ("EMPTY", "SAMPLE"):
+        if getattr(flags, name, None):
+            raise RuntimeError("dbt is set to --%s, which limits the rows of all inputs" % name.lower())
+    manifest = os.path.join(start["folder"], "manifest.json")
+    task.manifest.writable_manifest().write(manifest)
+    global texts
+    texts = Texts(task, Compiler(task.config))
+    say(event="parsed", manifest=manifest, adapter=texts.adapter().type())
+    while True:
+        request = requests.next()
+        if request["request"] == "place":
+            texts.place(request["places"])
+        elif request["request"] == "texts":
+            for unique_id in request["ids"]:
+                texts.make(unique_id, request["offline"])
+            say(event="done")
+
+
+def main():
+    global start
+    requests.start()
+    try:
+        import dbt.version
+        from dbt.cli.main import dbtRunner
+        from dbt.task.build import BuildTask
+    except ImportError as missing:
+        say(event="ended", failed="%s: %s" % (type(missing).__name__, missing), stage="import")
+        return
+    say(event="started", dbt=dbt.version.get_installed_version().to_version_string(skip_matcher=True),
+        python="%d.%d.%d" % sys.version_info[:3])
+    start = requests.next()
+    from dbt.adapters import factory
+
+    registered = factory.AdapterContainer.register_adapter
+
+    def register_adapter(self, config, *arguments, **named):
+        registered(self, config, *arguments, **named)
+        adapter = self.adapters.get(config.credentials.type)
+        if adapter is not None and type(adapter) not in cut:
+            cut.add(type(adapter))
+            cut_off(adapter)
+
+    cut = set()
+    factory.AdapterContainer.register_adapter = register_adapter
+    BuildTask.run = serve
+    result = dbtRunner().invoke(start["arguments"])
+    failed = getattr(result, "exception", None)
+    say(event="ended", failed="%s: %s" % (type(failed).__name__, failed), stage="parse")
+
+
+start, texts = None, None
+try:
+    main()
+except BaseException as exception:  # noqa: BLE001
+    say(event="ended", failed="%s: %s" % (type(exception).__name__, exception), stage="run")
+os._exit(0)
