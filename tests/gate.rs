@@ -280,6 +280,21 @@ fn a_profile_that_the_job_makes_in_the_checkout_is_the_job_s() {
     }
 }
 
+/// dbt's checksum does not see the line, and the warehouse has a row more for it.
+#[test]
+fn a_seed_whose_last_line_is_empty_is_another_seed() {
+    let seed = "seeds/tariff_seasons.csv";
+    let text = fs_err::read_to_string(common::fixtures().join("project").join(seed)).unwrap();
+    let longer = format!("{text}\n\n");
+    let repository = Repository::new("docs_only", &[(seed, &text)], &[(seed, &longer)]);
+    let report = repository.check(&repository.base);
+    let built: Vec<&str> =
+        report["nodes"].as_array().unwrap().iter().filter_map(|node| node["name"].as_str()).collect();
+    assert!(built.contains(&"tariff_seasons") && built.contains(&"int_season_days"), "{built:?}");
+    let repository = Repository::new("docs_only", &[(seed, &text)], &[(seed, &text)]);
+    assert!(repository.check(&repository.base)["nodes"].as_array().unwrap().is_empty());
+}
+
 #[test]
 fn a_comment_that_silences_a_file_is_listed() {
     let (_, report) = of_a_model(|node| {

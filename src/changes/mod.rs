@@ -29,6 +29,7 @@ mod reason;
 mod removed;
 mod rendered;
 mod schemas;
+mod seed_files;
 mod shared;
 mod state;
 mod state_checks;

@@ -10,7 +10,7 @@ use crate::artifacts::{
     check_pair, check_state, check_texts, read_pair,
 };
 use crate::changes::{Base, Changes, CompareOptions, Undecided, affected, compare, compare_compiled};
-use crate::config::{ChangeRules, SelectionArgs};
+use crate::config::{ChangeRules, Checkout, SelectionArgs, git};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 use crate::sql::Dialect;
@@ -63,6 +63,8 @@ pub(super) struct Wanted<'w> {
     pub(super) schema: String,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// Files of seeds that the pull request's commits change, below the project; none where git does not say.
+    pub(super) seed_files: BTreeSet<String>,
     /// Whether the plan is carried out: then every node that is built must have SQL that can be.
     pub(super) builds: bool,
     /// When the run began.
@@ -128,7 +130,8 @@ pub(super) fn compare_and_plan<'m>(
     manifests: &'m Manifests<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned<'m>, CommandError> {
-    let Wanted { selection, indirect, schema, more_unrendered_values, builds, now, recorded, late } = wanted;
+    let Wanted { selection, indirect, schema, more_unrendered_values, seed_files, builds, now, recorded, late } =
+        wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
@@ -140,6 +143,7 @@ pub(super) fn compare_and_plan<'m>(
     if let Some(late) = late {
         late.settle(&graph, &mut changes);
     }
+    changes.add_seed_files(pr, &seed_files);
     let changes = changes;
     let chosen = |terms: &[String], selector: Option<&str>| {
         let selection =
@@ -176,6 +180,22 @@ pub(super) fn compare_and_plan<'m>(
     issues.extend(of_sql);
     refuse(&issues)?;
     Ok(Planned { graph, changes, plan, issues })
+}
+
+/// The files of seeds, below `project_dir`, that the commits of the pull request change.
+pub(super) fn seed_files(project_dir: &Path, checkout: &Checkout) -> BTreeSet<String> {
+    let Checkout::PullRequest { bases, .. } = checkout else { return BTreeSet::new() };
+    let changed = bases.iter().find_map(|base| git::changed_files(project_dir, base, &["**/*.csv"]));
+    let project = git::root(project_dir).and_then(|root| {
+        let (root, project) = (fs_err::canonicalize(root).ok()?, fs_err::canonicalize(project_dir).ok()?);
+        Some(project.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/"))
+    });
+    let (Some(changed), Some(project)) = (changed, project) else { return BTreeSet::new() };
+    let below = |name: String| match project.as_str() {
+        "" => Some(name),
+        project => name.strip_prefix(project)?.strip_prefix('/').map(str::to_owned),
+    };
+    changed.into_iter().filter_map(below).collect()
 }
 
 /// The first error among `issues`, and how many there are.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::check::gate_in_words;
-use super::comparison::{ManifestFiles, Planned, Wanted, compare_and_plan};
+use super::comparison::{ManifestFiles, Planned, Wanted, compare_and_plan, seed_files};
 use super::output::write_whole;
 use super::recorded::RecordedFiles;
 use super::{CommandError, Io, ci, state_age};
@@ -84,6 +84,7 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         indirect,
         schema,
         more_unrendered_values,
+        seed_files: seed_files(&settings.project_dir, &ci.checkout(pull_request)),
         builds: false,
         now: io.now,
         recorded: &recorded,

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::build::{Ended, Event, NodeStatus, Observer, TestStatus};
 use crate::text::escape;
+use crate::text::words::count_of;
 
 /// A bar at the bottom of a terminal, with what ended above it.
 pub(super) struct Bar {
@@ -32,7 +33,7 @@ impl Observer for Bar {
         match event {
             Event::Begin { tasks, proxies } => {
                 self.bar.set_length(*tasks as u64);
-                self.bar.set_message(format!("making {proxies} proxy views"));
+                self.bar.set_message(format!("making {}", count_of(*proxies, "proxy view")));
             }
             Event::Proxies { .. } => self.bar.set_message(""),
             Event::Started { name } => running.push((*name).to_owned()),
@@ -85,8 +86,13 @@ impl<W: Write + Send> Observer for Lines<W> {
 
 fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Begin { tasks, proxies } => format!("{tasks} nodes and tests, {proxies} proxy views"),
-        Event::Proxies { made, duration } => format!("made {made} proxy views ({:.2}s)", duration.as_secs_f64()),
+        Event::Begin { tasks, proxies } => {
+            let tasks = if *tasks == 1 { "1 node or test".to_owned() } else { format!("{tasks} nodes and tests") };
+            format!("{tasks}, {}", count_of(*proxies, "proxy view"))
+        }
+        Event::Proxies { made, duration } => {
+            format!("made {} ({:.2}s)", count_of(*made, "proxy view"), duration.as_secs_f64())
+        }
         Event::Started { .. } => return None,
         Event::Node { status, ended } => {
             let said = match status {

@@ -337,7 +337,7 @@ fn not_checked_reason(reason: &NotCheckedReason) -> String {
             format!("unknown materialization `{materialized}`")
         }
         NotCheckedReason::NotCompiled => {
-            "the manifest has no compiled SQL for it (a default selector? `dbt compile --select fqn:*`)".to_owned()
+            "dbt compiled no SQL for it (a default selector?); run `dbt compile --select fqn:*`".to_owned()
         }
         NotCheckedReason::ParentNotAvailable { parent } => {
             format!("reads {}: not built, not in production", parent.name())

@@ -7,7 +7,7 @@ use super::compiling::{self, Compiling};
 use super::settings::Settings;
 use crate::artifacts::Manifest;
 use crate::build::{Observer, Unobserved};
-use crate::commands::comparison::{Comparing, ManifestFiles, Manifests, Planned, Wanted, compare_and_plan};
+use crate::commands::comparison::{Comparing, ManifestFiles, Manifests, Planned, Wanted, compare_and_plan, seed_files};
 use crate::commands::progress::{Bar, Lines};
 use crate::commands::recorded::RecordedFiles;
 use crate::commands::state_age as state;
@@ -56,6 +56,7 @@ pub(super) fn check(
         indirect: settings.indirect,
         schema: settings.schema.clone(),
         more_unrendered_values: settings.more_unrendered_values,
+        seed_files: seed_files(&settings.project_dir, &ci.checkout(pull_request)),
         builds: true,
         now: began.at,
         recorded: &recorded,

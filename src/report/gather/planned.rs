@@ -378,7 +378,9 @@ fn not_checked(planned: &plan::NotChecked) -> NotChecked {
         NotCheckedReason::UnknownMaterialization { materialized } => {
             format!("unknown materialization `{materialized}`")
         }
-        NotCheckedReason::NotCompiled => "the manifest has no compiled SQL for it: dbt left it out, perhaps by the default selector of selectors.yml; run `dbt compile --select fqn:*`".to_owned(),
+        NotCheckedReason::NotCompiled => {
+            "dbt compiled no SQL for it (a default selector?); run `dbt compile --select fqn:*`".to_owned()
+        }
         NotCheckedReason::ParentNotAvailable { parent } => {
             format!("it reads {}, which is neither built nor in production", parent.name())
         }
