@@ -1,5 +1,7 @@
 //! The report's renderings, from the outside: what a reviewer, a terminal, a program and a CI log get to see.
 
+#[path = "report/for_tools.rs"]
+mod for_tools;
 #[path = "report/markdown.rs"]
 mod markdown;
 #[path = "report/sample.rs"]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::write_whole;
 use crate::publish::github;
-use crate::report::{FindingList, Report, annotations, json, markdown, sarif, terminal};
+use crate::report::{FindingList, Report, annotations, codequality, json, junit, markdown, sarif, terminal};
 
 /// Arguments of `premerge render`.
 #[derive(Debug, Args)]
@@ -34,6 +34,10 @@ pub enum Format {
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,
+    /// JUnit XML, for the test reports of CI systems
+    Junit,
+    /// GitLab's code quality
+    GitlabCodequality,
     /// Workflow commands of GitHub Actions
     Annotations,
 }
@@ -55,6 +59,8 @@ impl Format {
             Self::Markdown => markdown::write(report, github::FLAVOUR, out),
             Self::Json => json::write(report, out),
             Self::Sarif => sarif::write(&FindingList::of_report(report), out),
+            Self::Junit => junit::write(report, out),
+            Self::GitlabCodequality => codequality::write(&FindingList::of_report(report), out),
             Self::Annotations => annotations::write(&FindingList::of_report(report), None, out),
         }
     }

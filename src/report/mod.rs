@@ -7,6 +7,7 @@
 
 pub mod annotations; // commands to GitHub's runner
 mod check;
+pub mod codequality; // for GitLab's code quality
 mod concluded;
 mod draft;
 mod facts;
@@ -16,6 +17,7 @@ mod gather; // what each stage found, made part of the report
 mod impact;
 mod lint;
 pub mod json; // the document `report.json`, version 1
+pub mod junit; // for the test reports of CI systems
 pub mod markdown; // the pull request's comment
 mod not_yours;
 mod outcome;
