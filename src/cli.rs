@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{self, CommandError, Io};
 use crate::config::{Env, Masked, mask};
-use crate::publish::{LogWriter, ci};
+use crate::publish::ci::{self, LogDialect};
+use crate::publish::{EventWriter, LogWriter};
 
 /// The gate a dbt pull request passes before it is merged.
 ///
@@ -117,7 +118,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> u8 {
         }
     };
     io.quiet = cli.global.quiet;
-    log(&cli.global, io.err_is_terminal && io.env.get("NO_COLOR").is_none());
+    log(&cli.global, io.err_is_terminal && io.env.get("NO_COLOR").is_none(), ci::log_dialect(&io.env));
     let result = match &cli.command {
         Command::Check(args) => commands::check::run(args, io),
         Command::Cleanup(args) => commands::cleanup::run(args, io),
@@ -155,7 +156,7 @@ fn show(error: &CommandError, io: &mut Io<'_>) {
     }
 }
 
-fn log(global: &Global, ansi: bool) {
+fn log(global: &Global, ansi: bool, dialect: LogDialect) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -163,8 +164,8 @@ fn log(global: &Global, ansi: bool) {
         (false, _) => "premerge=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PREMERGE_LOG").unwrap_or_else(|_| level.into());
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(|| Masked(std::io::stderr()));
+    let writer = move || Masked(EventWriter::new(std::io::stderr(), ansi, dialect));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(writer);
     // A second call in one process (tests) keeps the first subscriber.
     let _ = match global.log_format {
         LogFormat::Text => builder.without_time().with_target(false).try_init(),

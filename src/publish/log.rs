@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::ci::LogDialect;
 use crate::text::escape;
 
 /// Longest line that is held back to be looked at as a whole. A longer one is passed on in pieces, each disarmed.
@@ -59,6 +60,39 @@ impl<W: Write> Write for LogWriter<W> {
     }
 }
 
+/// A writer for events of the log: each is written whole and stays one line, whatever names and messages it holds.
+pub struct EventWriter<W: Write> {
+    inner: W,
+    /// Whether events have colours, as on a terminal; what is not ours in them has none.
+    colours: bool,
+    dialect: LogDialect,
+}
+
+impl<W: Write> EventWriter<W> {
+    /// Wraps a writer.
+    pub fn new(inner: W, colours: bool, dialect: LogDialect) -> Self {
+        Self { inner, colours, dialect }
+    }
+}
+
+impl<W: Write> Write for EventWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let event = text.strip_suffix('\n').unwrap_or(&text);
+        let line = if self.colours { event.replace(['\n', '\r'], " ") } else { escape::visible(event) };
+        let line = if self.dialect.obeys() { escape::log_line(&line) } else { line };
+        self.inner.write_all(line.as_bytes())?;
+        if event.len() < text.len() {
+            self.inner.write_all(b"\n")?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 impl<W: Write> Drop for LogWriter<W> {
     fn drop(&mut self) {
         // Nobody is left to tell when the log cannot be written.
@@ -69,6 +103,20 @@ impl<W: Write> Drop for LogWriter<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_one_line_and_commands_nothing() {
+        let written = |text: &str, dialect: LogDialect| {
+            let mut out = Vec::new();
+            EventWriter::new(&mut out, false, dialect).write_all(text.as_bytes()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let event = "WARN y\n::error::x\r##[error]z \u{1b}[31m \u{202e}\n";
+        assert_eq!(written(event, LogDialect::Plain), "WARN y ::error::x ##[error]z \u{fffd}[31m \u{fffd}\n");
+        let disarmed = written(event, LogDialect::Actions);
+        assert_eq!(disarmed.lines().count(), 1);
+        assert!(!disarmed.contains("##[error]"), "{disarmed}");
+    }
 
     #[test]
     fn commands_are_disarmed_however_the_text_arrives() {

@@ -24,7 +24,7 @@ use crate::report::{FindingList, Report, annotations, markdown};
 use crate::text::escape;
 
 pub use forge_kind::ForgeKind;
-pub use log::LogWriter;
+pub use log::{EventWriter, LogWriter};
 pub use posted::{Forge, Posted, PublishError};
 pub use token::Token;
 

@@ -215,6 +215,11 @@ impl Territory {
         if self.is_temporary(key) {
             return !identifier.to_ascii_lowercase().starts_with(REGISTER);
         }
+        // A source that is declared over the catalogue does not open it.
+        let is_catalogue = place.last().is_none_or(|schema| schema == "pg_catalog");
+        if is_catalogue && KEPT.contains(&identifier.as_str()) {
+            return false;
+        }
         if self.allowed.contains(key) {
             return true;
         }
@@ -340,5 +345,29 @@ impl Territory {
             }
             ControlFlow::Continue(())
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_over_the_catalogue_does_not_open_it() {
+        let name = |text| RelationName::parse(text, Dialect::Postgres).unwrap();
+        let mut territory = Territory::new(Dialect::Postgres, name("wh.pr.x").schema().cloned());
+        for source in ["wh.pg_catalog.pg_authid", "wh.pg_catalog.pg_class", "wh.raw.pg_shadow"] {
+            territory.allow(&name(source));
+        }
+        let may_be_read = |text: &str| {
+            let key: Vec<String> = text.split('.').map(str::to_owned).collect();
+            territory.may_be_read(&key)
+        };
+        for refused in ["wh.pg_catalog.pg_authid", "pg_catalog.pg_authid", "pg_authid", "pg_catalog.pg_largeobject"] {
+            assert!(!may_be_read(refused), "{refused}");
+        }
+        for allowed in ["wh.pg_catalog.pg_class", "pg_class", "wh.raw.pg_shadow"] {
+            assert!(may_be_read(allowed), "{allowed}");
+        }
     }
 }
