@@ -60,12 +60,16 @@ fn sections(text: &str) -> Vec<Section> {
     sections
 }
 
+/// No setting of sqlfluff's lies deeper; nested without end, keys would take the stack's end.
+const DEEPEST: usize = 16;
+
 /// `sqlfluff:rules:capitalisation.keywords` as keys; `None` for another tool's section.
 fn keys_of(section: &str) -> Option<Vec<String>> {
     if section == "sqlfluff" {
         return Some(vec!["core".to_owned()]);
     }
-    Some(section.strip_prefix("sqlfluff:")?.split(':').map(str::to_owned).collect())
+    let keys: Vec<String> = section.strip_prefix("sqlfluff:")?.split(':').map(str::to_owned).collect();
+    (keys.len() <= DEEPEST).then_some(keys)
 }
 
 #[cfg(test)]
