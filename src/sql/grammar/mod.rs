@@ -35,6 +35,9 @@ pub fn judge(text: ProjectText<'_>, dialect: Dialect) -> Result<Facts, Refusal> 
         if !matches!(text, ProjectText::Header(_)) {
             stays_inside(&tokens)?;
         }
+        if !matches!(text, ProjectText::Query(_) | ProjectText::Header(_)) {
+            leaves_the_line_open(&tokens)?;
+        }
     }
     if let ProjectText::Header(text) = text {
         return header::judge(text, dialect).map(|()| Facts::default());
@@ -69,4 +72,42 @@ fn stays_inside(tokens: &Tokens<'_>) -> Result<(), SqlError> {
         }
     }
     Ok(())
+}
+
+/// A piece of a statement has our text, and dbt's, behind it on the same line: a comment at its end would swallow that.
+fn leaves_the_line_open(tokens: &Tokens<'_>) -> Result<(), SqlError> {
+    match tokens.list.iter().rfind(|token| token.kind != Kind::Space) {
+        Some(last) if last.kind == Kind::LineComment => {
+            let what = "a comment at the end of a piece of a statement, which hides what follows";
+            Err(SqlError::Unsupported { what, line: tokens.line(last.start) })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_piece_ends_in_a_comment_that_hides_what_follows() {
+        for dialect in [Dialect::Postgres, Dialect::Redshift] {
+            for comment in ["--", "-- why\n", "-- why  \n\n"] {
+                let (key, check) = (format!("amount {comment}"), format!("check (amount > 0) {comment}"));
+                let definition = format!("integer {comment}");
+                for text in [
+                    ProjectText::Key(&key),
+                    ProjectText::Constraint(&check),
+                    ProjectText::Column { name: "amount", definition: &definition },
+                ] {
+                    let refusal = judge(text, dialect).expect_err("a comment at the end");
+                    assert!(refusal.rule.contains("a comment at the end"), "{text:?}: {refusal}");
+                }
+            }
+            assert_eq!(judge(ProjectText::Query("select 1 -- why"), dialect), Ok(Facts::default()));
+        }
+        for key in ["amount /* why */", "amount, -- why\n customer"] {
+            assert!(judge(ProjectText::Key(key), Dialect::Postgres).is_ok(), "{key}");
+        }
+    }
 }
