@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{self, CommandError, Io};
+use crate::commands::{self, CommandError, Io, UntilClosed};
 use crate::config::{Env, Masked, mask};
 use crate::publish::ci::{self, LogDialect};
 use crate::publish::{EventWriter, LogWriter};
@@ -85,6 +85,7 @@ pub fn main() -> ExitCode {
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
     let env = Env::of_process();
+    let stdout = UntilClosed::new(stdout);
     // Not locked: the log and the progress bar write from other threads.
     let (mut out, mut err): (Box<dyn Write>, Box<dyn Write>) = if ci::log_dialect(&env).obeys() {
         (Box::new(LogWriter::new(stdout)), Box::new(Masked(LogWriter::new(stderr))))
@@ -94,7 +95,7 @@ pub fn main() -> ExitCode {
     let mut io = Io {
         out: &mut out,
         err: &mut err,
-        log: &mut std::io::stdout(),
+        log: &mut UntilClosed::new(std::io::stdout()),
         out_is_terminal,
         err_is_terminal,
         quiet: false,

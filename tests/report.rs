@@ -247,6 +247,7 @@ fn a_usual_pull_request_stays_within_its_budgets() {
 
 #[test]
 fn a_saved_report_is_rendered_in_every_format() {
+    use premerge::commands::ResultFile;
     use premerge::commands::render::{Format, RenderArgs, run};
     let folder = tempfile::tempdir().unwrap();
     let report = Report::conclude(worked_example());
@@ -254,7 +255,7 @@ fn a_saved_report_is_rendered_in_every_format() {
     json::write(&report, &mut fs_err::File::create(&path).unwrap()).unwrap();
     let rendered = |format: Format| {
         let mut out = Vec::new();
-        run(&RenderArgs { report: path.clone(), format, output: None }, false, &mut out).unwrap();
+        run(&RenderArgs { report: path.clone(), format, output: vec![] }, false, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(rendered(Format::Text), terminal_of(&report, false));
@@ -265,16 +266,83 @@ fn a_saved_report_is_rendered_in_every_format() {
     assert!(rendered(Format::Annotations).lines().all(|line| line.starts_with("::")));
 
     let output = folder.path().join("comment.md");
-    let args = RenderArgs { report: path.clone(), format: Format::Markdown, output: Some(output.clone()) };
+    let args = RenderArgs {
+        report: path.clone(),
+        format: Format::Markdown,
+        output: vec![ResultFile { format: None, path: output.clone() }],
+    };
     run(&args, true, &mut Vec::new()).unwrap();
     assert_eq!(fs_err::read_to_string(output).unwrap(), rendered(Format::Markdown));
 
-    let missing = RenderArgs { report: folder.path().join("absent.json"), format: Format::Text, output: None };
+    let missing = RenderArgs { report: folder.path().join("absent.json"), format: Format::Text, output: vec![] };
     assert!(run(&missing, false, &mut Vec::new()).unwrap_err().to_string().contains("absent.json"));
     fs_err::write(&path, "{}").unwrap();
-    let broken = RenderArgs { report: path, format: Format::Text, output: None };
+    let broken = RenderArgs { report: path, format: Format::Text, output: vec![] };
     let error = run(&broken, false, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("report.json: this is not a premerge report"), "{error}");
+}
+
+fn premerge() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_premerge"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PREMERGE_") || name == "GITHUB_ACTIONS") {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+fn outputs_are_as_many_files_as_are_named_and_no_link_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    json::write(&Report::conclude(worked_example()), &mut fs_err::File::create(file("report.json")).unwrap()).unwrap();
+    let render = |outputs: &[&str]| {
+        let mut command = premerge();
+        command.current_dir(folder.path()).args(["render", "report.json", "--format", "markdown"]);
+        outputs.iter().for_each(|output| {
+            command.args(["--output", output]);
+        });
+        command.output().unwrap()
+    };
+    #[cfg(unix)]
+    {
+        fs_err::write(file("kept"), "as it was").unwrap();
+        std::os::unix::fs::symlink(file("kept"), file("junit.xml")).unwrap();
+    }
+    let done = render(&["junit=junit.xml", "gitlab-codequality=quality.json", "comment.md", "json=again.json"]);
+    assert!(done.status.success() && done.stdout.is_empty() && done.stderr.is_empty(), "{done:?}");
+    let read = |name: &str| fs_err::read_to_string(file(name)).unwrap();
+    assert!(read("junit.xml").starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"premerge\""));
+    assert!(read("quality.json").starts_with("[\n") && read("comment.md").starts_with("<!-- premerge"));
+    assert_eq!(read("again.json"), read("report.json"));
+    #[cfg(unix)]
+    assert_eq!(read("kept"), "as it was");
+
+    for (outputs, code, says) in [
+        (&["juint=x.xml"][..], 2, "`juint` is not one of"),
+        (&["junit=x.xml", "json=x.xml"], 2, "--output names x.xml twice"),
+        (&["junit=nowhere/x.xml"], 2, "nowhere/x.xml"),
+    ] {
+        let refused = render(outputs);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(code) && said.contains(says), "{outputs:?}: {refused:?}");
+        assert!(!file("x.xml").exists());
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_nothing_with_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    json::write(&Report::conclude(large(3_000, 3_000)), &mut fs_err::File::create(&path).unwrap()).unwrap();
+    for format in ["text", "json", "annotations", "junit"] {
+        let mut command = premerge();
+        command.arg("render").arg(&path).args(["--format", format]);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{format}: {done:?}");
+    }
 }
 
 #[test]

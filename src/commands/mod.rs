@@ -1,11 +1,14 @@
 //! One file a subcommand; each only strings stages together.
 
+mod closed_pipe;
 mod comparison;
 mod error;
+mod format;
 mod io;
 mod output;
 mod progress;
 mod recorded;
+mod result_file;
 mod signals;
 mod state_age;
 
@@ -24,8 +27,10 @@ use std::path::PathBuf;
 use crate::config::{Env, Settings, Target};
 use crate::publish::ci::{Ci, detect};
 use crate::warehouse::{self, Limits, Meeting};
+pub use closed_pipe::UntilClosed;
 pub use error::CommandError;
 pub use io::Io;
+pub use result_file::ResultFile;
 
 /// What CI says about the run.
 pub(crate) fn ci(env: &Env) -> Result<Ci, CommandError> {

@@ -5,7 +5,15 @@ use std::path::Path;
 
 /// Writes a file as a whole: beside its place first, then moved there. Nobody reads a half of it, and a link that a
 /// pull request left in its place is replaced and not followed.
+/// Every error names the file.
 pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    replace(path, write).map_err(|error| {
+        let (shown, named) = (error.to_string(), path.display().to_string());
+        if shown.contains(&named) { error } else { io::Error::new(error.kind(), format!("{shown} ({named})")) }
+    })
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     // A device or a pipe takes what is written to it.
     if fs_err::metadata(path).is_ok_and(|there| !there.is_file()) {
         let mut file = io::BufWriter::new(fs_err::OpenOptions::new().write(true).open(path)?);
@@ -19,13 +27,10 @@ pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io:
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let made = builder.tempfile_in(folder);
-    let mut file = io::BufWriter::new(
-        made.map_err(|error| io::Error::new(error.kind(), format!("{error} ({})", path.display())))?,
-    );
+    let mut file = io::BufWriter::new(made?);
     write(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.persist(path)
-        .map_err(|error| io::Error::new(error.error.kind(), format!("{} ({})", error.error, path.display())))?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output::write_whole;
-use crate::publish::github;
-use crate::report::{FindingList, Report, annotations, codequality, json, junit, markdown, sarif, terminal};
+pub use super::format::Format;
+use super::result_file::{ResultFile, refuse_repeated};
+use crate::report::{Report, json};
 
 /// Arguments of `premerge render`.
 #[derive(Debug, Args)]
@@ -17,53 +17,9 @@ pub struct RenderArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_RENDER_FORMAT")]
     pub format: Format,
-    /// Write to a file instead of stdout
-    #[arg(long, value_name = "FILE", env = "PREMERGE_RENDER_OUTPUT")]
-    pub output: Option<PathBuf>,
-}
-
-/// A rendering of the report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Text for a terminal
-    #[default]
-    Text,
-    /// The pull request's comment
-    Markdown,
-    /// The whole report, version 1
-    Json,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// JUnit XML, for the test reports of CI systems
-    Junit,
-    /// GitLab's code quality
-    GitlabCodequality,
-    /// Workflow commands of GitHub Actions
-    Annotations,
-}
-
-impl Format {
-    /// Whether it is written past what disarms commands: it is commands to the runner.
-    #[must_use]
-    pub fn commands_the_runner(self) -> bool {
-        self == Self::Annotations
-    }
-
-    /// Writes a report in this format; `colours` only matter to text.
-    ///
-    /// # Errors
-    /// When `out` fails.
-    pub fn write(self, report: &Report, colours: bool, out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Text => terminal::write(report, colours, out),
-            Self::Markdown => markdown::write(report, github::FLAVOUR, out),
-            Self::Json => json::write(report, out),
-            Self::Sarif => sarif::write(&FindingList::of_report(report), out),
-            Self::Junit => junit::write(report, out),
-            Self::GitlabCodequality => codequality::write(&FindingList::of_report(report), out),
-            Self::Annotations => annotations::write(&FindingList::of_report(report), None, out),
-        }
-    }
+    /// Write to this file instead of stdout, in --format or in a format of its own; may be repeated
+    #[arg(long, value_name = "[FORMAT=]FILE", value_parser = ResultFile::parser(), env = "PREMERGE_RENDER_OUTPUT")]
+    pub output: Vec<ResultFile>,
 }
 
 /// Why a saved report could not be used.
@@ -95,15 +51,14 @@ pub fn read_report(path: &Path) -> Result<Report, ReportFileError> {
     json::read(&fs_err::read(path)?).map_err(wrong)
 }
 
-/// Renders the report to `out`, or to the file that the arguments name.
+/// Renders the report to `out`, or to the files that the arguments name.
 ///
 /// # Errors
 /// When the report cannot be read or the rendering not be written.
 pub fn run(args: &RenderArgs, colours: bool, out: &mut dyn Write) -> Result<(), ReportFileError> {
+    refuse_repeated(&args.output)?;
     let report = read_report(&args.report)?;
-    match &args.output {
-        Some(path) => write_whole(path, |file| args.format.write(&report, false, file))?,
-        None => args.format.write(&report, colours, out)?,
-    }
-    Ok(())
+    let files = || args.output.iter().try_for_each(|file| file.write(&report, args.format, Path::new("")));
+    let written = if args.output.is_empty() { args.format.write(&report, colours, out) } else { files() };
+    Ok(written?)
 }

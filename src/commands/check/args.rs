@@ -1,9 +1,8 @@
 //! The flags of `premerge check`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+use crate::commands::ResultFile;
 use crate::commands::render::Format;
 use crate::config::{CompileArgs, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};
 
@@ -32,9 +31,9 @@ pub struct CheckArgs {
     /// Format of the result on stdout
     #[arg(long, value_enum, default_value_t, env = "PREMERGE_FORMAT", help_heading = "Result")]
     pub(crate) format: Format,
-    /// Also write the report as JSON to this file
-    #[arg(short, long, value_name = "FILE", env = "PREMERGE_OUTPUT", help_heading = "Result")]
-    pub(crate) output: Option<PathBuf>,
+    /// Also write the report to this file, as JSON or in a format of --format; may be repeated
+    #[arg(short, long, value_name = "[FORMAT=]FILE", value_parser = ResultFile::parser(), env = "PREMERGE_OUTPUT", help_heading = "Result")]
+    pub(crate) output: Vec<ResultFile>,
     /// Do not post the comment
     #[arg(long, env = "PREMERGE_NO_COMMENT", help_heading = "Result")]
     pub(crate) no_comment: bool,

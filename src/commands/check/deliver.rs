@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::args::CheckArgs;
-use crate::commands::output::write_whole;
 use crate::commands::publish;
-use crate::commands::{CommandError, Io, runtime};
+use crate::commands::render::Format;
+use crate::commands::{CommandError, Io, ResultFile, runtime};
 use crate::config::{Env, mask_variables};
 use crate::publish::ci::{Ci, LogDialect};
 use crate::publish::write_to_ci;
@@ -16,8 +16,9 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
     let masked = for_others(report, ci, &io.env);
     let report = masked.as_ref().unwrap_or(report);
     let unwritten = |what: &str, source| CommandError::Write { what: what.to_owned(), source };
-    write_file(args, report, io)?;
-    let path = args.output.as_deref();
+    write_files(args, report, io)?;
+    let json = args.output.iter().find(|file| file.format.unwrap_or(Format::Json) == Format::Json);
+    let path = json.map(|file| file.path.as_path());
     let told = if comments(args, ci, io) {
         let token = publish::token(ci, &io.env);
         runtime()?.block_on(publish::deliver(report, ci, token, path, io.log)).map(|_| ())
@@ -37,11 +38,12 @@ pub(super) fn deliver(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_
     args.format.write(report, colours, out).map_err(|source| unwritten("the result", source))
 }
 
-/// Writes the report's file, if one is asked for.
-fn write_file(args: &CheckArgs, report: &Report, io: &Io<'_>) -> Result<(), CommandError> {
-    let Some(path) = &args.output else { return Ok(()) };
-    let path = io.env.cwd.join(path);
-    write_whole(&path, |file| json::write(report, file))
+/// Writes the files that are asked for.
+fn write_files(args: &CheckArgs, report: &Report, io: &Io<'_>) -> Result<(), CommandError> {
+    let write = |file: &ResultFile| file.write(report, Format::Json, &io.env.cwd);
+    args.output
+        .iter()
+        .try_for_each(write)
         .map_err(|source| CommandError::Write { what: "the report".to_owned(), source })
 }
 
@@ -49,7 +51,7 @@ fn write_file(args: &CheckArgs, report: &Report, io: &Io<'_>) -> Result<(), Comm
 /// report that stands when the process does not live to write its own: an engine within it may end it.
 pub(super) fn announce(args: &CheckArgs, report: &Report, ci: &Ci, io: &mut Io<'_>) -> Result<(), CommandError> {
     let last_word = Report::conclude(report.cut_off());
-    write_file(args, for_others(&last_word, ci, &io.env).as_ref().unwrap_or(&last_word), io)?;
+    write_files(args, for_others(&last_word, ci, &io.env).as_ref().unwrap_or(&last_word), io)?;
     // Outside CI somebody looks at a terminal and sees the progress there.
     if ci.system.is_some() && comments(args, ci, io) {
         let masked = for_others(report, ci, &io.env);

@@ -18,6 +18,7 @@ use began::Began;
 pub(super) use gate::{gate_in_words, profile_lines, style_files_in_words};
 use settings::Settings;
 
+use super::result_file::refuse_repeated;
 use super::{CommandError, Io, ci};
 use crate::report::Report;
 
@@ -32,6 +33,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
 /// The same, returning the report.
 pub(super) fn run_for_report(args: &CheckArgs, io: &mut Io<'_>) -> Result<Report, CommandError> {
     let began = Began { instant: Instant::now(), at: io.now };
+    refuse_repeated(&args.output).map_err(|error| CommandError::Usage(error.to_string()))?;
     let ci = ci(&io.env)?;
     let pull_request = args.run.pr.or(ci.pull_request);
     let settings = Settings::resolve(args, &ci.checkout(pull_request), pull_request, &io.env, began.at)?;
