@@ -77,6 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sections_without_end_are_left_out() {
+        assert_eq!(keys_of("sqlfluff:layout:type:comma").map(|keys| keys.len()), Some(3));
+        assert_eq!(keys_of(&format!("sqlfluff{}", ":a".repeat(100_000))), None);
+    }
+
+    #[test]
     fn sections_of_other_tools_are_skipped_and_values_go_on_in_indented_lines() {
         let text = "[metadata]\nname = x\n[sqlfluff]\nrules = LT01,\n    LT02\n; no\nmax_line_length=90\n[sqlfluff:rules:convention.blocked_words]\nblocked_regex = (?i)a:b#c\n";
         let found = settings(text);
