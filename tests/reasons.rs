@@ -52,6 +52,36 @@ fn a_macro_says_how_many_models_use_it_and_the_sql_of_how_many_changed() {
     assert!(text.contains("\n  macro `vat_permille` changed, used by 2 models\n"), "{text}");
 }
 
+/// What adapters call from Python, and what a strategy finds by its name, is in no macro's `depends_on`.
+#[test]
+fn macros_that_only_dbt_itself_calls_concern_what_they_build() {
+    let state = production();
+    let nodes = || state["nodes"].as_object().unwrap().values();
+    let of = |kinds: &[&str]| {
+        let built = |node: &&Value| kinds.contains(&node["config"]["materialized"].as_str().unwrap_or_default());
+        nodes().filter(built).count()
+    };
+    let incremental = of(&["incremental"]);
+    assert!(incremental > 0);
+    for (name, least) in [
+        ("duckdb__rename_relation", of(&["view", "table", "incremental"])),
+        ("duckdb__drop_relation", of(&["view", "table", "incremental"])),
+        ("default__truncate_relation", of(&["seed"])),
+        ("default__get_delete_insert_merge_sql", incremental),
+        ("get_incremental_append_sql", incremental),
+    ] {
+        let mut pr = state.clone();
+        let id = format!("macro.ferry.{name}");
+        pr["macros"][&id] = json!({"unique_id": id, "name": name, "package_name": "ferry", "resource_type": "macro",
+            "original_file_path": "macros/o.sql", "macro_sql": format!("{{% macro {name}(a) %}}boom{{% endmacro %}}"),
+            "depends_on": {"macros": []}});
+        let (plan, text) = planned(&state, &pr, &[]);
+        let change = plan["reasons"]["macros"].as_array().unwrap().iter().find(|change| change["unique_id"] == *id);
+        let builds = change.unwrap_or_else(|| panic!("{name} is not named: {text}"))["builds"].as_u64().unwrap();
+        assert!(builds as usize >= least, "{name} builds {builds}, not {least}");
+    }
+}
+
 #[test]
 fn a_macro_that_only_looks_otherwise_changed_the_sql_of_none() {
     let mut pr = production();

@@ -10,6 +10,20 @@ use crate::sql::Dialect;
 const IN_THE_TEXT: &[&str] =
     &["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "get_where_subquery"];
 
+/// dbt's macros that its adapters call from Python, whatever is built: no macro's `depends_on` names them
+/// (`dbt.adapters.sql.impl`, the constants `…_MACRO_NAME`).
+const CALLED_BY_ADAPTERS: &[&str] = &[
+    "alter_column_type",
+    "check_schema_exists",
+    "create_schema",
+    "drop_relation",
+    "get_columns_in_relation",
+    "list_relations_without_caching",
+    "list_schemas",
+    "rename_relation",
+    "truncate_relation",
+];
+
 /// The changed macros of a project or package that each materialization uses. With a merge base: those that differ
 /// from it.
 #[derive(Debug, Clone, Default)]
@@ -73,10 +87,15 @@ fn used_macros<'m>(manifest: &'m Manifest<'_>) -> HashMap<String, Used<'m>> {
         let Some(rest) = name(id).strip_prefix("materialization_") else { continue };
         // `materialization_table_default`, `materialization_materialized_view_duckdb`.
         let materialization = rest.rsplit_once('_').map_or(rest, |(materialization, _)| materialization);
-        let used = found
-            .entry(materialization.to_owned())
-            .or_insert_with(|| Used { ids: HashSet::new(), names: HashSet::new() });
+        let materialization = materialization.to_owned();
+        let used =
+            found.entry(materialization.clone()).or_insert_with(|| Used { ids: HashSet::new(), names: HashSet::new() });
         let mut open = vec![id.as_ref()];
+        // Found by name when the materialization runs.
+        if let Some(strategies) = strategies(&materialization) {
+            let all = manifest.macros.keys().map(AsRef::as_ref);
+            open.extend(all.filter(|id| is_dbts_own(id) && bare(name(id)).starts_with(strategies)));
+        }
         while let Some(id) = open.pop() {
             if !used.ids.insert(id) {
                 continue;
@@ -98,8 +117,17 @@ fn concerns(id: &str, materialization: &str, used: &Used<'_>) -> bool {
     }
     used.ids.contains(id)
         || used.names.contains(bare)
-        || (materialization == "incremental" && bare.starts_with("get_incremental_"))
-        || (materialization == "snapshot" && bare.starts_with("snapshot_"))
+        || CALLED_BY_ADAPTERS.contains(&bare)
+        || strategies(materialization).is_some_and(|strategies| bare.starts_with(strategies))
+}
+
+/// What the names of the macros begin with that a materialization finds by the name of its strategy.
+fn strategies(materialization: &str) -> Option<&'static str> {
+    match materialization {
+        "incremental" => Some("get_incremental_"),
+        "snapshot" => Some("snapshot_"),
+        _ => None,
+    }
 }
 
 /// `name` of `macro.package.name`.
