@@ -123,14 +123,17 @@ fn fix_keeps_line_ends_and_names_a_file_that_mixes_them() {
 
 #[cfg(unix)]
 #[test]
-fn fix_keeps_the_mode_and_a_link() {
+fn fix_keeps_the_mode_and_writes_through_no_link() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let dir = project(&[("real.sql", BAD)]);
     let real = dir.path().join("real.sql");
     fs_err::set_permissions(&real, std::fs::Permissions::from_mode(0o754)).unwrap();
     symlink("real.sql", dir.path().join("link.sql")).unwrap();
-    lint(&dir, &["--fix", "link.sql"]);
+    let (_, out, log) = lint(&dir, &["--fix", "link.sql"]);
+    assert!(format!("{out}{log}").contains("symbolic link"), "{out}{log}");
     assert!(fs_err::symlink_metadata(dir.path().join("link.sql")).unwrap().is_symlink());
+    assert_eq!(read(&dir, "real.sql"), BAD);
+    lint(&dir, &["--fix", "real.sql"]);
     assert_eq!(fs_err::metadata(&real).unwrap().permissions().mode() & 0o777, 0o754);
     assert_ne!(read(&dir, "real.sql"), BAD);
 }
