@@ -105,25 +105,20 @@ pub enum Later {
 impl Work {
     /// The relations that it makes: none, one, or a view and what stands behind it.
     pub fn makes(&self) -> impl Iterator<Item = &TempRelation> {
-        let at = match self {
-            Self::Build(Ok(build)) => Some(build.at()),
-            Self::Later(Later::Build { at, .. }) => Some(at),
-            Self::Build(Err(_))
-            | Self::Test(_)
-            | Self::Count(_)
-            | Self::Compare(_)
-            | Self::Keys(_)
-            | Self::Later(Later::Test) => None,
-        };
-        at.into_iter().chain(self.behind())
+        self.made().into_iter().flat_map(|(at, behind)| [Some(at), behind]).flatten()
     }
 
     /// What stands behind the view that it makes.
     #[must_use]
     pub fn behind(&self) -> Option<&TempRelation> {
+        self.made()?.1
+    }
+
+    /// The relation that it makes, and what stands behind it if that is a view.
+    fn made(&self) -> Option<(&TempRelation, Option<&TempRelation>)> {
         match self {
-            Self::Build(Ok(build)) => build.behind(),
-            Self::Later(Later::Build { behind, .. }) => behind.as_deref(),
+            Self::Build(Ok(build)) => Some((build.at(), build.behind())),
+            Self::Later(Later::Build { at, behind, .. }) => Some((at, behind.as_deref())),
             Self::Build(Err(_))
             | Self::Test(_)
             | Self::Count(_)

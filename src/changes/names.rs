@@ -76,9 +76,7 @@ impl<'m> Coarse<'m> {
     fn new(manifest: &'m Manifest<'m>) -> Self {
         let mut found = Self { first: HashMap::default(), twice: Vec::new() };
         for (id, name) in written(manifest) {
-            let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
-            coarse.make_ascii_lowercase();
-            let first = *found.first.entry(coarse).or_insert((id, name));
+            let first = *found.first.entry(RelationName::coarse(name)).or_insert((id, name));
             if first.0 != id {
                 found.twice.push([first, (id, name)]);
             }

@@ -122,18 +122,8 @@ fn whole(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
+    use super::git::tests::git;
     use super::*;
-
-    fn git(folder: &Path, args: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]);
-        command.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", folder);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
 
     fn write(folder: &Path, file: &str, text: &str) {
         let path = folder.join(file);

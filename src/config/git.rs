@@ -160,10 +160,11 @@ fn ask_exactly(folder: &Path, args: &[&str]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn git(folder: &Path, args: &[&str]) -> String {
+    /// What git says in `folder`, without the machine's own settings.
+    pub(in crate::config) fn git(folder: &Path, args: &[&str]) -> String {
         let mut command = Command::new("git");
         command.args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]);
         command.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", folder);

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::{Graph, NodeId};
 use crate::artifacts::Manifest;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, RelationName};
 
 impl<'m> Graph<'m> {
     /// This graph with an edge from each node that makes a source's relation, in production or in the pull request, to
@@ -35,7 +35,7 @@ impl<'m> Graph<'m> {
         let mut sources: HashMap<String, Vec<&str>, RandomState> = HashMap::default();
         for (id, source) in &pr.sources {
             if let Some(name) = source.relation_name.as_deref() {
-                sources.entry(coarse(name)).or_default().push(id);
+                sources.entry(RelationName::coarse(name)).or_default().push(id);
             }
         }
         if sources.is_empty() {
@@ -45,9 +45,9 @@ impl<'m> Graph<'m> {
         for manifest in [state, pr] {
             let made = manifest.nodes.iter().filter(|(_, node)| node.resource_type.is_relation());
             for (id, node) in made {
-                let name = node.relation_name.as_deref().map(coarse);
+                let name = node.relation_name.as_deref().map(RelationName::coarse);
                 let Some(named) = name.and_then(|name| sources.get(&name)) else { continue };
-                let key = |name: Option<&crate::sql::RelationName>| name.map(|name| name.key(dialect));
+                let key = |name: Option<&RelationName>| name.map(|name| name.key(dialect));
                 let same = |source: &&&str| key(pr.relation(source, dialect)) == key(node.relation(dialect));
                 let ids = named.iter().filter(same).filter_map(|source| self.id(source));
                 found.extend(self.id(id).into_iter().flat_map(|maker| ids.clone().map(move |source| (maker, source))));
@@ -57,11 +57,4 @@ impl<'m> Graph<'m> {
         found.dedup();
         found
     }
-}
-
-/// A name without quotes and case: coarser than any warehouse compares, and fast.
-fn coarse(name: &str) -> String {
-    let mut coarse: String = name.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
-    coarse.make_ascii_lowercase();
-    coarse
 }

@@ -70,6 +70,15 @@ impl RelationName {
         Self { schema: None, identifier: identifier.into() }
     }
 
+    /// A written name without quotes, white space and case: coarser than any warehouse compares two, and made without
+    /// taking the name apart, which for every name of a large project takes long.
+    #[must_use]
+    pub fn coarse(written: &str) -> String {
+        let mut coarse: String = written.chars().filter(|c| !matches!(c, '"' | '`') && !c.is_whitespace()).collect();
+        coarse.make_ascii_lowercase();
+        coarse
+    }
+
     /// Its schema, if it names one.
     #[must_use]
     pub fn schema(&self) -> Option<&SchemaName> {
