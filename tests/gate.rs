@@ -70,12 +70,15 @@ impl Repository {
 
     /// The same with these variables.
     fn run(&self, base: &str, vars: &[(&str, &str)]) -> Run {
+        self.run_command(self.checkout.check(), base, vars)
+    }
+
+    fn run_command(&self, mut command: assert_cmd::Command, base: &str, vars: &[(&str, &str)]) -> Run {
         let root = self.checkout.dir.path();
         let side = |sha: &str| json!({"sha": sha, "repo": {"id": 1}});
         let event =
             json!({"pull_request": {"number": self.checkout.number, "head": side("0badc0de"), "base": side(base)}});
         fs_err::write(root.join("event.json"), event.to_string()).unwrap();
-        let mut command = self.checkout.check();
         command
             .arg("--no-comment")
             .env("CI", "true")
@@ -335,6 +338,92 @@ fn macros_that_judge_tests_are_the_first_finding_and_shut_the_gate() {
 
     let (_, report) = edited("test_macros_changed: warn\n", change);
     assert_eq!(report["findings"][0]["severity"], "warning");
+}
+
+/// dbt_project.yml of the fixture, with a line among its flags.
+fn with_flag(line: &str) -> String {
+    let text = fs_err::read_to_string(common::fixtures().join("project/dbt_project.yml")).unwrap();
+    text.replace("flags:\n", &format!("flags:\n  {line}\n"))
+}
+
+const OVERRIDES: &str = "require_explicit_package_overrides_for_builtin_materializations: false";
+
+/// A package's materialization `test`.
+type Judge<'j> = Option<&'j str>;
+
+/// The report of a check before and in whose pull request these hold: dbt_project.yml, and a package's materialization.
+fn judged((project, judge): (&str, Judge<'_>), (project_pr, judge_pr): (&str, Judge<'_>), version: &str) -> Value {
+    let repository = Repository::new("new_column", &[("dbt_project.yml", project)], &[("dbt_project.yml", project_pr)]);
+    let edited = |from: &Path, judge: Judge<'_>, name: &str| {
+        let mut manifest = common::read_manifest(from);
+        manifest["metadata"]["dbt_version"] = json!(version);
+        if let Some(text) = judge {
+            manifest["macros"]["macro.pack.materialization_test_default"] = json!({
+                "unique_id": "macro.pack.materialization_test_default", "package_name": "pack",
+                "name": "materialization_test_default", "macro_sql": text,
+                "original_file_path": "macros/test.sql", "depends_on": {"macros": []}
+            });
+        }
+        let path = repository.checkout.dir.path().join(name);
+        fs_err::write(&path, manifest.to_string()).unwrap();
+        path
+    };
+    let state = edited(&common::fixtures().join("production.manifest.json.gz"), judge, "out_state.json");
+    let pr = edited(&repository.checkout.manifest(), judge_pr, "out_pr.json");
+    let run = repository.run_command(repository.checkout.check_of(&state, &pr), &repository.base, &[]);
+    run.report.unwrap_or_else(|| panic!("{}", run.error))
+}
+
+/// Severities of `test-macros-changed`, how many tests ran, and the verdict.
+fn judgement(report: &Value) -> (Vec<&str>, bool, &str) {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let changed = findings.filter(|finding| finding["rule"] == "test-macros-changed");
+    let ran = !report["tests"].as_array().unwrap().is_empty();
+    (changed.map(|finding| finding["severity"].as_str().unwrap()).collect(), ran, report["verdict"].as_str().unwrap())
+}
+
+#[test]
+fn a_package_s_materialization_of_tests_counts_where_dbt_takes_it() {
+    let (plain, allowed) = (with_flag("use_colors: false"), with_flag(OVERRIDES));
+    let own = "{% materialization test, default %}{% do return({'relations': []}) %}{% endmaterialization %}";
+    let wrapper = "{% materialization test, default %}{% do return(dbt.materialization_test_default()) %}{% endmaterialization %}";
+    let wrapper_2 = format!("{wrapper}{{# of the next version #}}");
+    let new = "1.11.16";
+
+    // The pull request brings both, or one of them.
+    let report = judged((&plain, None), (&allowed, Some(own)), new);
+    assert_eq!(judgement(&report), (vec!["error"], false, "failed"));
+    let report = judged((&plain, Some(own)), (&allowed, Some(own)), new);
+    assert_eq!(judgement(&report), (vec!["error"], false, "failed"));
+    assert!(
+        said(&report).iter().any(|(severity, text)| severity == "warning" && text.contains("`flags.require_explicit"))
+    );
+    let report = judged((&allowed, None), (&allowed, Some(own)), new);
+    assert_eq!(judgement(&report), (vec!["error"], false, "failed"));
+    let report = judged((&plain, None), (&plain, Some(own)), "1.7.19");
+    assert_eq!(judgement(&report), (vec!["error"], false, "failed"));
+
+    // dbt does not take it, or it was there and hands over to dbt's.
+    let green = (Vec::new(), true, "passed");
+    assert_eq!(judgement(&judged((&plain, None), (&plain, Some(own)), new)), green);
+    let report = judged((&allowed, Some(wrapper)), (&allowed, Some(wrapper)), new);
+    assert_eq!(judgement(&report), green);
+    assert!(report["findings"].to_string().contains("package `pack` wraps materialization `test`"), "{report:#}");
+    let report = judged((&allowed, Some(wrapper)), (&allowed, Some(&wrapper_2)), new);
+    assert_eq!(judgement(&report), (vec!["warning"], true, "warned"));
+    let report = judged((&allowed, Some(wrapper)), (&plain, Some(wrapper)), new);
+    assert_eq!(judgement(&report), (vec!["error"], true, "failed"), "it no longer counts");
+    let report = judged((&allowed, Some(own)), (&allowed, Some(own)), new);
+    assert_eq!(judgement(&report), (Vec::new(), false, "warned"), "as in production, and not checked");
+}
+
+#[test]
+fn flags_that_no_manifest_records_are_listed() {
+    let of = |line: &str| said(&judged((&with_flag(line), None), (&with_flag("use_colors: true"), None), "1.11.16"));
+    assert_eq!(of("use_colors: false"), []);
+    let [(severity, message)] = of("warn_error: true").try_into().unwrap();
+    assert_eq!(severity, "warning");
+    assert!(message.contains("changes `flags.warn_error` in dbt_project.yml"), "{message}");
 }
 
 /// Exit code and report of a check whose manifest has one model of the project changed so.

@@ -68,6 +68,13 @@ impl Metadata<'_> {
         url.rsplit('/').nth(1)
     }
 
+    /// dbt's major and minor version.
+    #[must_use]
+    pub fn dbt_minor(&self) -> Option<(u32, u32)> {
+        let mut parts = self.dbt_version.as_deref()?.split('.').map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
+    }
+
     /// dbt's major version: 1, or 2 for the Rust engine.
     #[must_use]
     pub fn dbt_major(&self) -> Option<u32> {

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use super::reason::Reason;
 use super::state_checks::StateChecks;
 use crate::artifacts::UniqueId;
+use crate::config::PackageOverrides;
 
 /// All differences between state and the pull request.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -35,6 +36,9 @@ pub struct Changes {
     /// The changed macros that build relations. With a merge base: those that differ from it.
     #[serde(skip)]
     pub build_macros: BuildMacros,
+    /// Whether packages replace dbt's materializations in the pull request.
+    #[serde(skip)]
+    pub package_overrides: PackageOverrides,
     /// What dbt warns of, or fails on, while it compares.
     pub notices: Vec<Notice>,
     /// dbt's answers for every node whose answers are not simply "old and unmodified".

@@ -26,7 +26,11 @@ pub fn compare(state: &Manifest<'_>, pr: &Manifest<'_>, options: &CompareOptions
     let context = Context::new(state, pr, options);
     let counterparts = Counterparts::new(state, pr, context.drift);
     let macros = ChangedMacros::new(state, pr, context);
-    let mut changes = Changes { build_macros: BuildMacros::new(state, pr), ..Changes::default() };
+    let mut changes = Changes {
+        build_macros: BuildMacros::new(state, pr),
+        package_overrides: options.package_overrides,
+        ..Changes::default()
+    };
     let resources: Vec<_> = pr.resources().collect();
     let parts = in_parts(resources.len(), |range| {
         let mut notices = Vec::new();

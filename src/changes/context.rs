@@ -1,6 +1,7 @@
 //! What every comparison of two members needs to know.
 
 use crate::artifacts::Manifest;
+use crate::config::PackageOverrides;
 
 use super::drift::Drift;
 
@@ -14,6 +15,8 @@ pub struct CompareOptions {
     pub now: Option<jiff::Timestamp>,
     /// Compare to the letter of dbt 1.11 even when different versions of dbt wrote the manifests.
     pub strict: bool,
+    /// Whether packages replace dbt's materializations, which no manifest records.
+    pub package_overrides: PackageOverrides,
 }
 
 /// The circumstances of one comparison.

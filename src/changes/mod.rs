@@ -48,4 +48,5 @@ pub use context::CompareOptions;
 pub use needed::{affected, has_text, may_differ_unseen};
 pub use notice::{Notice, NoticeKind};
 pub use reason::Reason;
-pub use test_macros::{JudgedBy, changed_test_macros};
+pub(crate) use test_macros::may_replace;
+pub use test_macros::{ChangedTestMacros, JudgedBy, changed_test_macros};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::build_macros::{is_dbts_own, name};
 use crate::artifacts::{Manifest, UniqueId, UniqueIdRef};
+use crate::config::PackageOverrides;
 use crate::sql::Dialect;
 
 /// dbt's macros that make and send a test's statement. What a test selects is in its compiled SQL.
@@ -24,9 +25,9 @@ pub enum JudgedBy<'m> {
 impl<'m> JudgedBy<'m> {
     /// Of the macros that judge the tests of `manifest`, one that is not dbt's; one that says for itself goes first.
     #[must_use]
-    pub fn of(manifest: &'m Manifest<'_>) -> Option<Self> {
+    pub fn of(manifest: &'m Manifest<'_>, packages: PackageOverrides) -> Option<Self> {
         let mut wrapper = None;
-        for id in overriding(manifest) {
+        for id in overriding(manifest, packages) {
             let text = manifest.macros.get(id).map(|own| own.macro_sql.get()).unwrap_or_default();
             // `dbt.materialization_test_default()`, `elementary.materialization_test_default.call_macro()`.
             if name(id).starts_with(MATERIALIZATION) && text.contains(&format!(".{MATERIALIZATION}")) {
@@ -39,18 +40,43 @@ impl<'m> JudgedBy<'m> {
     }
 }
 
-/// The macros that judge data tests and differ, those included that an overriding macro calls. Sorted.
-#[must_use]
-pub fn changed_test_macros(before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<UniqueId> {
-    let mut judging: BTreeSet<&str> = called_by(before, overriding(before));
-    judging.extend(called_by(pr, overriding(pr)));
-    let text = |manifest: &Manifest<'_>, id: &str| manifest.macros.get(id).map(|own| own.macro_sql.get().into_owned());
-    judging.into_iter().filter(|id| text(before, id) != text(pr, id)).map(UniqueId::from).collect()
+/// The macros that judge data tests and differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedTestMacros {
+    /// Those that an overriding macro calls included. Sorted, never empty.
+    pub macros: Vec<UniqueId>,
+    /// All of them are of packages whose materialization handed over to dbt's before, and still does.
+    pub are_wrapping_packages: bool,
 }
 
-/// Macros that dbt finds before its own: under the same name, or with the prefix of its dispatch. Since dbt 1.8 only the
-/// root project can replace a materialization.
-fn overriding<'m>(manifest: &'m Manifest<'_>) -> BTreeSet<&'m str> {
+/// What judges data tests otherwise than before. A macro that did not count, because the project did not let its package
+/// replace dbt's, is as good as new.
+#[must_use]
+pub fn changed_test_macros(
+    (before, packages_before): (&Manifest<'_>, PackageOverrides),
+    (pr, packages): (&Manifest<'_>, PackageOverrides),
+) -> Option<ChangedTestMacros> {
+    let old = called_by(before, overriding(before, packages_before));
+    let new = called_by(pr, overriding(pr, packages));
+    let text = |manifest: &Manifest<'_>, ids: &BTreeSet<&str>, id: &str| {
+        ids.contains(id).then(|| manifest.macros.get(id).map(|own| own.macro_sql.get().into_owned()))
+    };
+    let ids: BTreeSet<&str> = old.union(&new).copied().collect();
+    let changed: Vec<&str> = ids.into_iter().filter(|id| text(before, &old, id) != text(pr, &new, id)).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let wraps = |judge: Option<JudgedBy<'_>>| matches!(judge, Some(JudgedBy::Wrapper(_)));
+    let project = pr.metadata.project_name.as_deref();
+    let are_wrapping_packages = wraps(JudgedBy::of(before, packages_before))
+        && wraps(JudgedBy::of(pr, packages))
+        && changed.iter().all(|id| project != Some(UniqueIdRef::new(id).package()));
+    Some(ChangedTestMacros { macros: changed.into_iter().map(UniqueId::from).collect(), are_wrapping_packages })
+}
+
+/// Macros that dbt finds before its own: under the same name, or with the prefix of its dispatch.
+fn overriding<'m>(manifest: &'m Manifest<'_>, packages: PackageOverrides) -> BTreeSet<&'m str> {
+    let replaces = may_replace(manifest, packages);
     let project = manifest.metadata.project_name.as_deref();
     let overrides = |id: &&str| {
         let name = name(id);
@@ -58,10 +84,34 @@ fn overriding<'m>(manifest: &'m Manifest<'_>) -> BTreeSet<&'m str> {
             Some((prefix, bare)) if prefix == "default" || Dialect::from_adapter(prefix).is_some() => bare,
             Some(_) | None => name,
         };
-        let is_root = project == Some(UniqueIdRef::new(id).package());
-        !is_dbts_own(id) && (JUDGES.contains(&bare) || (is_root && name.starts_with(MATERIALIZATION)))
+        let of_adapter = name.strip_prefix(MATERIALIZATION).filter(|adapter| is_found(adapter, manifest));
+        let may = replaces || project == Some(UniqueIdRef::new(id).package());
+        !is_dbts_own(id) && (JUDGES.contains(&bare) || (may && of_adapter.is_some()))
     };
     manifest.macros.keys().map(AsRef::as_ref).filter(overrides).collect()
+}
+
+/// Whether a package's materialization takes the place of dbt's of the same name. dbt 1.8 and later want the project's
+/// word for it, which is the flag `require_explicit_package_overrides_for_builtin_materializations: false`; before, its
+/// word could forbid it.
+pub(crate) fn may_replace(manifest: &Manifest<'_>, packages: PackageOverrides) -> bool {
+    match packages {
+        PackageOverrides::Allowed | PackageOverrides::Unknown => true,
+        PackageOverrides::Refused => false,
+        PackageOverrides::Unsaid => manifest.metadata.dbt_minor().is_none_or(|version| version < (1, 8)),
+    }
+}
+
+/// Whether dbt looks for a materialization of this adapter, which may be the parent of the project's own.
+fn is_found(adapter: &str, manifest: &Manifest<'_>) -> bool {
+    match manifest.metadata.adapter_type.as_deref() {
+        None => true,
+        Some(own) => {
+            adapter == own
+                || ["default", "postgres", "spark"].contains(&adapter)
+                || Dialect::from_adapter(own).is_none()
+        }
+    }
 }
 
 /// These and what they call of their own packages: another package's macros change with its version.

@@ -10,7 +10,7 @@ use crate::artifacts::{
     check_pair, check_state, check_texts, read_pair,
 };
 use crate::changes::{Base, Changes, CompareOptions, Undecided, affected, compare, compare_compiled};
-use crate::config::{ChangeRules, Checkout, SelectionArgs, git};
+use crate::config::{ChangeRules, Checkout, PackageOverrides, SelectionArgs, git};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::project::{Graph, IndirectSelection, Selection, SelectionContext, select};
 use crate::sql::Dialect;
@@ -63,6 +63,8 @@ pub(super) struct Wanted<'w> {
     pub(super) schema: String,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// Whether packages replace dbt's materializations.
+    pub(super) package_overrides: PackageOverrides,
     /// Files of seeds that the pull request's commits change, below the project; none where git does not say.
     pub(super) seed_files: BTreeSet<String>,
     /// Whether the plan is carried out: then every node that is built must have SQL that can be.
@@ -101,6 +103,8 @@ pub(super) struct Comparing {
     pub(super) compiled: bool,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// Whether packages replace dbt's materializations.
+    pub(super) package_overrides: PackageOverrides,
     /// When the run began.
     pub(super) now: jiff::Timestamp,
 }
@@ -108,8 +112,9 @@ pub(super) struct Comparing {
 impl Comparing {
     /// What the pull request changes, apart from what others changed.
     pub(super) fn changes(self, Manifests { state, base, pr }: &Manifests<'_>) -> Changes {
-        let Self { compiled, more_unrendered_values, now } = self;
-        let options = CompareOptions { more_unrendered_values, now: Some(now), ..CompareOptions::default() };
+        let Self { compiled, more_unrendered_values, package_overrides, now } = self;
+        let options =
+            CompareOptions { more_unrendered_values, package_overrides, now: Some(now), ..CompareOptions::default() };
         let changes_from = |from: &Manifest<'_>| {
             let mut changes = compare(from, pr, &options);
             if compiled {
@@ -130,15 +135,25 @@ pub(super) fn compare_and_plan<'m>(
     manifests: &'m Manifests<'_>,
     wanted: Wanted<'_>,
 ) -> Result<Planned<'m>, CommandError> {
-    let Wanted { selection, indirect, schema, more_unrendered_values, seed_files, builds, now, recorded, late } =
-        wanted;
+    let Wanted {
+        selection,
+        indirect,
+        schema,
+        more_unrendered_values,
+        package_overrides,
+        seed_files,
+        builds,
+        now,
+        recorded,
+        late,
+    } = wanted;
     let Manifests { state, base, pr } = manifests;
     let compiled = selection.changes == ChangeRules::Compiled;
     let mut issues = check_pair(state, pr);
     issues.extend(check_state(state).filter(|_| compiled));
     issues.extend(base.iter().flat_map(|base| check_base(base, pr, compiled)));
     refuse(&issues)?;
-    let comparing = Comparing { compiled, more_unrendered_values, now };
+    let comparing = Comparing { compiled, more_unrendered_values, package_overrides, now };
     let (graph, mut changes) = both(|| Graph::new(pr), || comparing.changes(manifests));
     if let Some(late) = late {
         late.settle(&graph, &mut changes);

@@ -84,6 +84,7 @@ pub fn run(args: &PlanArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
         indirect,
         schema,
         more_unrendered_values,
+        package_overrides: settings.dbt_behaviors().package_overrides(),
         seed_files: seed_files(&settings.project_dir, &ci.checkout(pull_request)),
         builds: false,
         now: io.now,

@@ -3,6 +3,7 @@
 //! Precedence: flag, environment, file, default. After this stage nobody looks at flags again.
 
 mod checkout;
+mod dbt_behavior;
 mod dbt_project;
 mod env;
 mod file;
@@ -24,6 +25,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use checkout::Checkout;
+pub use dbt_behavior::{DbtBehavior, DbtBehaviors, PackageOverrides};
 pub use dbt_project::{DbtProject, ProjectFlags};
 pub use env::Env;
 pub use file::ConfigFile;

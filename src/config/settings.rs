@@ -14,8 +14,8 @@ use super::dbt_project::ChosenProfile;
 use super::git::{self, AtCommit};
 use super::own_folder;
 use super::{
-    AtStart, ChangedTestMacros, CompileArgs, ConfigError, ConfigFile, DbtProject, Env, Keep, LintConfig, ManifestArgs,
-    ProfileQuery, ProfileSource, ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
+    AtStart, ChangedTestMacros, CompileArgs, ConfigError, ConfigFile, DbtBehaviors, DbtProject, Env, Keep, LintConfig,
+    ManifestArgs, ProfileQuery, ProfileSource, ProjectArgs, RowLimit, RunArgs, SelectionArgs, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 
@@ -233,6 +233,12 @@ impl Settings {
             Some(_) => Ok(given),
             None => Ok(DbtProject::unrendered(&self.project_dir)?.more_unrendered_values()),
         }
+    }
+
+    /// How dbt works in the project, in the checkout and before the pull request.
+    #[must_use]
+    pub fn dbt_behaviors(&self) -> DbtBehaviors {
+        DbtBehaviors::read(&self.project_dir, &self.checkout)
     }
 
     /// The manifests of a comparison.

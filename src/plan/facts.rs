@@ -78,7 +78,7 @@ impl<'a> Facts<'a> {
 
     /// What judges data tests in the pull request, where it is not dbt.
     pub(super) fn judged_by(&self) -> Option<JudgedBy<'a>> {
-        *self.judged_by.get_or_init(|| JudgedBy::of(self.pr))
+        *self.judged_by.get_or_init(|| JudgedBy::of(self.pr, self.changes.package_overrides))
     }
 
     /// Whether the pull request's project has a macro of this name, which dbt takes for its own.

@@ -127,27 +127,31 @@ fn built_differently(facts: &Facts<'_>, set: &BuildSet, proxied: &BTreeSet<NodeI
     found
 }
 
-/// Materializations of dbt's that the project replaces: premerge builds dbt's.
+/// Materializations of dbt's that the project or a package replaces: premerge builds dbt's.
 fn overridden_materializations(facts: &Facts<'_>, set: &BuildSet) -> Vec<Notice> {
     let Some(project) = facts.pr.metadata.project_name.as_deref() else { return Vec::new() };
     let used: BTreeSet<String> =
         set.built.keys().filter_map(|id| facts.node(*id)?.materialized()).map(|name| name.into_owned()).collect();
-    used.into_iter()
-        .filter(|name| {
-            let own = format!("materialization_{name}_");
-            let macros = facts.pr.macros.keys().map(|id| UniqueIdRef::new(id));
-            macros.into_iter().any(|id| id.package() == project && id.name().starts_with(&own))
-        })
-        .map(|name| {
-            let text = format!("the project overrides materialization `{name}`; premerge uses dbt's built-in `{name}`");
-            note(None, NoticeRule::BuiltDifferently, text)
-        })
-        .collect()
+    let packages = changes::may_replace(facts.pr, facts.changes.package_overrides);
+    let notice = |name: String| {
+        let own = format!("materialization_{name}_");
+        let others = facts.pr.macros.keys().filter(|id| !changes::is_dbts_own(id)).map(|id| UniqueIdRef::new(id));
+        let mut replacing = others.filter(|id| id.name().starts_with(&own));
+        let id = replacing.find(|id| packages || id.package() == project)?;
+        let who =
+            if id.package() == project { "the project".to_owned() } else { format!("package `{}`", id.package()) };
+        let text = format!("{who} overrides materialization `{name}`; premerge uses dbt's built-in `{name}`");
+        Some(note(None, NoticeRule::BuiltDifferently, text))
+    };
+    used.into_iter().filter_map(notice).collect()
 }
 
-/// A materialization `test` of the project's that hands over to dbt's.
+/// A materialization `test` of the project's or a package's that hands over to dbt's.
 fn wrapped_tests(facts: &Facts<'_>) -> Option<Notice> {
-    let Some(JudgedBy::Wrapper(_)) = facts.judged_by() else { return None };
-    let text = "the project wraps materialization `test`; premerge runs tests as dbt's built-in `test` does";
-    Some(note(None, NoticeRule::BuiltDifferently, text.to_owned()))
+    let Some(JudgedBy::Wrapper(id)) = facts.judged_by() else { return None };
+    let package = UniqueIdRef::new(id).package();
+    let is_root = facts.pr.metadata.project_name.as_deref() == Some(package);
+    let who = if is_root { "the project".to_owned() } else { format!("package `{package}`") };
+    let text = format!("{who} wraps materialization `test`; premerge runs tests as dbt's built-in `test` does");
+    Some(note(None, NoticeRule::BuiltDifferently, text))
 }

@@ -129,14 +129,19 @@ impl Checkout {
 
     /// `premerge check` of this pull request, in an environment that holds nothing of the developer's.
     pub fn check(&self) -> assert_cmd::Command {
+        self.check_of(&fixtures().join("production.manifest.json.gz"), &self.manifest())
+    }
+
+    /// The same of these manifests.
+    pub fn check_of(&self, state: &Path, manifest: &Path) -> assert_cmd::Command {
         let mut command = premerge();
         command
             .current_dir(self.dir.path())
             .arg("check")
             .arg("--state")
-            .arg(fixtures().join("production.manifest.json.gz"))
+            .arg(state)
             .arg("--manifest")
-            .arg(self.manifest())
+            .arg(manifest)
             .arg("--project-dir")
             .arg(self.project())
             .arg("--profiles-dir")

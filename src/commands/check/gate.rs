@@ -38,6 +38,7 @@ pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: 
     findings.extend(of_premerge(&settings.gate, project));
     findings.extend(reserved(pr));
     findings.extend(of_dbt(&settings.target, project));
+    findings.extend(of_dbt_project(settings, project));
     if settings.lint.style != StyleSwitch::Never {
         findings.extend(of_sqlfluff(settings, ci, project));
         findings.extend(silenced(before, pr, project));
@@ -63,12 +64,16 @@ pub(in crate::commands) fn gate_in_words(gate: &Gate) -> Option<String> {
 
 /// Macros that decide whether a test fails, and that the pull request adds, changes or removes.
 fn test_macros(settings: &Settings, before: &Manifest<'_>, pr: &Manifest<'_>) -> Option<Finding> {
-    let changed = changed_test_macros(before, pr);
-    let first = changed.first()?;
+    let behaviors = &settings.dbt_behaviors;
+    let changed =
+        changed_test_macros((before, behaviors.package_overrides_before()), (pr, behaviors.package_overrides()))?;
     let severity = match settings.test_macros_changed {
-        ChangedTestMacros::Fail => Severity::Error,
-        ChangedTestMacros::Warn => Severity::Warning,
+        ChangedTestMacros::Fail if !changed.are_wrapping_packages => Severity::Error,
+        // Another version of a package that hands over to dbt's test, as it did.
+        ChangedTestMacros::Fail | ChangedTestMacros::Warn => Severity::Warning,
     };
+    let changed = changed.macros;
+    let first = changed.first()?;
     let names: Vec<&str> = changed.iter().map(UniqueId::name).collect();
     let message = format!("this pull request changes how data tests are judged: {}", listed(&names));
     let file =
@@ -167,6 +172,23 @@ pub(in crate::commands) fn profile_lines(target: &Target) -> Vec<String> {
         ProfileWords::Base(said) => said,
         ProfileWords::PullRequest(said) => vec![format!("{said}; {PROFILE_REMEDY}")],
     }
+}
+
+/// What dbt_project.yml says of how dbt judges and builds, and no manifest shows.
+fn of_dbt_project(settings: &Settings, project: &str) -> Option<Finding> {
+    let changed = settings.dbt_behaviors.changed();
+    let changed: Vec<&str> = changed.iter().map(String::as_str).take(NAMED).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "the pull request changes {} in dbt_project.yml: dbt may judge tests or build relations in another way than this check",
+        listed(&changed)
+    );
+    let location = Location::file("dbt_project.yml");
+    let finding =
+        Finding::about(Severity::Warning, rules::GATE_CHANGED, project, message).with_location(Some(location));
+    Some(finding.with_remedy("review what it changes in production"))
 }
 
 /// `--selector` is the job's word, and what it stands for the pull request's: selectors.yml.

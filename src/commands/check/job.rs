@@ -42,6 +42,7 @@ pub(super) fn check(
     let comparing = Comparing {
         compiled: args.selection.changes == ChangeRules::Compiled,
         more_unrendered_values: settings.more_unrendered_values,
+        package_overrides: settings.dbt_behaviors.package_overrides(),
         now: began.at,
     };
     let late = match &mut dbt {
@@ -56,6 +57,7 @@ pub(super) fn check(
         indirect: settings.indirect,
         schema: settings.schema.clone(),
         more_unrendered_values: settings.more_unrendered_values,
+        package_overrides: settings.dbt_behaviors.package_overrides(),
         seed_files: seed_files(&settings.project_dir, &ci.checkout(pull_request)),
         builds: true,
         now: began.at,

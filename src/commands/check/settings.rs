@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::args::CheckArgs;
 use crate::commands::{CommandError, limits, temp_dir};
 use crate::config::{
-    self, AtStart, ChangedTestMacros, Checkout, CompileSettings, Env, Gate, Keep, LintConfig, ManifestSettings,
-    RowLimit, RunSettings, Target, ToolFiles,
+    self, AtStart, ChangedTestMacros, Checkout, CompileSettings, DbtBehaviors, Env, Gate, Keep, LintConfig,
+    ManifestSettings, RowLimit, RunSettings, Target, ToolFiles,
 };
 use crate::project::IndirectSelection;
 use crate::warehouse::Limits;
@@ -38,6 +38,8 @@ pub(super) struct Settings {
     pub(super) indirect: IndirectSelection,
     /// The project flag of that name; `None`: guessed.
     pub(super) more_unrendered_values: Option<bool>,
+    /// What the project says of how dbt works.
+    pub(super) dbt_behaviors: DbtBehaviors,
     pub(super) expires_at: Timestamp,
     pub(super) limits: Limits,
     /// How SQL is got from dbt; `None` where it is the manifest's.
@@ -100,6 +102,7 @@ impl Settings {
             row_limit,
             test_macros_changed,
             indirect: settings.indirect_selection(&args.selection),
+            dbt_behaviors: settings.dbt_behaviors(),
             more_unrendered_values: settings.more_unrendered_values(given)?,
             expires_at,
             limits: limits(&settings),
