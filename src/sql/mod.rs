@@ -4,6 +4,7 @@
 //! prints a syntax tree, because printing and reparsing changes real models.
 
 mod but_names;
+mod context_names;
 mod deep;
 mod dialect;
 mod embedded;
@@ -18,6 +19,7 @@ mod normalize;
 mod relation;
 mod relocate;
 mod spelling;
+pub(crate) mod surroundings;
 mod tokens;
 
 pub use but_names::{Spelling, equal_but_names};

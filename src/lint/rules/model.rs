@@ -13,7 +13,10 @@ use crate::lint::text::LintText;
 use crate::sql::Dialect;
 
 /// A macro, and what of its surroundings it reads.
-pub(super) type Reader<'m> = (&'m str, &'static str);
+pub(super) type Reader<'m> = (&'m str, String);
+
+/// The macros that read their surroundings, and the names of all.
+pub(super) type Surroundings<'m> = (HashMap<&'m str, Reader<'m>>, HashSet<&'m str>);
 
 /// The project around the models.
 pub(super) struct Project<'m> {
@@ -24,7 +27,7 @@ pub(super) struct Project<'m> {
     unit_tested: HashSet<&'m str>,
     pub(super) layers: Vec<LayerConfig>,
     dialect: Option<Dialect>,
-    readers_of_surroundings: OnceCell<HashMap<&'m str, Reader<'m>>>,
+    surroundings: OnceCell<Surroundings<'m>>,
 }
 
 impl<'m> Project<'m> {
@@ -43,16 +46,17 @@ impl<'m> Project<'m> {
         let unit_tested = unit_tests.flat_map(|test| test.depends_on.nodes.iter().map(AsRef::as_ref)).collect();
         let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
         let layers = layers.map_or_else(usual_layers, <[_]>::to_vec);
-        Self { manifest, tests, unit_tested, layers, dialect, readers_of_surroundings: OnceCell::new() }
+        Self { manifest, tests, unit_tested, layers, dialect, surroundings: OnceCell::new() }
     }
 
-    /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads: what `find`
-    /// finds when a rule first asks.
-    pub(super) fn readers_of_surroundings(
+    /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads; and the names of
+    /// all macros. Both as these find them when a rule first asks.
+    pub(super) fn surroundings(
         &self,
-        find: fn(&'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>>,
-    ) -> &HashMap<&'m str, Reader<'m>> {
-        self.readers_of_surroundings.get_or_init(|| find(self.manifest))
+        readers: fn(&'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>>,
+        names: fn(&'m Manifest<'m>) -> HashSet<&'m str>,
+    ) -> &Surroundings<'m> {
+        self.surroundings.get_or_init(|| (readers(self.manifest), names(self.manifest)))
     }
 
     /// Every model of the project itself.
