@@ -417,6 +417,64 @@ fn a_package_s_materialization_of_tests_counts_where_dbt_takes_it() {
     assert_eq!(judgement(&report), (Vec::new(), false, "warned"), "as in production, and not checked");
 }
 
+/// Severities and messages of `tests-weakened`, and the verdict.
+fn weakened(report: &Value) -> (Vec<(&str, &str)>, &str) {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let found = findings.filter(|finding| finding["rule"] == "tests-weakened");
+    let said = found.map(|one| (one["severity"].as_str().unwrap(), one["message"].as_str().unwrap()));
+    (said.collect(), report["verdict"].as_str().unwrap())
+}
+
+#[test]
+fn tests_that_are_weak_in_production_only_are_named() {
+    let plain = with_flag("use_colors: false");
+    let weak =
+        format!("{plain}\ndata_tests:\n  +severity: \"{{{{ 'warn' if target.name == 'prod' else 'error' }}}}\"\n");
+    let new = "1.11.16";
+    let report = judged((&plain, None), (&weak, None), new);
+    let (said, verdict) = weakened(&report);
+    let message = "`severity` depends on `target`: production may test less than this check";
+    assert_eq!((said, verdict), (vec![("warning", message)], "warned"), "{}", report["findings"]);
+    let report = judged((&weak, None), (&weak, None), new);
+    let (said, verdict) = weakened(&report);
+    assert_eq!((said.len(), said[0].0, verdict), (1, "notice", "passed"));
+
+    // What only the manifests show: a singular test, and a macro of a generic one.
+    let change = |raw: &'static str, of_macro: &'static str| {
+        let (_, report) = edited("", |manifest| {
+            let nodes = manifest["nodes"].as_object_mut().unwrap();
+            let test =
+                nodes.values_mut().find(|node| node["resource_type"] == "test" && node["test_metadata"].is_null());
+            let test = test.unwrap();
+            if !raw.is_empty() {
+                test["raw_code"] = json!(format!("{raw} {}", test["raw_code"].as_str().unwrap()));
+            }
+            if !of_macro.is_empty() {
+                test["depends_on"]["macros"] = json!(["macro.ferry.hardness"]);
+                manifest["macros"]["macro.ferry.hardness"] = json!({
+                    "unique_id": "macro.ferry.hardness", "package_name": "ferry", "name": "hardness",
+                    "macro_sql": of_macro, "original_file_path": "macros/x.sql", "depends_on": {"macros": []}
+                });
+            }
+        });
+        report
+    };
+    for (raw, of_macro) in [
+        ("{{ config(severity='warn' if target.name == 'prod' else 'error') }}", ""),
+        ("{{ config(severity='warn' if 'prod' in this|string else 'error') }}", ""),
+        ("{% if env_var('X', '') %}select 1 where false{% endif %}", ""),
+        ("", "{% macro hardness() %}{{ return('warn' if target.name == 'prod' else 'error') }}{% endmacro %}"),
+    ] {
+        let report = change(raw, of_macro);
+        let (said, verdict) = weakened(&report);
+        assert!(
+            said.iter().any(|(severity, text)| *severity == "warning" && text.contains("depends on `")),
+            "{raw}: {said:?}"
+        );
+        assert_eq!(verdict, "warned", "{raw}{of_macro}");
+    }
+}
+
 #[test]
 fn flags_that_no_manifest_records_are_listed() {
     let of = |line: &str| said(&judged((&with_flag(line), None), (&with_flag("use_colors: true"), None), "1.11.16"));

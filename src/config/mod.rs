@@ -5,6 +5,7 @@
 mod checkout;
 mod dbt_behavior;
 mod dbt_project;
+mod elsewhere;
 mod env;
 mod file;
 mod flags;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 pub use checkout::Checkout;
 pub use dbt_behavior::{DbtBehavior, DbtBehaviors, PackageOverrides};
 pub use dbt_project::{DbtProject, ProjectFlags};
+pub use elsewhere::{Elsewhere, Since, elsewhere, is_judged};
 pub use env::Env;
 pub use file::ConfigFile;
 pub use flags::{ChangeRules, CompileArgs, ManifestArgs, ProjectArgs, RunArgs, SelectionArgs};

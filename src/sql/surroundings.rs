@@ -207,9 +207,7 @@ impl<'t> Reader<'t, '_> {
                 let root = index.checked_sub(2).and_then(|index| words.get(index));
                 let of_package = matches!(root, Some(Word::Name(root)) if (self.is_macro)(root));
                 // Whatever leads to it, a double underline leads into Python.
-                if name.starts_with("__") {
-                    add(&mut self.found, name.to_owned(), key);
-                } else if of_package && self.asks(name, behind) {
+                if name.starts_with("__") || (of_package && self.asks(name, behind)) {
                     add(&mut self.found, name.to_owned(), key);
                 }
                 continue;

@@ -35,6 +35,7 @@ const ALSO_OF_SQLFLUFF: [&str; 4] = ["**/pyproject.toml", "**/setup.cfg", "**/to
 pub(super) fn findings(settings: &Settings, ci: &Ci, before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<Finding> {
     let project = pr.metadata.project_name.as_deref().unwrap_or("project");
     let mut findings: Vec<Finding> = test_macros(settings, before, pr).into_iter().collect();
+    findings.extend(super::weak::findings(settings, before, pr));
     findings.extend(of_premerge(&settings.gate, project));
     findings.extend(reserved(pr));
     findings.extend(of_dbt(&settings.target, project));

@@ -10,6 +10,7 @@ mod identity;
 mod job;
 mod lint;
 mod settings;
+mod weak;
 
 use std::time::Instant;
 

@@ -18,6 +18,8 @@ use crate::warehouse::Limits;
 pub(super) struct Settings {
     pub(super) project_dir: PathBuf,
     pub(super) gate: Gate,
+    /// Whose files the project's folder holds.
+    pub(super) checkout: Checkout,
     pub(super) state: PathBuf,
     pub(super) base: Option<PathBuf>,
     pub(super) manifest: PathBuf,
@@ -112,6 +114,7 @@ impl Settings {
             lint_cache: settings.lint_cache(),
             temp_dir: temp_dir(&settings, &target)?,
             gate: settings.gate,
+            checkout: checkout.clone(),
             project_dir: settings.project_dir,
             target,
         })
