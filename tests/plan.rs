@@ -3,6 +3,8 @@
 // Helpers of tests are not test functions to clippy.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "plan/kept.rs"]
+mod kept;
 #[path = "plan/real_history.rs"]
 mod real_history;
 

@@ -3,9 +3,10 @@
 
 use super::contract::without_arguments;
 use crate::artifacts::UniqueId;
-use crate::sql::{Dialect, RelationName};
+use crate::plan::KeptReader;
+use crate::sql::RelationName;
 use crate::text::words::count_of;
-use crate::warehouse::{ColumnType, Session};
+use crate::warehouse::ColumnType;
 
 /// A table of production that dbt's next run writes into, and what was built of the same node.
 #[derive(Debug)]
@@ -18,6 +19,50 @@ pub struct ExistingTable {
     pub pull_request: RelationName,
     /// How dbt writes into it.
     pub kind: ExistingTableKind,
+    /// The built nodes that it reads, whose columns an incremental model's later runs may read too.
+    pub parents: Vec<ReadParent>,
+    /// The text of which an incremental model's later runs are made; `None` where they run the text that was built.
+    pub later_text: Option<LaterText>,
+    /// What was built or tested on these rows and may end otherwise on production's.
+    pub readers: Vec<KeptReader>,
+}
+
+/// A built node that a table reads.
+#[derive(Debug)]
+pub struct ReadParent {
+    /// dbt's name.
+    pub name: String,
+    /// Its relation in production.
+    pub production: RelationName,
+    /// What was built.
+    pub pull_request: RelationName,
+}
+
+/// What an incremental model says beyond its first run.
+#[derive(Debug)]
+pub enum LaterText {
+    /// All of it stands in the model's file.
+    OfFile(String),
+    /// A macro of the project's writes some of it.
+    OfMacros,
+}
+
+impl LaterText {
+    /// Whether it may name a column.
+    fn may_read(&self, column: &str) -> bool {
+        match self {
+            Self::OfMacros => true,
+            Self::OfFile(text) => {
+                let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+                let (text, column) = (text.to_lowercase(), column.to_lowercase());
+                text.match_indices(&column).any(|(at, _)| {
+                    let before = text.get(..at).and_then(|before| before.chars().next_back());
+                    let after = text.get(at + column.len()..).and_then(|after| after.chars().next());
+                    !before.is_some_and(is_letter) && !after.is_some_and(is_letter)
+                })
+            }
+        }
+    }
 }
 
 /// How dbt writes into a table that is there.
@@ -43,16 +88,22 @@ pub struct Misfit {
     pub columns: Vec<String>,
 }
 
-/// Compares the columns of both; `None` where they fit, or the warehouse does not tell.
-pub(super) async fn misfit(existing: &ExistingTable, dialect: Dialect, session: &mut Session) -> Option<Misfit> {
-    let all = |name: &RelationName| format!("select * from {}", name.quoted(dialect));
-    let theirs = session.columns_of(&all(&existing.production)).await.ok()?;
-    let own = session.columns_of(&all(&existing.pull_request)).await.ok()?;
-    let columns = differences(&theirs, &own, existing.kind);
-    (!columns.is_empty()).then(|| Misfit { unique_id: existing.unique_id.clone(), kind: existing.kind, columns })
+/// Columns of a parent that are gone, or of another type, and that the text of later runs may read. The first run, which
+/// was built, has read all that it reads.
+pub(super) fn taken_away(parent: &str, theirs: &[ColumnType], own: &[ColumnType], text: &LaterText) -> Vec<String> {
+    let read = theirs.iter().filter(|column| text.may_read(&column.name));
+    read.filter_map(|column| match own.iter().find(|other| other.name.eq_ignore_ascii_case(&column.name)) {
+        None => Some(format!("its later runs may read `{}` of {parent}, which is gone", column.name)),
+        Some(other) if other.data_type != column.data_type => {
+            Some(format!("its later runs may read `{}` of {parent}, which has another type", column.name))
+        }
+        Some(_) => None,
+    })
+    .collect()
 }
 
-fn differences(production: &[ColumnType], built: &[ColumnType], kind: ExistingTableKind) -> Vec<String> {
+/// How columns that were built do not fit production's.
+pub(super) fn differences(production: &[ColumnType], built: &[ColumnType], kind: ExistingTableKind) -> Vec<String> {
     // What dbt itself adds to a snapshot is its own affair.
     let own = |column: &&ColumnType| kind != ExistingTableKind::Snapshot || !column.name.starts_with("dbt_");
     let mut found = Vec::new();
@@ -100,6 +151,20 @@ mod tests {
 
     fn columns(list: &[(&str, &str)]) -> Vec<ColumnType> {
         list.iter().map(|(name, kind)| ColumnType { name: (*name).to_owned(), data_type: (*kind).to_owned() }).collect()
+    }
+
+    #[test]
+    fn a_column_of_a_parent_counts_where_the_text_may_read_it() {
+        let theirs = columns(&[("id", "INTEGER"), ("loaded_at", "TIMESTAMP"), ("note", "VARCHAR")]);
+        let own = columns(&[("ID", "INTEGER"), ("note", "DATE")]);
+        let file = LaterText::OfFile("select id from x {% if is_incremental() %} where LOADED_AT > 1".to_owned());
+        assert_eq!(
+            taken_away("stg", &theirs, &own, &file),
+            ["its later runs may read `loaded_at` of stg, which is gone"]
+        );
+        assert_eq!(taken_away("stg", &theirs, &own, &LaterText::OfMacros).len(), 2);
+        let other = LaterText::OfFile("select id, loaded_at_utc, unloaded_at, footnote".to_owned());
+        assert!(taken_away("stg", &theirs, &own, &other).is_empty());
     }
 
     #[test]

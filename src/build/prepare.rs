@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::contract;
 use super::count::Count;
 use super::data_test;
-use super::existing_table::{ExistingTable, ExistingTableKind};
+use super::existing_table::{ExistingTable, ExistingTableKind, LaterText, ReadParent};
 use super::hooks::Hooks;
 use super::keys::KeyCheck;
 use super::refusal::Refusals;
@@ -18,6 +18,7 @@ use super::seed::seed_file;
 use super::snapshot;
 use super::task::{Build, Contracted, Later, Prepared, Proxy, Select, Task, Test, TypedTable, Watch, Watched, Work};
 use crate::artifacts::{Manifest, Node, NodeConfig, Text, UniqueId};
+use crate::changes::is_dbts_own;
 use crate::compile::{NoText, Texts};
 use crate::plan::{Materialization, Plan, PlannedNode, PlannedTest, Trial, Why};
 use crate::sql::{Dialect, ProjectText, Refusal, RelationName, Relocation, Territory, judge, relocate};
@@ -341,18 +342,42 @@ impl Preparer<'_> {
                 | Materialization::MaterializedViewAsTable
                 | Materialization::SnapshotFirstRun => return None,
             };
-            Some((&node.unique_id, node.identifier.as_str(), kind))
+            Some((&node.unique_id, node.identifier.as_str(), kind, node.parents.as_slice()))
         });
         let tried = plan.trials.iter();
-        let tried = tried.map(|trial| (&trial.unique_id, trial.identifier.as_str(), ExistingTableKind::Snapshot));
+        let tried = tried
+            .map(|trial| (&trial.unique_id, trial.identifier.as_str(), ExistingTableKind::Snapshot, [].as_slice()));
         built
             .chain(tried)
-            .filter_map(|(unique_id, identifier, kind)| {
+            .filter_map(|(unique_id, identifier, kind, parents)| {
                 let production = self.in_production(unique_id)?;
-                let now = self.inputs.pr.nodes.get(unique_id.as_str())?.config();
+                let node = self.inputs.pr.nodes.get(unique_id.as_str())?;
+                let now = node.config();
                 let full = now.extra.get("full_refresh").and_then(Value::as_bool) == Some(true);
                 let pull_request = self.schema.relation(identifier).name().clone();
-                (!full).then(|| ExistingTable { unique_id: unique_id.clone(), production, pull_request, kind })
+                (!full).then(|| ExistingTable {
+                    unique_id: unique_id.clone(),
+                    production,
+                    pull_request,
+                    kind,
+                    parents: self.read_parents(parents),
+                    later_text: if kind == ExistingTableKind::Incremental { later_text(node) } else { None },
+                    readers: plan.readers_of(unique_id).to_vec(),
+                })
+            })
+            .collect()
+    }
+
+    /// Those of a node's parents that are built and that production has.
+    fn read_parents(&self, parents: &[UniqueId]) -> Vec<ReadParent> {
+        let built = self.inputs.plan.nodes.iter().filter(|node| parents.contains(&node.unique_id));
+        built
+            .filter_map(|node| {
+                Some(ReadParent {
+                    name: node.name.clone(),
+                    production: self.in_production(&node.unique_id)?,
+                    pull_request: self.schema.relation(&node.identifier).name().clone(),
+                })
             })
             .collect()
     }
@@ -421,6 +446,15 @@ impl Preparer<'_> {
             }
         }
     }
+}
+
+/// What an incremental model's later runs are made of, if they run another text than its first.
+fn later_text(node: &Node<'_>) -> Option<LaterText> {
+    let text = node.raw_code.get();
+    if node.depends_on.macros.iter().any(|id| !is_dbts_own(id)) {
+        return Some(LaterText::OfMacros);
+    }
+    text.contains("is_incremental").then(|| LaterText::OfFile(text.into_owned()))
 }
 
 fn failure_of(NoText { message, detail, remedy, fault }: NoText) -> Failure {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::changed::Changed;
 use super::count::RowCount;
 use super::existing_table::Misfit;
+use super::kept_rows::KeptRows;
 use super::keys::RepeatedKeys;
 use crate::artifacts::UniqueId;
 use crate::warehouse::{FaultClass, WarehouseError};
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub failed_proxies: Vec<FailedProxy>,
     /// Tables of production that do not fit what was built.
     pub misfits: Vec<Misfit>,
+    /// What ran on other rows than production's tables will have.
+    pub kept_rows: Vec<KeptRows>,
     /// Relations of production that were changed while the run read them.
     pub changed: Vec<Changed>,
     /// How often what reads them was done again.

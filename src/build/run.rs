@@ -149,7 +149,10 @@ impl Outcome {
             Ended::Node(status) => self.nodes.push(NodeResult { unique_id, status, duration, attempts }),
             Ended::Test(status) => self.tests.push(TestResult { unique_id, status, duration, attempts }),
             Ended::Counted(count) => self.row_counts.push(count),
-            Ended::Compared(misfit) => self.misfits.extend(misfit),
+            Ended::Compared(compared) => {
+                self.misfits.extend(compared.misfit);
+                self.kept_rows.extend(compared.rows);
+            }
             Ended::Keys(repeated) => self.repeated_keys.push(repeated),
             Ended::Nothing => {}
         }

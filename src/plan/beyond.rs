@@ -7,6 +7,7 @@ use super::build_set::BuildSet;
 use super::data_tests::DataTests;
 use super::document::{LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason};
 use super::facts::Facts;
+use super::kept::{has_later_text, reads_changed_text};
 use super::settings;
 use crate::artifacts::{Node, ResourceType};
 use crate::changes::{Asks, asks, looks_at_command};
@@ -91,14 +92,19 @@ fn settings_of(facts: &Facts<'_>, id: NodeId, node: &Node<'_>, dialect: Dialect)
 }
 
 /// An incremental model or a snapshot that changed is built as on its first run. On production's table dbt runs
-/// another statement, which is not tried.
+/// another statement, which is not tried. So of an incremental model that has a changed text inlined.
 fn next_run(
     facts: &Facts<'_>,
     id: NodeId,
     node: &Node<'_>,
     materialization: Materialization,
 ) -> Option<NotCheckedReason> {
-    facts.change(id)?;
+    let inlines = || {
+        materialization == Materialization::IncrementalAsTable && has_later_text(node) && reads_changed_text(facts, id)
+    };
+    if facts.change(id).is_none() && !inlines() {
+        return None;
+    }
     let full = node.config().extra.get("full_refresh").and_then(serde_json::Value::as_bool) == Some(true);
     match materialization {
         Materialization::IncrementalAsTable if !full => Some(NotCheckedReason::NextRun),

@@ -38,6 +38,9 @@ pub struct Plan {
     /// them has production's history.
     #[serde(default)]
     pub trials: Vec<Trial>,
+    /// Tables whose rows production keeps, with what of the run reads them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptTable>,
     /// Views in the temporary schema onto relations of production.
     pub proxies: Vec<Proxy>,
     /// Data tests that are run.
@@ -65,6 +68,14 @@ pub struct Plan {
     pub left_out: Vec<LeftOut>,
     /// Other notes.
     pub notices: Vec<Notice>,
+}
+
+impl Plan {
+    /// What of the run reads a table whose rows production keeps.
+    #[must_use]
+    pub fn readers_of(&self, table: &UniqueId) -> &[KeptReader] {
+        self.kept.iter().find(|kept| kept.unique_id == *table).map_or(&[], |kept| &kept.readers)
+    }
 }
 
 /// Counts of a [`Plan`].
@@ -140,6 +151,35 @@ pub struct Trial {
     pub parents: Vec<UniqueId>,
     /// The nearest changed nodes upstream, at most [`DOWNSTREAM_SHOWN`].
     pub of: Vec<UniqueId>,
+}
+
+/// An unchanged incremental model or snapshot below a change. In production it keeps the rows that it has, and its next
+/// run adds to them; in a check it is built in full, or read as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptTable {
+    /// dbt's unique_id.
+    pub unique_id: UniqueId,
+    /// Built nodes and tests downstream of it that may end otherwise on production's rows.
+    pub readers: Vec<KeptReader>,
+}
+
+/// A built node or a test downstream of a [`KeptTable`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptReader {
+    /// The node or the test.
+    pub unique_id: UniqueId,
+    /// What must hold for its result to be production's.
+    pub needs: Needs,
+}
+
+/// What must hold of a [`KeptTable`] for a reader's result here to be the one that it will have in production.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// All rows of production's table are in what was built.
+    AllOfProductions,
+    /// And no others.
+    SameRows,
 }
 
 /// What a node is built as.

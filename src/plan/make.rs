@@ -9,6 +9,7 @@ use super::document::{DOWNSTREAM_SHOWN, LeftOut, NotChecked, Plan, PlannedNode, 
 use super::facts::Facts;
 use super::gates::gates;
 use super::identifiers::{identifiers, trial_identifiers};
+use super::kept::kept_tables;
 use super::not_built;
 use super::notices::notices;
 use super::reasons;
@@ -149,6 +150,7 @@ pub fn plan<'a>(
         summary: Summary::default(),
         nodes,
         trials,
+        kept: kept_tables(&facts, &order, &set, &tests),
         proxies,
         skipped: skipped(&facts, &set),
         not_checked: not_checked(&facts, &set, &tests, dialect),

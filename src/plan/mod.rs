@@ -9,6 +9,7 @@ mod document;
 mod facts;
 mod gates;
 mod identifiers;
+mod kept;
 mod make;
 mod not_built;
 mod notices;
@@ -21,9 +22,10 @@ mod unbuilt;
 mod weaker;
 
 pub use document::{
-    ChangedDefinition, DOWNSTREAM_SHOWN, LeftOut, LeftOutKind, Materialization, NotChecked, NotCheckedReason, NotYours,
-    NotYoursFate, Notice, NoticeLevel, NoticeRule, Plan, PlannedNode, PlannedTest, Proxy, RemovedNode, Severity,
-    SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Weakening, WeakerTest, Why,
+    ChangedDefinition, DOWNSTREAM_SHOWN, KeptReader, KeptTable, LeftOut, LeftOutKind, Materialization, Needs,
+    NotChecked, NotCheckedReason, NotYours, NotYoursFate, Notice, NoticeLevel, NoticeRule, Plan, PlannedNode,
+    PlannedTest, Proxy, RemovedNode, Severity, SkipReason, Skipped, Summary, TestKind, TestWhy, Trial, Weakening,
+    WeakerTest, Why,
 };
 pub use make::{PlanError, PlanOptions, plan};
 pub use reasons::{FromOutside, MacroChange, Reasons, SettingChange, Undecided, Variable};

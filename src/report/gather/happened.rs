@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::whose::excuse;
 use crate::artifacts::UniqueId;
 use crate::build::{
-    self, Disturbance, ExistingTableKind, Failure, Misfit, NodeResult, Outcome, RepeatedKeys, Stop, TestResult,
+    self, Disturbance, ExistingTableKind, Failure, KeptRows, Misfit, NodeResult, Outcome, RepeatedKeys, Stop,
+    TestResult,
 };
 use crate::config::RowLimit;
 use crate::report::outcome::NOT_REACHED;
@@ -42,6 +43,8 @@ impl Draft {
         }
         let misfits: Vec<_> = outcome.misfits.iter().map(|misfit| not_fitting(misfit, &self.nodes)).collect();
         self.not_checked.extend(misfits);
+        let kept: Vec<_> = outcome.kept_rows.iter().map(|kept| on_other_rows(kept, &self.nodes)).collect();
+        self.not_checked.extend(kept);
         let uncounted = outcome.row_counts.iter().filter(|count| count.uncounted);
         self.findings.extend(uncounted.map(|count| {
             let side = if count.pull_request.is_none() { "the built relation" } else { "production's relation" };
@@ -109,10 +112,37 @@ fn not_fitting(misfit: &Misfit, nodes: &[NodeOutcome]) -> NotChecked {
         ExistingTableKind::Incremental => "it was built in full; its next run writes into production's table, and",
         ExistingTableKind::Snapshot => "its next run writes into production's table, and",
     };
-    let name = nodes.iter().find(|node| node.unique_id == misfit.unique_id).map(|node| node.name.as_str());
-    let subject = format!("{} {}", misfit.unique_id.kind().as_str(), name.unwrap_or_else(|| misfit.unique_id.name()));
+    let subject = subject(&misfit.unique_id, nodes);
     let reason = format!("{writes} {}", misfit.columns.join(", "));
     NotChecked { subject, unique_id: Some(misfit.unique_id.clone()), reason }
+}
+
+/// What ran on other rows than production's table will have.
+fn on_other_rows(kept: &KeptRows, nodes: &[NodeOutcome]) -> NotChecked {
+    let readers = words::some_of(kept.readers.iter().map(UniqueId::short_name), 3);
+    let were = if kept.readers.len() == 1 { "was" } else { "were" };
+    let read = if kept.readers.len() == 1 { "reads" } else { "read" };
+    let reason = match (kept.kind, kept.compared) {
+        (ExistingTableKind::Snapshot, true) => format!("its next run adds rows that {readers} {were} not tried on"),
+        (ExistingTableKind::Snapshot, false) => {
+            format!("whether its next run adds rows could not be told, and {readers} {read} it")
+        }
+        (ExistingTableKind::Incremental | ExistingTableKind::Seed, true) => format!(
+            "it was built in full; until a full refresh production's rows are others, and {readers} {were} not tried on them"
+        ),
+        (ExistingTableKind::Incremental | ExistingTableKind::Seed, false) => {
+            format!(
+                "it was built in full; whether production's rows are others could not be told, and {readers} {read} it"
+            )
+        }
+    };
+    NotChecked { subject: subject(&kept.unique_id, nodes), unique_id: Some(kept.unique_id.clone()), reason }
+}
+
+/// `model orders`.
+fn subject(unique_id: &UniqueId, nodes: &[NodeOutcome]) -> String {
+    let name = nodes.iter().find(|node| node.unique_id == *unique_id).map(|node| node.name.as_str());
+    format!("{} {}", unique_id.kind().as_str(), name.unwrap_or_else(|| unique_id.name()))
 }
 
 /// Relations of production that were replaced while the run read them: what was built may be of old and new.
