@@ -179,6 +179,14 @@ pub struct TestMetadata<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Whether it is an incremental model that dbt builds in batches, each with its parents' rows of a time.
+    #[must_use]
+    pub fn is_microbatch(&self) -> bool {
+        let strategy = || self.config().extra.get("incremental_strategy").cloned();
+        self.materialized().as_deref() == Some("incremental")
+            && strategy().is_some_and(|strategy| strategy.as_str() == Some("microbatch"))
+    }
+
     /// `config.materialized`, without decoding the rest.
     #[must_use]
     pub fn materialized(&self) -> Option<Cow<'a, str>> {

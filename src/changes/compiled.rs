@@ -180,8 +180,12 @@ impl<'m> Comparison<'m> {
     /// Sources that dbt calls unmodified and that lie elsewhere, and those that it calls modified for what no SQL
     /// reads.
     fn sources(&self, verdicts: &mut CompiledVerdicts) {
+        let batches = std::cell::LazyCell::new(|| self.pr.nodes.values().any(Node::is_microbatch));
         let changed = self.changes.nodes.iter().filter(|(id, change)| {
-            id.kind() == ResourceType::Source && change.kind == ChangeKind::Modified && is_beside_the_data(change)
+            id.kind() == ResourceType::Source
+                && change.kind == ChangeKind::Modified
+                && is_beside_the_data(change)
+                && !(names_event_time(change) && *batches)
         });
         verdicts.cosmetic.extend(changed.map(|(id, _)| id.clone()));
         for (id, new) in &self.pr.sources {
@@ -361,6 +365,15 @@ fn is_beside_the_data(change: &Change) -> bool {
         | Reason::RenderedConfigs { .. }
         | Reason::Removed
         | Reason::RenamedTo { .. } => false,
+    })
+}
+
+/// Whether the column is another by which models of the strategy `microbatch` take a batch's rows.
+fn names_event_time(change: &Change) -> bool {
+    change.reasons.iter().any(|reason| match reason {
+        Reason::Field { field } => field == "event_time",
+        Reason::Configs { keys } => keys.iter().any(|key| key == "event_time"),
+        _ => false,
     })
 }
 

@@ -92,21 +92,23 @@ fn settings_of(facts: &Facts<'_>, id: NodeId, node: &Node<'_>, dialect: Dialect)
 }
 
 /// An incremental model or a snapshot that changed is built as on its first run. On production's table dbt runs
-/// another statement, which is not tried. So of an incremental model that has a changed text inlined.
+/// another statement, which is not tried. So of an incremental model that has a changed text inlined, and of one that
+/// dbt builds in batches: each filters the parents by their `event_time`.
 fn next_run(
     facts: &Facts<'_>,
     id: NodeId,
     node: &Node<'_>,
     materialization: Materialization,
 ) -> Option<NotCheckedReason> {
-    let inlines = || {
-        materialization == Materialization::IncrementalAsTable && has_later_text(node) && reads_changed_text(facts, id)
-    };
-    if facts.change(id).is_none() && !inlines() {
+    let is_other = || node.is_microbatch() || (has_later_text(node) && reads_changed_text(facts, id));
+    let is_untried = materialization == Materialization::IncrementalAsTable && is_other();
+    if facts.change(id).is_none() && !is_untried {
         return None;
     }
     let full = node.config().extra.get("full_refresh").and_then(serde_json::Value::as_bool) == Some(true);
     match materialization {
+        // Whatever `full_refresh` says.
+        Materialization::IncrementalAsTable if node.is_microbatch() => Some(NotCheckedReason::NextRun),
         Materialization::IncrementalAsTable if !full => Some(NotCheckedReason::NextRun),
         Materialization::SnapshotFirstRun if facts.production(id).is_some() => Some(NotCheckedReason::NextRun),
         _ => None,

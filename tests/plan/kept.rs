@@ -1,6 +1,8 @@
 //! Tables whose rows production keeps: what the readers of such a table need.
 
-use premerge::plan::{KeptTable, Needs, NotCheckedReason, Plan};
+use premerge::changes::{CompareOptions, compare, compare_compiled};
+use premerge::plan::{KeptTable, Needs, NotCheckedReason, Plan, plan};
+use premerge::project::Graph;
 use serde_json::{Value, json};
 
 use super::{CHANGED, manifest, manifest_with, options, plan_files, unchecked};
@@ -76,4 +78,41 @@ fn the_next_run_of_an_incremental_model_that_inlines_a_changed_text_is_not_tried
     assert_eq!(unchecked(&plan), [("model.p.fct", &NotCheckedReason::NextRun)]);
     let plan = plan_files(&nodes("select 1", "select 1"), &nodes(CHANGED, "select 1"), &options());
     assert!(unchecked(&plan).is_empty());
+}
+
+#[test]
+fn an_incremental_model_that_dbt_builds_in_batches_is_not_checked_as_it_is_built() {
+    let nodes = |code: &str, strategy: &str| {
+        let config = json!({"materialized": "incremental", "incremental_strategy": strategy, "full_refresh": true});
+        manifest(&[
+            ("model.p.a", json!({"raw_code": code})),
+            ("model.p.fct", json!({"parents": ["model.p.a"], "config": config})),
+        ])
+    };
+    let plan = plan_files(&nodes("select 1", "microbatch"), &nodes(CHANGED, "microbatch"), &options());
+    assert_eq!(unchecked(&plan), [("model.p.fct", &NotCheckedReason::NextRun)]);
+    let plan = plan_files(&nodes("select 1", "append"), &nodes(CHANGED, "append"), &options());
+    assert!(unchecked(&plan).is_empty());
+}
+
+#[test]
+fn the_event_time_of_a_source_counts_where_a_model_is_built_in_batches() {
+    let made = |event_time: &str, strategy: &str| {
+        let source = json!({"unique_id": "source.p.raw.orders", "name": "orders", "source_name": "raw", "schema": "raw",
+            "identifier": "orders", "relation_name": "\"wh\".\"raw\".\"orders\"", "resource_type": "source",
+            "fqn": ["p", "raw", "orders"], "config": {"event_time": event_time},
+            "unrendered_config": {"event_time": event_time}});
+        let config = json!({"materialized": "incremental", "incremental_strategy": strategy});
+        let nodes = [("model.p.fct", json!({"parents": ["source.p.raw.orders"], "config": config}))];
+        manifest_with(&nodes, json!({"sources": {"source.p.raw.orders": source}}))
+    };
+    let settled = |strategy: &str| {
+        let (state, pr) = (made("day", strategy), made("created", strategy));
+        let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
+        let mut changes = compare(&state, &pr, &CompareOptions::default());
+        compare_compiled(&state, &pr, &changes).apply(&mut changes);
+        plan(&state, &pr, &Graph::new(&pr), &changes, &options()).unwrap()
+    };
+    assert_eq!(unchecked(&settled("microbatch")), [("model.p.fct", &NotCheckedReason::NextRun)]);
+    assert!(settled("append").nodes.is_empty());
 }
