@@ -200,6 +200,19 @@ fn macros_that_want_to_write_fail_their_node_and_nothing_is_written() {
 }
 
 #[test]
+fn a_catalog_that_cannot_be_shown_as_dbt_would_see_it_is_not_checked() {
+    let asks = "-- depends_on: {{ ref('others') }}\n{% set asked = \"select count(*) from duckdb_views() where schema_name = 'ci'\" %}\nselect {{ run_query(asked).rows[0][0] if execute else 0 }} as number";
+    let on = OnDuckDb::new(&[("models/asks.sql".to_owned(), asks.to_owned())]);
+    let output = on.shelf.check().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report = on.shelf.report();
+    assert_ne!(report["verdict"], "passed");
+    let not_checked = report["not_checked"].as_array().unwrap();
+    assert!(not_checked.iter().any(|entry| entry["unique_id"] == "model.shelf.asks"), "{report:#}");
+}
+
+#[test]
 fn dbt_that_does_not_answer_is_a_clear_end() {
     let forever = "{% if execute %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}{% endif %} select 1 as id";
     let on = OnDuckDb::new(&[("models/endless.sql".to_owned(), forever.to_owned())]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::catalogue::Catalogue;
 use super::dbt::{Dbt, Made};
 use crate::artifacts::UniqueId;
 use crate::warehouse::{FaultClass, Session};
@@ -60,25 +61,28 @@ pub struct AtTurn {
 struct Making {
     dbt: Dbt,
     session: Session,
-    /// Those whose macros asked which relations there are.
-    catalogue: BTreeSet<UniqueId>,
+    catalogue: Catalogue,
+    /// Those whose macros asked for more of the warehouse's catalog than can be shown as dbt would see it.
+    not_seen: BTreeSet<UniqueId>,
     /// Whether a text was given up in the middle, so that what dbt says next is not about the next.
     broken: bool,
 }
 
 impl AtTurn {
-    /// `late`: those whose text is made at their turn. `session`: where their macros' queries are read.
+    /// `late`: those whose text is made at their turn. `session`: where their macros' queries are read, of the relations
+    /// in `catalogue`.
     #[must_use]
-    pub fn new(dbt: Dbt, late: BTreeSet<UniqueId>, session: Session) -> Self {
-        Self { late, making: Mutex::new(Making { dbt, session, catalogue: BTreeSet::new(), broken: false }) }
+    pub fn new(dbt: Dbt, late: BTreeSet<UniqueId>, session: Session, catalogue: Catalogue) -> Self {
+        let making = Making { dbt, session, catalogue, not_seen: BTreeSet::new(), broken: false };
+        Self { late, making: Mutex::new(making) }
     }
 
-    /// dbt, when all is over, and those whose macros asked which relations there are: in the profile's target dbt would
-    /// have had another answer.
+    /// dbt, when all is over, and those whose macros asked for more of the warehouse's catalog than can be shown: in the
+    /// profile's target dbt would have had another answer.
     #[must_use]
     pub fn end(self) -> (Dbt, BTreeSet<UniqueId>) {
-        let Making { dbt, catalogue, .. } = self.making.into_inner();
-        (dbt, catalogue)
+        let Making { dbt, not_seen, .. } = self.making.into_inner();
+        (dbt, not_seen)
     }
 }
 
@@ -90,15 +94,15 @@ impl Texts for AtTurn {
 
     async fn make(&self, id: &UniqueId) -> Result<String, NoText> {
         let mut making = self.making.lock().await;
-        let Making { dbt, session, catalogue, broken } = &mut *making;
+        let Making { dbt, session, catalogue, not_seen, broken } = &mut *making;
         if std::mem::replace(broken, true) {
             let message = "dbt was gone before it made the text".to_owned();
             return Err(NoText { message, detail: None, remedy: None, fault: Some(FaultClass::Connection) });
         }
         let mut asks_catalogue = false;
-        let made = dbt.text(id, session, &mut asks_catalogue).await;
+        let made = dbt.text(id, session, catalogue, &mut asks_catalogue).await;
         if asks_catalogue {
-            catalogue.insert(id.clone());
+            not_seen.insert(id.clone());
         }
         let no_text = |message: String, detail: Option<String>, remedy: Option<String>| NoText {
             message,

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
+use super::catalogue::Catalogue;
 use super::error::CompileError;
 use super::interpreter::interpreter;
 use super::process::{Process, clean};
 use super::protocol::{Answer, Event, Place, Request, Stage};
 use crate::artifacts::UniqueId;
-use crate::sql::{Dialect, Facts, ProjectText, judge};
+use crate::sql::{ProjectText, judge};
 use crate::warehouse::{FaultClass, NOT_SENT, Session, WarehouseError};
 
 /// The driver: Python that runs in the interpreter of the user's dbt.
@@ -196,8 +197,9 @@ impl Dbt {
         self.process.ask(&Request::Place { places }).await
     }
 
-    /// The text of a node, all that it reads being in place. What its macros ask is read on `session`. `asks_catalogue`
-    /// turns true where a macro asks which relations there are: the answer is not that of the profile's target.
+    /// The text of a node, all that it reads being in place. What its macros ask is read on `session`, as `catalogue`
+    /// has it. `asks_catalogue` turns true where a macro asks for more of the warehouse's catalog: the answer is not that
+    /// of the profile's target.
     ///
     /// # Errors
     /// When the process ends or takes too long.
@@ -205,6 +207,7 @@ impl Dbt {
         &mut self,
         id: &UniqueId,
         session: &mut Session,
+        catalogue: &mut Catalogue,
         asks_catalogue: &mut bool,
     ) -> Result<Made, CompileError> {
         let began = Instant::now();
@@ -215,8 +218,9 @@ impl Dbt {
             match self.process.next(&format!("compile {id}")).await? {
                 Event::Query { sql, own } => {
                     let began = Instant::now();
-                    *asks_catalogue |= !own && names_catalogue(&sql, session.dialect());
-                    let answer = match answer(&sql, session).await {
+                    // What dbt's own methods ask names the places already.
+                    let about = if own { None } else { Some((&mut *catalogue, &mut *asks_catalogue)) };
+                    let answer = match answer(&sql, session, about).await {
                         Ok(answer) => answer,
                         Err(error) => {
                             broken = Some(error.clone());
@@ -254,8 +258,18 @@ fn made_of(sql: Option<String>, asks: bool, refused: Option<String>, failed: Opt
 ///
 /// # Errors
 /// When the warehouse is not there, or another run has the temporary schema.
-async fn answer(sql: &str, session: &mut Session) -> Result<Answer, WarehouseError> {
-    let sql = without_end(sql);
+async fn answer(
+    sql: &str,
+    session: &mut Session,
+    about: Option<(&mut Catalogue, &mut bool)>,
+) -> Result<Answer, WarehouseError> {
+    let mut sql = without_end(sql).to_owned();
+    if let Some((catalogue, asks_catalogue)) = about {
+        let (moved, more) = catalogue.apply(&sql, session).await?;
+        *asks_catalogue |= more;
+        sql = moved;
+    }
+    let sql = sql.as_str();
     if let Err(refusal) = judge(ProjectText::Query(sql), session.dialect()) {
         let refused = not_a_query(sql).map_or_else(|| refusal.to_string(), |word| format!("`{word}` is not a query"));
         return Ok(Answer::Refused { refused });
@@ -269,18 +283,6 @@ async fn answer(sql: &str, session: &mut Session) -> Result<Answer, WarehouseErr
         Err(error) => Ok(Answer::Failed { error: error.message }),
         Ok(answer) => Ok(answer),
     }
-}
-
-/// Whether a query names the warehouse's catalogue.
-fn names_catalogue(sql: &str, dialect: Dialect) -> bool {
-    let Ok(Facts { relations, functions, .. }) = judge(ProjectText::Query(without_end(sql)), dialect) else {
-        return false;
-    };
-    let is_schema = |part: &String| ["information_schema", "pg_catalog"].contains(&part.as_str());
-    let is_name = |name: &str| ["pg_", "duckdb_", "pragma_", "svv_"].iter().any(|start| name.starts_with(start));
-    relations.iter().any(|named| {
-        named.parts.iter().any(is_schema) || named.parts.len() == 1 && named.parts.iter().any(|name| is_name(name))
-    }) || functions.iter().any(|named| named.parts.last().is_some_and(|name| is_name(name)))
 }
 
 /// dbt's macros may end a statement with the sign for it; nothing follows.

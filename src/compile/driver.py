@@ -12,6 +12,7 @@ import decimal
 import functools
 import json
 import os
+import struct
 import sys
 import threading
 
@@ -122,8 +123,18 @@ for names, function in (
     for name in names.split():
         READERS[name] = function
 READERS["timestamp with time zone"] = moment
-# psycopg2 reads JSON; DuckDB's driver gives its text.
-READERS_OF = {"postgres": {"json": json.loads, "jsonb": json.loads}, "duckdb": {"json": str}}
+
+
+def single(text):
+    """A number of 32 bits, as wide as DuckDB's driver hands it over: 3.3 is 3.299999952316284."""
+    return struct.unpack("f", struct.pack("f", float(text)))[0]
+
+
+# psycopg2 reads JSON and the text of a number of 32 bits; DuckDB's driver gives the text of JSON, and the bits.
+READERS_OF = {
+    "postgres": {"json": json.loads, "jsonb": json.loads},
+    "duckdb": {"json": str, "float": single, "real": single},
+}
 
 
 class Cursor:
@@ -214,22 +225,58 @@ def cut_off(adapter):
     manager.add_commit_query = lambda self: (self.get_thread_connection(), None)
 
     kind = type(adapter)
-    found = kind.get_relation
+    found, listed = kind.get_relation, kind.list_relations_without_caching
+    columns, has_schema = kind.get_columns_in_relation, kind.check_schema_exists
 
     @functools.wraps(found)
     def get_relation(self, database, schema, identifier):
         own = current.node
-        # Where the project's own macros look for a node, it may be in another place.
-        node = texts.moved.get((str(schema).lower(), str(identifier).lower())) if texts is not None else None
-        if node is not None:
-            database, schema, identifier = node.database, node.schema, node.identifier
         # A node's own relation is not there before it is built: premerge's schema is fresh.
         if own is not None and (database, schema, identifier) == (own.database, own.schema, own.identifier):
             return None
         return found(self, database, schema, identifier)
 
+    @functools.wraps(listed)
+    def list_relations_without_caching(self, schema_relation):
+        """What dbt's own build would list: what this run has built so far is in the target's schemas."""
+        relations = listed(self, schema_relation)
+        names = [part and str(part) for part in (schema_relation.database, schema_relation.schema)]
+        built = texts.built_in(*names) if texts is not None else {}
+        if not built:
+            return relations
+        relations = [relation for relation in relations if relation.identifier.lower() not in built]
+        lying = {}
+        for database, schema in {place[:2] for place in built.values()}:
+            there = schema_relation.incorporate(path={"database": database or names[0], "schema": schema})
+            for relation in listed(self, there):
+                lying[database, schema, relation.identifier.lower()] = relation
+        for node, (database, schema, identifier) in zip(texts.nodes_in(*names), built.values()):
+            relation = lying.get((database, schema, identifier.lower()))
+            if relation is not None:
+                path = {"database": node.database, "schema": node.schema, "identifier": node.identifier}
+                relations.append(relation.incorporate(path=path))
+        return relations
+
+    @functools.wraps(columns)
+    def get_columns_in_relation(self, relation):
+        built = texts.built_in(relation.database, relation.schema) if texts is not None else {}
+        place = built.get(str(relation.identifier).lower())
+        if place is not None:
+            database, schema, identifier = place
+            path = {"database": database or relation.database, "schema": schema, "identifier": identifier}
+            relation = relation.incorporate(path=path)
+        return columns(self, relation)
+
+    @functools.wraps(has_schema)
+    def check_schema_exists(self, database, schema):
+        # dbt makes the schemas of all that it builds before it builds the first.
+        return bool(texts is not None and texts.built_in(database, schema)) or has_schema(self, database, schema)
+
     kind.get_relation = looked_up(get_relation)
-    kind.get_columns_in_relation = looked_up(kind.get_columns_in_relation)
+    kind.list_relations = looked_up(kind.list_relations)
+    kind.list_relations_without_caching = looked_up(list_relations_without_caching)
+    kind.get_columns_in_relation = looked_up(get_columns_in_relation)
+    kind.check_schema_exists = looked_up(check_schema_exists)
 
     def refuse(self, *_, **__):
         current.refused = "Python code is not run"
@@ -252,6 +299,10 @@ def looked_up(method):
     return wrapped
 
 
+def key_of(database, schema):
+    return str(database or "").strip('"').lower(), str(schema).strip('"').lower()
+
+
 class Texts:
     """Makes the texts of nodes."""
 
@@ -259,23 +310,34 @@ class Texts:
         self.manifest = task.manifest
         self.config = task.config
         self.compiler = compiler
-        nodes = self.manifest.nodes.values()
-        # Nodes that this run builds, by the schema and name that the profile's target gives them.
-        self.moved = {}
-        self.ephemeral = [node for node in nodes if node.config.materialized == "ephemeral"]
+        # Where this run builds nodes, by the schema that the profile's target gives them, and by their unique_id.
+        self.built = {}
+        self.ephemeral = [node for node in self.manifest.nodes.values() if node.config.materialized == "ephemeral"]
 
     def place(self, places):
+        """Nodes that are not built are production's from now on, as with dbt's `--defer --favor-state`. Those that are
+        built keep the names that the profile's target gives them; premerge puts its own in their place."""
         for unique_id, (database, schema, identifier, built) in places.items():
             node = self.manifest.nodes.get(unique_id)
             if node is None:
                 continue
             if built:
-                self.moved[(node.schema.lower(), node.identifier.lower())] = node
+                self.built.setdefault(key_of(node.database, node.schema), {})[unique_id] = (database, schema, identifier)
+                continue
             node.database, node.schema, node.alias = database or node.database, schema, identifier
             if getattr(node, "relation_name", None):
                 relation = self.adapter().Relation.create_from(self.config, node)
                 node.relation_name = relation.render()
         self.manifest.build_flat_graph()
+
+    def nodes_in(self, database, schema):
+        """The nodes that this run builds and that the profile's target has in a schema."""
+        return [self.manifest.nodes[unique_id] for unique_id in self.built.get(key_of(database, schema), ())]
+
+    def built_in(self, database, schema):
+        """Where they lie, or will, by their names in that schema; in the order of `nodes_in`."""
+        places = self.built.get(key_of(database, schema), {})
+        return {self.manifest.nodes[unique_id].identifier.lower(): place for unique_id, place in places.items()}
 
     def adapter(self):
         from dbt.adapters.factory import get_adapter

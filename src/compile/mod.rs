@@ -5,6 +5,7 @@
 //! read through premerge's own [`Session`](crate::warehouse::Session), which cannot write.
 
 mod at_turn;
+mod catalogue;
 mod dbt;
 mod error;
 mod interpreter;
@@ -12,6 +13,7 @@ mod process;
 mod protocol;
 
 pub use at_turn::{AtTurn, Given, NoText, Texts};
+pub use catalogue::{Catalogue, Listed};
 pub use dbt::{Dbt, Made, Options, Times};
 pub use error::CompileError;
 pub use protocol::Place;

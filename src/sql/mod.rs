@@ -18,6 +18,7 @@ mod one_sided;
 mod normalize;
 mod relation;
 mod relocate;
+mod seen_through;
 mod spelling;
 pub(crate) mod surroundings;
 mod tokens;
@@ -35,5 +36,6 @@ pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_
 pub use one_sided::OneSided;
 pub use relation::{RelationName, SchemaName, texts_in};
 pub use relocate::{Relocated, Relocation, relocate};
+pub use seen_through::see_through;
 pub use spelling::SeedTypes;
 pub use tokens::{SqlError, strings};

@@ -14,7 +14,7 @@ use crate::artifacts::{Manifest, UniqueId};
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
 use crate::commands::signals::signals;
-use crate::compile::{AtTurn, Given, Place, Texts};
+use crate::compile::{AtTurn, Catalogue, Given, Listed, Place, Texts};
 use crate::config::{Env, Keep};
 use crate::plan::Plan;
 use crate::publish::ci::Ci;
@@ -174,7 +174,16 @@ impl Job<'_> {
             Some(Compiling { mut dbt, at_turn }) => {
                 let places = places(plan, state, &schema, warehouse.dialect());
                 match dbt.place(&places).await {
-                    Ok(()) => Some(AtTurn::new(dbt, at_turn, schema.connect(warehouse).await?)),
+                    Ok(()) => {
+                        let dialect = warehouse.dialect();
+                        let moved = if dialect.reads_production_in_place() {
+                            plan.relocation_onto_production(state, pr, dialect, schema.schema_name())
+                        } else {
+                            plan.relocation(state, pr, dialect, schema.schema_name())
+                        };
+                        let catalogue = Catalogue::new(moved, listed(plan, pr, dialect), schema.schema_name().clone());
+                        Some(AtTurn::new(dbt, at_turn, schema.connect(warehouse).await?, catalogue))
+                    }
                     Err(error) => return Err(compiling::failed(error).into()),
                 }
             }
@@ -235,30 +244,31 @@ impl Job<'_> {
     }
 }
 
-/// Where dbt finds what is built and what is not: in the temporary schema, or in production where no proxy views are made.
+/// Where what is built lies in the temporary schema, and what is not built in production.
 fn places<'a>(
     plan: &'a Plan,
     state: &'a Manifest<'_>,
     schema: &'a TempSchema,
     dialect: Dialect,
 ) -> BTreeMap<&'a str, Place<'a>> {
-    let mut places: BTreeMap<&str, Place<'_>> = plan
-        .relations()
-        .map(|(unique_id, identifier)| (unique_id, (schema.database(), schema.name(), identifier, false)))
-        .collect();
-    for node in &plan.nodes {
-        if let Some(place) = places.get_mut(node.unique_id.as_str()) {
-            place.3 = true;
-        }
-    }
-    if dialect.reads_production_in_place() {
-        let read = plan.read_of_production(state, dialect);
-        places.extend(read.filter_map(|(unique_id, name)| {
-            let of = name.schema()?;
-            Some((unique_id.as_str(), (of.database(), of.name(), name.identifier(), false)))
-        }));
-    }
-    places
+    let built = plan
+        .nodes
+        .iter()
+        .map(|node| (node.unique_id.as_str(), (schema.database(), schema.name(), node.identifier.as_str(), true)));
+    let read = plan.read_of_production(state, dialect).filter_map(|(unique_id, name)| {
+        let of = name.schema()?;
+        Some((unique_id.as_str(), (of.database(), of.name(), name.identifier(), false)))
+    });
+    read.chain(built).collect()
+}
+
+/// What is built, by its names in the profile's target.
+fn listed(plan: &Plan, pr: &Manifest<'_>, dialect: Dialect) -> Vec<Listed> {
+    let built = plan.nodes.iter().filter_map(|planned| {
+        let name = pr.nodes.get(planned.unique_id.as_str())?.relation(dialect)?.clone();
+        Some(Listed { name, identifier: planned.identifier.clone() })
+    });
+    built.collect()
 }
 
 /// A run that could not be carried out is incomplete; a schema that may not be used is an error.

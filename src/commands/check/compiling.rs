@@ -15,6 +15,7 @@ use crate::compile::{CompileError, Dbt, Made, Options};
 use crate::config::{AtStart, CompileSettings, ProfileSource, Target};
 use crate::project::Graph;
 use crate::publish::ForgeKind;
+use crate::sql::Dialect;
 use crate::text::escape;
 
 /// dbt, and whose texts it makes at their turn.
@@ -117,7 +118,9 @@ pub(super) async fn fill<'m>(
     let mut unseen = may_differ.clone();
     for round in &rounds.0 {
         let wanted: BTreeSet<UniqueId> = {
-            let graph = Graph::new(&manifests.pr);
+            // What a plan takes for downstream: also what reads a source that a node of the project makes.
+            let dialect = Dialect::of_adapter(manifests.pr.metadata.adapter_type.as_deref().unwrap_or_default());
+            let graph = Graph::new(&manifests.pr).with_made_sources(&manifests.state, &manifests.pr, dialect);
             let affected = affected(&graph, &comparing.changes(manifests));
             let is_sql = |id: &UniqueId| manifests.pr.nodes.get(id.as_str()).is_some_and(has_text);
             affected.into_iter().chain(std::mem::take(&mut unseen)).filter(is_sql).collect()
