@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use crate::artifacts::{Manifest, Node, ResourceType, UniqueIdRef};
 use crate::plan::unquotable_description;
 use crate::sql::Dialect;
@@ -37,6 +39,7 @@ impl<'a> Refusals<'a> {
             .or_else(|| self.quote(node))
             .or_else(|| self.other_case(node))
             .or_else(|| strategy(node, self.pr, self.dialect))
+            .or_else(|| layout(node, self.pr))
             .or_else(|| failures_kept_as(node))
             .or_else(|| {
                 unquotable_description(node, self.dialect).then(|| "a description contains dbt's own quote".to_owned())
@@ -117,6 +120,35 @@ fn strategy(node: &Node<'_>, manifest: &Manifest<'_>, dialect: Dialect) -> Optio
     let has_key = config.extra.get("unique_key").is_some_and(|key| !key.is_null());
     (strategy == "microbatch" && dialect == Dialect::Postgres && !has_key)
         .then(|| "dbt-postgres supports the strategy `microbatch` only with a `unique_key`".to_owned())
+}
+
+/// dbt-duckdb takes texts and lists of texts only for what it uses on DuckLake and ignores elsewhere, and it is newer
+/// versions that look: those that bring the macro.
+fn layout(node: &Node<'_>, manifest: &Manifest<'_>) -> Option<String> {
+    let builds_table = matches!(node.materialized().as_deref(), Some("table" | "incremental"));
+    if node.resource_type != ResourceType::Model || !builds_table {
+        return None;
+    }
+    let config = node.config();
+    let given = |name: &str| config.extra.get(name).filter(|value| !value.is_null());
+    [
+        ("macro.dbt_duckdb.duckdb__get_partitioned_by", "partitioned_by", "partition_by"),
+        ("macro.dbt_duckdb.duckdb__get_sorted_by", "sorted_by", "sort_by"),
+    ]
+    .into_iter()
+    .filter(|(asks, ..)| manifest.macros.contains_key(*asks))
+    .find_map(|(_, name, other)| {
+        let (name, value) = given(name)
+            .filter(|value| value.as_str() != Some(""))
+            .map(|value| (name, value))
+            .or_else(|| given(other).map(|value| (other, value)))?;
+        let is_taken = match value {
+            Value::String(_) => true,
+            Value::Array(items) => !items.is_empty() && items.iter().all(Value::is_string),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+        };
+        (!is_taken).then(|| format!("`{name}` has to be a text or a list of texts"))
+    })
 }
 
 /// dbt reads it when the test runs.
@@ -204,6 +236,40 @@ mod tests {
             (r#""incremental_strategy": "microbatch", "unique_key": "a""#, Dialect::Postgres, true),
         ] {
             assert_eq!(refused(&model(config), dialect).is_none(), allowed, "{config} {dialect:?}");
+        }
+    }
+
+    #[test]
+    fn a_layout_of_tables_is_a_text_or_texts_where_the_adapter_looks() {
+        let model = |config: &str| {
+            let text = format!(
+                r#"{{"unique_id": "model.p.m", "resource_type": "model", "name": "m", "config": {{"materialized": {config}}}}}"#
+            );
+            let node: Node<'_> = serde_json::from_str(&text).unwrap();
+            let with = |name: &str| {
+                let id = format!("macro.dbt_duckdb.{name}");
+                let text = format!(r#"{{"metadata": {{}}, "macros": {{"{id}": {{"unique_id": "{id}"}}}}}}"#);
+                layout(&node, &serde_json::from_str::<Manifest<'_>>(&text).unwrap())
+            };
+            assert_eq!(with("duckdb__create_schema"), None, "an older dbt-duckdb");
+            with("duckdb__get_partitioned_by").or_else(|| with("duckdb__get_sorted_by"))
+        };
+        // The answers of dbt-duckdb 1.11.
+        for (config, allowed) in [
+            (r#""table", "partition_by": {"field": "day", "data_type": "date"}"#, false),
+            (r#""incremental", "partition_by": {"field": "day"}"#, false),
+            (r#""view", "partition_by": {"field": "day"}"#, true),
+            (r#""table", "partition_by": "day""#, true),
+            (r#""table", "partition_by": ["day", "hour"]"#, true),
+            (r#""table", "partition_by": ["day", 1]"#, false),
+            (r#""table", "partition_by": []"#, false),
+            (r#""table", "partition_by": null"#, true),
+            (r#""table", "partitioned_by": "", "partition_by": 3"#, false),
+            (r#""table", "partitioned_by": "day", "partition_by": {"field": "day"}"#, true),
+            (r#""table", "sort_by": {"field": "day"}"#, false),
+            (r#""table", "sorted_by": "day""#, true),
+        ] {
+            assert_eq!(model(config).is_none(), allowed, "{config}");
         }
     }
 }

@@ -59,8 +59,8 @@ impl Catalogue {
 
     /// What a query may write before `information_schema`.
     fn databases(&self, dialect: Dialect) -> Vec<&str> {
-        if dialect == Dialect::DuckDb {
-            return vec!["system"];
+        if let Some(database) = dialect.catalogue_database() {
+            return vec![database];
         }
         self.built.iter().filter_map(|built| built.name.schema()?.database()).take(1).collect()
     }

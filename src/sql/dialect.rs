@@ -72,6 +72,17 @@ impl Dialect {
         self.adapters().first().copied().unwrap_or_default()
     }
 
+    /// The database that has the catalog of all databases, if each does not have its own.
+    #[must_use]
+    pub fn catalogue_database(self) -> Option<&'static str> {
+        match self {
+            Self::DuckDb => Some("system"),
+            Self::Postgres | Self::Redshift | Self::Snowflake | Self::BigQuery | Self::Databricks | Self::Generic => {
+                None
+            }
+        }
+    }
+
     /// Whether statements name production's relations themselves, because a proxy view would keep production from
     /// changing or dropping its tables. Elsewhere proxy views stand for them.
     #[must_use]
