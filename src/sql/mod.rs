@@ -30,7 +30,7 @@ pub use deep::{check_depth, is_deeper_than};
 pub use dialect::{Dialect, IdentifierCase};
 pub use embedded::equal_but_embedded;
 pub use foreign::{ForeignRelation, Territory};
-pub use grammar::{Facts, Named, ProjectText, Refusal, judge};
+pub use grammar::{Facts, Named, ProjectText, Refusal, is_expression, judge};
 pub use names::identifiers;
 pub use normalize::{Normalized, add_by_unique_id, by_unique_id, normalize, same_meaning};
 pub use one_sided::OneSided;

@@ -28,6 +28,7 @@ pub(super) struct Project<'m> {
     pub(super) layers: Vec<LayerConfig>,
     dialect: Option<Dialect>,
     surroundings: OnceCell<Surroundings<'m>>,
+    places: OnceCell<HashSet<&'m str>>,
 }
 
 impl<'m> Project<'m> {
@@ -46,7 +47,7 @@ impl<'m> Project<'m> {
         let unit_tested = unit_tests.flat_map(|test| test.depends_on.nodes.iter().map(AsRef::as_ref)).collect();
         let dialect = manifest.metadata.adapter_type.as_deref().and_then(Dialect::from_adapter);
         let layers = layers.map_or_else(usual_layers, <[_]>::to_vec);
-        Self { manifest, tests, unit_tested, layers, dialect, surroundings: OnceCell::new() }
+        Self { manifest, tests, unit_tested, layers, dialect, surroundings: OnceCell::new(), places: OnceCell::new() }
     }
 
     /// For each macro whose text depends on where dbt runs, the macro that reads that, and what it reads; and the names of
@@ -57,6 +58,20 @@ impl<'m> Project<'m> {
         names: fn(&'m Manifest<'m>) -> HashSet<&'m str>,
     ) -> &Surroundings<'m> {
         self.surroundings.get_or_init(|| (readers(self.manifest), names(self.manifest)))
+    }
+
+    /// Names of databases, schemas and relations that the manifest has.
+    pub(super) fn places(&self) -> &HashSet<&'m str> {
+        self.places.get_or_init(|| {
+            let nodes = self.manifest.nodes.values().flat_map(|node| {
+                [node.database.as_deref(), node.schema.as_deref(), node.alias.as_deref(), Some(&*node.name)]
+            });
+            let sources =
+                self.manifest.sources.values().flat_map(|source| {
+                    [source.database.as_deref(), source.schema.as_deref(), Some(&*source.identifier)]
+                });
+            nodes.chain(sources).flatten().collect()
+        })
     }
 
     /// Every model of the project itself.

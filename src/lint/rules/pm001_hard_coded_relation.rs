@@ -23,7 +23,32 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         .filter_map(|relation| {
             let line = model.written(relation.line, relation.column)?;
             let name = relation.name.replace(['"', '`'], "");
-            Some(Hit::at(Some(line), format!("`{name}` is named directly; use `ref` or `source`")))
+            // What a query made of it may be a row's value.
+            let is_known = name.split('.').all(|part| model.names(part) || model.project.places().contains(part));
+            let shown = if is_known { format!("`{name}`") } else { "a relation whose name a macro makes".to_owned() };
+            Some(Hit::at(Some(line), format!("{shown} is named directly; use `ref` or `source`")))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::tests::hits_in;
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_row_made_is_not_said() {
+        let said = |raw: &str, compiled: &str| -> Vec<String> {
+            let members = serde_json::json!({"raw_code": raw, "compiled_code": compiled});
+            hits_in(&RULE, &members).into_iter().map(|(_, message)| message).collect()
+        };
+        assert_eq!(
+            said("select 1 from shop.orders", "select 1 from shop.orders"),
+            ["`shop.orders` is named directly; use `ref` or `source`"]
+        );
+        let found = said("select 1 from shop_{{ row[0] }}", "select 1 from shop_ann_at_example_com");
+        assert_eq!(found, ["a relation whose name a macro makes is named directly; use `ref` or `source`"]);
+        let found = said("select 1 from shop.{{ row[0] }}", "select 1 from shop.\"ann@example.com\"");
+        assert_eq!(found, ["a relation whose name a macro makes is named directly; use `ref` or `source`"]);
+    }
 }

@@ -18,6 +18,7 @@ mod ini;
 mod keywords;
 mod noqa;
 mod padding;
+mod published;
 mod references;
 mod run;
 mod silenced;

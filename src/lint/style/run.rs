@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::ignored::Ignored;
+use super::published::published;
 use super::{Engine, Linted, Resolved, StyleFinding, config, dialect_of};
 use crate::lint::baseline::{Placed, compare};
 use crate::lint::finding::{FixedFile, LintResults, NotLinted, Severity, Violation};
@@ -294,8 +295,8 @@ fn settle(
         line: u32::try_from(finding.line).ok(),
         column: u32::try_from(finding.column).ok(),
         severity: if finding.warning { Severity::Warning } else { options.severity },
+        message: published(&finding.code, finding.message, &both.text.source),
         code: finding.code,
-        message: finding.message,
         unique_id: file.unique_id.clone(),
         fixable: finding.fixable,
     }));

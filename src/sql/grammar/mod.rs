@@ -56,6 +56,20 @@ pub fn judge(text: ProjectText<'_>, dialect: Dialect) -> Result<Facts, Refusal> 
     judged.unwrap_or_else(|| Err(Refusal::new("the engine's parser gave up", 0)))
 }
 
+/// Whether a text is one expression, or several with commas between them, of a query: what is put around it stays what it
+/// is.
+#[must_use]
+pub fn is_expression(text: &str, dialect: Dialect) -> bool {
+    let is_whole = || {
+        let tokens = Tokens::of(text, dialect)?;
+        depth_of(&tokens)?;
+        stays_inside(&tokens)?;
+        leaves_the_line_open(&tokens)
+    };
+    let sql = format!("select ({text}) as premerge_key");
+    !text.trim().is_empty() && is_whole().is_ok() && judge(ProjectText::Query(&sql), dialect).is_ok()
+}
+
 /// The plainest ways out of a place, which are mistakes more often than not, in words that say so.
 fn stays_inside(tokens: &Tokens<'_>) -> Result<(), SqlError> {
     let mut depth = 0_usize;
