@@ -59,7 +59,7 @@ impl OnDuckDb {
     /// dbt's slim build, on a copy of production.
     fn slim_build(&mut self) -> shelf::Results {
         let copy = self.shelf.path("slim-copy");
-        fs_err::create_dir(&copy).unwrap();
+        fs_err::create_dir_all(&copy).unwrap();
         let copy = copy.join("shelf.duckdb");
         fs_err::copy(&self.production, &copy).unwrap();
         let own = std::mem::replace(&mut self.shelf.env, vec![("SHELF", copy.to_string_lossy().into_owned())]);
@@ -117,6 +117,45 @@ fn what_is_asked_about_changes_and_the_texts_follow() {
     dbts.remove("snapshot.shelf.kept").unwrap();
     same(&dbts, &on.shelf.results(), &["model.shelf.taxed", "snapshot.shelf.kept"]);
     assert!(on.same_content(&dbts) > 10);
+}
+
+/// How many of the patterns and pairs are compared with dbt, unless `PREMERGE_COMPILING` says another number: dbt
+/// builds each.
+const COMPARED: usize = 4;
+
+/// Each file of a pull request alone, and with each other: a pattern that changes, below or beside one that does not.
+#[test]
+fn patterns_alone_and_in_pairs_come_out_as_in_dbts_slim_build() {
+    // What is asked about changes in all its files at once.
+    let asked: Vec<(String, String)> =
+        Shelf::pull_request("asked").into_iter().filter(|(file, _)| file.starts_with("models/")).collect();
+    let mut patterns = vec![asked];
+    let mut askers = Shelf::pull_request("askers");
+    askers.sort();
+    patterns.extend(askers.into_iter().map(|file| vec![file]));
+    let alone = (0..patterns.len()).map(|one| vec![one]);
+    let pairs = (0..patterns.len()).flat_map(|one| (0..one).map(move |other| vec![other, one]));
+    let mut cases: Vec<Vec<usize>> = alone.chain(pairs).collect();
+    // Always the same, and each number of cases has some of all kinds.
+    cases.sort_by_key(|case| case.iter().fold(7_usize, |key, one| (key * 4_391 + one * 6_761 + 5) % 9_973));
+    let number = std::env::var("PREMERGE_COMPILING").ok().map_or(COMPARED, |number| number.parse().unwrap());
+    let mut on = OnDuckDb::new(&[]);
+    let mut compared = 0;
+    for case in cases.iter().take(number) {
+        let files: Vec<(String, String)> = case.iter().flat_map(|one| patterns[*one].clone()).collect();
+        let names: Vec<&str> = files.iter().map(|(file, _)| file.as_str()).collect();
+        eprintln!("{}", names.join(", "));
+        on.shelf.lay_out(PROFILES, &files);
+        let mut dbts = on.slim_build();
+        let output = on.shelf.check().output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_some_and(|code| code < 2), "{names:?}: {said}");
+        // A snapshot that is not changed itself has a trial on its first run, in a place of its own.
+        let trial = !names.contains(&"snapshots/kept.sql") && dbts.remove("snapshot.shelf.kept").is_some();
+        same(&dbts, &on.shelf.results(), if trial { &["snapshot.shelf.kept"] } else { &[] });
+        compared += on.same_content(&dbts);
+    }
+    assert!(compared >= number, "only {compared} relations");
 }
 
 /// Macros that want more than to read while their model is compiled. `OUT` is a path that must not come to be.

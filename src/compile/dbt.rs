@@ -15,8 +15,8 @@ use crate::artifacts::UniqueId;
 use crate::sql::{ProjectText, judge};
 use crate::warehouse::{FaultClass, NOT_SENT, Session, WarehouseError};
 
-/// The driver: Python that runs in the interpreter of the user's dbt.
-const DRIVER: &str = include_str!("driver.py");
+/// The driver, one script with what it reads values by: Python that runs in the interpreter of the user's dbt.
+const DRIVER: &str = concat!(include_str!("values.py"), include_str!("driver.py"));
 
 /// Adapters whose statements the driver can hand over.
 const ADAPTERS: [&str; 2] = ["duckdb", "postgres"];

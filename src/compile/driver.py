@@ -7,12 +7,9 @@ to ask for the text of one node after another. It has no connection to the wareh
 premerge, which reads it, or refuses, before anything runs.
 """
 
-import datetime
-import decimal
 import functools
 import json
 import os
-import struct
 import sys
 import threading
 
@@ -65,6 +62,8 @@ class Current:
     refused = None
     # Whether dbt itself looks something up, and not a macro of the project.
     own = False
+    # dbt's name of the adapter.
+    adapter = None
 
 
 current = Current()
@@ -85,56 +84,6 @@ except ImportError:
         from dbt.exceptions import DbtRuntimeError
 
         return DbtRuntimeError(message)
-
-
-def reader(kind):
-    """What the adapter's driver makes of a value of this type, as a function of its text; None for a type that has no
-    plain value. The names are those of DuckDB, of PostgreSQL, and of psycopg2 for its type codes."""
-    base = kind.lower().partition("(")[0].strip()
-    return None if kind.endswith("]") else READERS.get(base)
-
-
-def moment(text):
-    """A timestamp. `fromisoformat` of old Pythons takes neither `+00` nor a fraction of any length."""
-    text, zone = text.strip(), None
-    sign = max(text.rfind("+"), text.rfind("-", 11))
-    if sign > 10:
-        text, offset = text[:sign], text[sign:]
-        hours, minutes = (offset[1:].split(":") + ["0"])[:2]
-        offset = datetime.timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if offset[0] == "-" else 1)
-        zone = datetime.timezone(offset)
-    whole, _, fraction = text.partition(".")
-    found = datetime.datetime.fromisoformat(whole).replace(tzinfo=zone)
-    return found.replace(microsecond=int((fraction + "000000")[:6])) if fraction else found
-
-
-READERS = {}
-for names, function in (
-    ("tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint uhugeint longinteger oid", int),
-    ("information_schema.cardinal_number", int),
-    ("varchar text string name uuid enum unknown", str),
-    ("information_schema.sql_identifier information_schema.character_data information_schema.yes_or_no", str),
-    ("decimal numeric", decimal.Decimal),
-    ("double float real", float),
-    ("boolean", lambda text: text in {"true", "t"}),
-    ("date", datetime.date.fromisoformat),
-    ("timestamp timestamp_s timestamp_ms datetime datetimetz", moment),
-):
-    for name in names.split():
-        READERS[name] = function
-READERS["timestamp with time zone"] = moment
-
-
-def single(text):
-    """A number of 32 bits, as wide as DuckDB's driver hands it over: 3.3 is 3.299999952316284."""
-    return struct.unpack("f", struct.pack("f", float(text)))[0]
-
-
-# psycopg2 reads JSON and the text of a number of 32 bits; DuckDB's driver gives the text of JSON, and the bits.
-READERS_OF = {
-    "postgres": {"json": json.loads, "jsonb": json.loads},
-    "duckdb": {"json": str, "float": single, "real": single},
-}
 
 
 class Cursor:
@@ -161,18 +110,26 @@ class Cursor:
         if "error" in answer:
             raise error(answer["error"])
         self.description = [(column[0], column[1], None, None, None, None, None) for column in answer["columns"]]
-        readers = [reader(kind) for _, kind in answer["columns"]]
-        if None in readers:
-            kind = answer["columns"][readers.index(None)][1].partition("(")[0]
-            current.refused = "values of the type %s are not handed over" % kind.lower()
-            raise error("premerge: " + current.refused)
-        self.rows = [
-            tuple(None if value is None else read(value) for read, value in zip(readers, row))
-            for row in answer["rows"]
-        ]
+        columns = zip(*answer["rows"]) if answer["rows"] else [()] * len(answer["columns"])
+        read = [self.read(kind, column) for (_, kind), column in zip(answer["columns"], columns)]
+        self.rows = list(zip(*read))
         self.rowcount = len(self.rows)
         self.statusmessage = "SELECT %d" % self.rowcount
         return self
+
+    @staticmethod
+    def read(kind, texts):
+        """The values of a column."""
+        read = reader(kind, current.adapter)
+        if all(text is None for text in texts):
+            return list(texts)
+        try:
+            if read is not None:
+                return [None if text is None else read(text) for text in texts]
+        except (ValueError, LookupError, AttributeError, ArithmeticError):
+            pass
+        current.refused = "values of the type %s are not handed over" % kind.partition("(")[0].lower()
+        raise error("premerge: " + current.refused)
 
     def fetchall(self):
         rows, self.rows = self.rows, []
@@ -211,7 +168,7 @@ class Handle:
 def cut_off(adapter):
     """Takes the warehouse away from an adapter."""
     manager = type(adapter.connections)
-    READERS.update(READERS_OF.get(adapter.type(), {}))
+    current.adapter = adapter.type()
 
     def open_nothing(cls, connection):
         states = type(connection.state)

@@ -22,17 +22,26 @@ impl Shelf {
     /// `files`: those of the pull request that differ, path and text.
     pub fn new(profiles: &str, env: Vec<(&'static str, String)>, files: &[(String, String)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let fixture = fixtures().join("project");
-        for name in ["base", "pr"] {
-            copy(&fixture, &dir.path().join(name));
-            fs_err::write(dir.path().join(name).join("profiles.yml"), profiles).unwrap();
+        copy(&fixtures().join("project"), &dir.path().join("base"));
+        fs_err::write(dir.path().join("base/profiles.yml"), profiles).unwrap();
+        let shelf = Self { dir, env };
+        shelf.lay_out(profiles, files);
+        shelf
+    }
+
+    /// The pull request's checkout, anew: the production state but for these files.
+    pub fn lay_out(&self, profiles: &str, files: &[(String, String)]) {
+        let checkout = self.path("pr");
+        if checkout.exists() {
+            fs_err::remove_dir_all(&checkout).unwrap();
         }
+        copy(&fixtures().join("project"), &checkout);
+        fs_err::write(checkout.join("profiles.yml"), profiles).unwrap();
         for (file, text) in files {
-            let path = dir.path().join("pr").join(file);
+            let path = checkout.join(file);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, text).unwrap();
         }
-        Self { dir, env }
     }
 
     /// The files of one of the fixture's pull requests.
