@@ -6,8 +6,10 @@
 mod common;
 #[path = "common/breakages.rs"]
 mod cases;
+#[path = "common/dbt.rs"]
+mod dbt;
 
-use cases::{Case, Checked, run};
+use cases::{Case, Checked, Sql, run};
 use common::{copy, fixtures, premerge, production};
 
 #[test]
@@ -15,7 +17,7 @@ fn nothing_that_dbt_fails_at_is_safe_to_merge() {
     run("duckdb", &fixtures().join("breakages.jsonl.gz"), 67, check);
 }
 
-fn check(case: &Case) -> Checked {
+fn check(case: &Case, sql: Sql) -> Checked {
     let dir = tempfile::tempdir().unwrap();
     let project = dir.path().join("project");
     copy(&fixtures().join("project"), &project);
@@ -24,7 +26,7 @@ fn check(case: &Case) -> Checked {
     let report = dir.path().join("report.json");
     let mut command = premerge();
     command.current_dir(dir.path()).arg("check").arg("--state").arg(fixtures().join("production.manifest.json.gz"));
-    command.arg("--manifest").arg(manifest).arg("--project-dir").arg(&project).arg("--profiles-dir").arg(&project);
+    command.args(sql.arguments(manifest)).arg("--project-dir").arg(&project).arg("--profiles-dir").arg(&project);
     command.args(["--pr", &case.number.to_string()]).arg("--output").arg(&report);
     Checked::new(&command.output().unwrap(), &report)
 }

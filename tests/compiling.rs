@@ -101,8 +101,15 @@ fn what_asks_and_changes_comes_out_as_in_dbts_slim_build() {
     same(&dbts, &on.shelf.results(), &[]);
     assert!(on.same_content(&dbts) > 12);
     assert!(fs_err::read(&on.production).unwrap() == before, "production's file was written to");
-    let report = on.shelf.report().to_string();
-    assert!(report.contains("made the SQL of"), "{report}");
+    let report = on.shelf.report();
+    assert!(report["notes"].to_string().contains("made the SQL of"), "{report}");
+    let asks = |name: &str| {
+        let entries = report["nodes"].as_array().unwrap().iter().chain(report["tests"].as_array().unwrap());
+        let of = entries.filter(|entry| entry["name"].as_str().unwrap().contains(name)).collect::<Vec<_>>();
+        assert!(!of.is_empty(), "{name}");
+        of.iter().any(|entry| entry["asks_warehouse"] == true)
+    };
+    assert!(asks("starred") && asks("tools_no_column_starred_secret") && !asks("spine") && !asks("part_a"));
 }
 
 #[test]
@@ -286,6 +293,35 @@ fn dbt_that_does_not_answer_is_a_clear_end() {
     }
     let running = Command::new("pgrep").args(["-f", &on.shelf.path("pr").to_string_lossy()]).output().unwrap();
     assert!(running.stdout.is_empty(), "dbt is still running");
+}
+
+#[test]
+fn values_that_cannot_be_handed_over_are_no_failure_and_no_pass() {
+    let asks = "-- depends_on: {{ ref('others') }}\nselect {{ run_query('select union_value(a := 1) as number').rows[0][0] if execute else 0 }} as number";
+    let on = OnDuckDb::new(&[("models/asks.sql".to_owned(), asks.to_owned())]);
+    let output = on.shelf.check().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let report = on.shelf.report().to_string();
+    assert!(report.contains("a macro asks for values of the type union"), "{report}");
+}
+
+#[test]
+fn debug_says_which_python_is_behind_dbt() {
+    let on = OnDuckDb::new(&[("README.md".to_owned(), "words".to_owned())]);
+    let debug = |command: &std::path::Path| {
+        let mut debug = assert_cmd::Command::cargo_bin("premerge").unwrap();
+        debug.env_clear().env("PATH", "/usr/bin:/bin").env("SHELF", &on.production).current_dir(on.shelf.path("pr"));
+        debug.env("PREMERGE_CACHE_DIR", on.shelf.path("cache")).arg("debug").arg("--dbt").arg(command);
+        let output = debug.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = debug(&dbt().join("dbt"));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("runs with `") && said.contains("/bin/python"), "{said}");
+    let (code, said) = debug("no-such-dbt".as_ref());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no program `no-such-dbt`"), "{said}");
 }
 
 #[test]

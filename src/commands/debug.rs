@@ -9,6 +9,7 @@ use super::check::profile_lines;
 use super::cleanup::holding;
 use super::{CommandError, Io, ci, limits, runtime, temp_dir};
 use crate::artifacts::ManifestFile;
+use crate::compile::python_of;
 use crate::config::{ProjectArgs, Settings, mask_variables};
 use crate::publish::ci::Ci;
 use crate::text::words::count;
@@ -22,6 +23,9 @@ pub struct DebugArgs {
     /// Production's manifest: the role must be able to read its schemas and should not be able to write to them
     #[arg(long, value_name = "FILE", env = "PREMERGE_STATE")]
     pub(crate) state: Option<PathBuf>,
+    /// Command that starts dbt, such as "uv run dbt": which Python is behind it, for `check --compile`
+    #[arg(long, value_name = "COMMAND", env = "PREMERGE_DBT")]
+    pub(crate) dbt: Option<String>,
 }
 
 /// Runs `premerge debug`: exit code 0 when premerge could work here, 1 when something is missing. That the role
@@ -54,6 +58,12 @@ pub fn run(args: &DebugArgs, io: &mut Io<'_>) -> Result<u8, CommandError> {
     let warehouse = warehouse::open(&target, context)?;
     let mut page = Page::default();
     page.ci(&ci);
+    if let Some(command) = &args.dbt {
+        match python_of(command) {
+            Ok(python) => page.good(format!("dbt of `{command}` runs with `{python}`")),
+            Err(error) => page.missing(error.message, Some(error.remedy)),
+        }
+    }
     profile_lines(&target).into_iter().for_each(|line| page.note(line));
     page.good(format!("profile `{}`, target `{}`: {}", target.profile, target.name, warehouse.describe()));
     let asked = runtime()?.block_on(ask(warehouse.as_ref(), &schemas));

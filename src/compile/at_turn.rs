@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::catalogue::Catalogue;
-use super::dbt::{Dbt, Made};
+use super::dbt::{Asked, Dbt, Made};
 use crate::artifacts::UniqueId;
 use crate::warehouse::{FaultClass, Session};
 
@@ -57,13 +57,22 @@ pub struct AtTurn {
     making: Mutex<Making>,
 }
 
+/// Those whose macros asked the warehouse.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Askers {
+    /// All of them.
+    pub all: BTreeSet<UniqueId>,
+    /// Those that asked for more of its catalog than can be shown as dbt would see it: in the profile's target dbt would
+    /// have had another answer.
+    pub not_answered_as_dbt: BTreeSet<UniqueId>,
+}
+
 #[derive(Debug)]
 struct Making {
     dbt: Dbt,
     session: Session,
     catalogue: Catalogue,
-    /// Those whose macros asked for more of the warehouse's catalog than can be shown as dbt would see it.
-    not_seen: BTreeSet<UniqueId>,
+    askers: Askers,
     /// Whether a text was given up in the middle, so that what dbt says next is not about the next.
     broken: bool,
 }
@@ -73,16 +82,15 @@ impl AtTurn {
     /// in `catalogue`.
     #[must_use]
     pub fn new(dbt: Dbt, late: BTreeSet<UniqueId>, session: Session, catalogue: Catalogue) -> Self {
-        let making = Making { dbt, session, catalogue, not_seen: BTreeSet::new(), broken: false };
+        let making = Making { dbt, session, catalogue, askers: Askers::default(), broken: false };
         Self { late, making: Mutex::new(making) }
     }
 
-    /// dbt, when all is over, and those whose macros asked for more of the warehouse's catalog than can be shown: in the
-    /// profile's target dbt would have had another answer.
+    /// dbt, when all is over, and whose macros asked.
     #[must_use]
-    pub fn end(self) -> (Dbt, BTreeSet<UniqueId>) {
-        let Making { dbt, not_seen, .. } = self.making.into_inner();
-        (dbt, not_seen)
+    pub fn end(self) -> (Dbt, Askers) {
+        let Making { dbt, askers, .. } = self.making.into_inner();
+        (dbt, askers)
     }
 }
 
@@ -94,15 +102,18 @@ impl Texts for AtTurn {
 
     async fn make(&self, id: &UniqueId) -> Result<String, NoText> {
         let mut making = self.making.lock().await;
-        let Making { dbt, session, catalogue, not_seen, broken } = &mut *making;
+        let Making { dbt, session, catalogue, askers, broken } = &mut *making;
         if std::mem::replace(broken, true) {
             let message = "dbt was gone before it made the text".to_owned();
             return Err(NoText { message, detail: None, remedy: None, fault: Some(FaultClass::Connection) });
         }
-        let mut asks_catalogue = false;
-        let made = dbt.text(id, session, catalogue, &mut asks_catalogue).await;
-        if asks_catalogue {
-            not_seen.insert(id.clone());
+        let mut asked = Asked::default();
+        let made = dbt.text(id, session, catalogue, &mut asked).await;
+        if asked.anything {
+            askers.all.insert(id.clone());
+        }
+        if asked.more_catalogue {
+            askers.not_answered_as_dbt.insert(id.clone());
         }
         let no_text = |message: String, detail: Option<String>, remedy: Option<String>| NoText {
             message,
@@ -119,6 +130,15 @@ impl Texts for AtTurn {
                         let message = format!("a macro wants what premerge does not do while it compiles: {rule}");
                         Err(no_text(message, None, None))
                     }
+                    // dbt hands them over, so this says nothing about the node.
+                    Made::NoValues(kind) => Err(NoText {
+                        fault: Some(FaultClass::Unsupported),
+                        ..no_text(
+                            format!("a macro asks for values of the type {kind}, which premerge does not hand over"),
+                            None,
+                            None,
+                        )
+                    }),
                     Made::Failed(words) => Err(no_text("dbt could not compile it".to_owned(), Some(words), None)),
                     Made::Unanswered(error) => Err(NoText {
                         fault: Some(error.class),

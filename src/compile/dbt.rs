@@ -71,10 +71,21 @@ pub enum Made {
     Asks,
     /// A macro wanted something that premerge does not do. Holds the rule, and no values.
     Refused(String),
+    /// A macro asked for values of this type, which are not handed over.
+    NoValues(String),
     /// dbt could not: its own words, for the terminal only.
     Failed(String),
     /// What it asked could not be answered, for no fault of its own.
     Unanswered(WarehouseError),
+}
+
+/// What macros asked while a text was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The warehouse, about anything.
+    pub(super) anything: bool,
+    /// More of its catalog than can be shown as dbt would see it.
+    pub(super) more_catalogue: bool,
 }
 
 /// The user's dbt, with the project parsed.
@@ -178,9 +189,7 @@ impl Dbt {
             let what = ids.get(made.len()).map_or("end".to_owned(), |id| format!("compile {id}"));
             match self.process.next(&what).await? {
                 Event::Done => break,
-                Event::Text { id, sql, asks, refused, failed } => {
-                    made.push((id.into(), made_of(sql, asks, refused, failed)))
-                }
+                event @ Event::Text { .. } => made.extend(made_of(event).map(|(id, made)| (id.into(), made))),
                 other => return Err(unexpected(&other)),
             }
         }
@@ -198,28 +207,28 @@ impl Dbt {
     }
 
     /// The text of a node, all that it reads being in place. What its macros ask is read on `session`, as `catalogue`
-    /// has it. `asks_catalogue` turns true where a macro asks for more of the warehouse's catalog: the answer is not that
-    /// of the profile's target.
+    /// has it. `asked` says what that was, and is there also where the text is not.
     ///
     /// # Errors
     /// When the process ends or takes too long.
-    pub async fn text(
+    pub(super) async fn text(
         &mut self,
         id: &UniqueId,
         session: &mut Session,
         catalogue: &mut Catalogue,
-        asks_catalogue: &mut bool,
+        asked: &mut Asked,
     ) -> Result<Made, CompileError> {
         let began = Instant::now();
-        let mut asked = Duration::ZERO;
+        let mut answering = Duration::ZERO;
         self.process.ask(&Request::Texts { ids: &[id.as_str()], offline: false }).await?;
         let (mut made, mut broken) = (None, None);
         loop {
             match self.process.next(&format!("compile {id}")).await? {
                 Event::Query { sql, own } => {
                     let began = Instant::now();
+                    asked.anything = true;
                     // What dbt's own methods ask names the places already.
-                    let about = if own { None } else { Some((&mut *catalogue, &mut *asks_catalogue)) };
+                    let about = if own { None } else { Some((&mut *catalogue, &mut asked.more_catalogue)) };
                     let answer = match answer(&sql, session, about).await {
                         Ok(answer) => answer,
                         Err(error) => {
@@ -227,15 +236,15 @@ impl Dbt {
                             Answer::Failed { error: error.message }
                         }
                     };
-                    asked += began.elapsed();
+                    answering += began.elapsed();
                     self.process.say(&answer).await?;
                 }
-                Event::Text { sql, asks, refused, failed, .. } => made = Some(made_of(sql, asks, refused, failed)),
+                event @ Event::Text { .. } => made = made_of(event).map(|(_, made)| made),
                 Event::Done => break,
                 other => return Err(unexpected(&other)),
             }
         }
-        self.times.compile += began.elapsed().saturating_sub(asked);
+        self.times.compile += began.elapsed().saturating_sub(answering);
         self.times.texts += 1;
         if let Some(error) = broken {
             return Ok(Made::Unanswered(error));
@@ -244,14 +253,18 @@ impl Dbt {
     }
 }
 
-fn made_of(sql: Option<String>, asks: bool, refused: Option<String>, failed: Option<String>) -> Made {
-    match (sql, refused, failed) {
+/// What became of the text that an event is about; `None` for other events.
+fn made_of(event: Event) -> Option<(String, Made)> {
+    let Event::Text { id, sql, asks, refused, valueless, failed } = event else { return None };
+    let made = match (sql, refused, valueless, failed) {
         _ if asks => Made::Asks,
-        (_, Some(rule), _) => Made::Refused(rule),
-        (_, None, Some(words)) => Made::Failed(clean(&words)),
-        (Some(sql), None, None) => Made::Text(sql),
-        (None, None, None) => Made::Failed(String::new()),
-    }
+        (_, Some(rule), _, _) => Made::Refused(rule),
+        (_, None, Some(kind), _) => Made::NoValues(kind),
+        (_, None, None, Some(words)) => Made::Failed(clean(&words)),
+        (Some(sql), None, None, None) => Made::Text(sql),
+        (None, None, None, None) => Made::Failed(String::new()),
+    };
+    Some((id, made))
 }
 
 /// What a macro asks, read by premerge: judged as every text of the project, and nothing that could write is sent.

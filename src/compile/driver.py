@@ -60,6 +60,8 @@ class Current:
     offline = True
     asked = False
     refused = None
+    # A type whose values cannot be handed over.
+    valueless = None
     # Whether dbt itself looks something up, and not a macro of the project.
     own = False
     # dbt's name of the adapter.
@@ -128,8 +130,8 @@ class Cursor:
                 return [None if text is None else read(text) for text in texts]
         except (ValueError, LookupError, AttributeError, ArithmeticError):
             pass
-        current.refused = "values of the type %s are not handed over" % kind.partition("(")[0].lower()
-        raise error("premerge: " + current.refused)
+        current.valueless = kind.partition("(")[0].lower()
+        raise error("premerge: values of the type %s are not handed over" % current.valueless)
 
     def fetchall(self):
         rows, self.rows = self.rows, []
@@ -307,7 +309,7 @@ class Texts:
             say(event="text", id=unique_id, failed="dbt's manifest does not have it")
             return
         current.node, current.offline, current.asked, current.refused = node, offline, False, None
-        current.own = False
+        current.own, current.valueless = False, None
         adapter = self.adapter()
         # What was there when another text was made says nothing about now.
         adapter.cache.clear()
@@ -321,6 +323,8 @@ class Texts:
             say(event="text", id=unique_id, asks=True)
         elif current.refused is not None:
             say(event="text", id=unique_id, refused=current.refused)
+        elif current.valueless is not None and failed is not None:
+            say(event="text", id=unique_id, valueless=current.valueless)
         elif failed is not None:
             say(event="text", id=unique_id, failed=failed)
         else:

@@ -31,6 +31,14 @@ pub(super) fn interpreter(command: &str, path: Option<&OsStr>) -> Result<Vec<Str
     of_script(&program).map(|python| vec![python])
 }
 
+/// How the Python behind `command`, which starts dbt, is started.
+///
+/// # Errors
+/// When there is no such program, or it is not a Python script.
+pub fn python_of(command: &str) -> Result<String, CompileError> {
+    Ok(interpreter(command, std::env::var_os("PATH").as_deref())?.join(" "))
+}
+
 /// A program as a shell finds it.
 fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     if name.contains(std::path::MAIN_SEPARATOR) {

@@ -12,8 +12,9 @@ mod interpreter;
 mod process;
 mod protocol;
 
-pub use at_turn::{AtTurn, Given, NoText, Texts};
+pub use at_turn::{Askers, AtTurn, Given, NoText, Texts};
 pub use catalogue::{Catalogue, Listed};
 pub use dbt::{Dbt, Made, Options, Times};
 pub use error::CompileError;
+pub use interpreter::python_of;
 pub use protocol::Place;

@@ -48,6 +48,8 @@ pub(super) enum Event {
         #[serde(default)]
         asks: bool,
         refused: Option<String>,
+        /// A type whose values a macro asked for and that the driver does not hand over.
+        valueless: Option<String>,
         failed: Option<String>,
     },
     /// All texts of a request were given.

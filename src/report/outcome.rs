@@ -169,6 +169,9 @@ pub struct NodeOutcome {
     /// of them, which proves nothing of the change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads_unbuilt: Vec<UniqueId>,
+    /// Whether macros asked the warehouse while dbt made its SQL (`--compile`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_warehouse: bool,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
@@ -199,6 +202,7 @@ impl NodeOutcome {
             message: None,
             detail: None,
             reads_unbuilt: Vec::new(),
+            asks_warehouse: false,
             duration_ms: None,
             owner: None,
             downstream: 0,
@@ -320,6 +324,9 @@ pub struct TestOutcome {
     #[serde(skip)]
     #[schemars(skip)]
     pub detail: Option<String>,
+    /// Whether macros asked the warehouse while dbt made its SQL (`--compile`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_warehouse: bool,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
@@ -340,6 +347,7 @@ impl TestOutcome {
             location: None,
             message: None,
             detail: None,
+            asks_warehouse: false,
             duration_ms: None,
         }
     }

@@ -2,7 +2,8 @@
 //! of what premerge says: whatever dbt refuses or fails at is caught, or named as not checked.
 //!
 //! Cases are those of `fixtures/ferry` unless `PREMERGE_BREAKAGES` says otherwise: a number lets dbt make as many
-//! now, a folder holds cases made before (`duckdb.jsonl.gz`, `postgres.jsonl.gz`).
+//! now, a folder holds cases made before (`duckdb.jsonl.gz`, `postgres.jsonl.gz`). With `PREMERGE_BREAKAGES_COMPILE`
+//! each case is checked a second time, with the SQL from dbt itself (`--compile`), and counted apart.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 #[path = "delta.rs"]
 mod delta;
+use crate::dbt::dbt;
 use delta::patched;
 
 /// What premerge knowingly refuses though dbt does not: `engine breakage: reason`.
@@ -47,6 +49,25 @@ pub struct Failed {
     pub step: String,
     pub unique_ids: BTreeSet<String>,
     pub said: String,
+}
+
+/// Where the SQL of a case comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sql {
+    /// The case's manifest, which dbt compiled before anything was built.
+    Given,
+    /// dbt, at each node's turn: the command that starts it is in `PREMERGE_DBT`.
+    FromDbt,
+}
+
+impl Sql {
+    /// `premerge check`'s arguments for it.
+    pub fn arguments(self, manifest: PathBuf) -> Vec<std::ffi::OsString> {
+        match self {
+            Self::Given => vec!["--manifest".into(), manifest.into()],
+            Self::FromDbt => vec!["--compile".into(), "--dbt".into(), dbt().join("dbt").into()],
+        }
+    }
 }
 
 /// What premerge made of a case: its exit code, and its report where it wrote one.
@@ -108,6 +129,8 @@ pub struct Tally {
     passed: usize,
     known: usize,
     verdicts: BTreeMap<String, usize>,
+    /// Entries of all reports' lists of what was not checked.
+    not_checked: usize,
     missed: Vec<String>,
     too_strict: Vec<String>,
 }
@@ -131,6 +154,8 @@ impl Tally {
             )
         };
         *self.verdicts.entry(checked.verdict().to_owned()).or_default() += 1;
+        let entries = |report: &Value| report["not_checked"].as_array().map_or(0, Vec::len);
+        self.not_checked += checked.report.as_ref().map_or(0, entries);
         match &case.failed {
             Some(failed) => {
                 self.broken += 1;
@@ -144,8 +169,8 @@ impl Tally {
             None => {
                 self.passed += 1;
                 if checked.verdict() == "failed" || checked.report.is_none() {
-                    let known =
-                        |name: &String| KNOWN.lines().any(|line| line.starts_with(&format!("{engine} {name}: ")));
+                    let of = engine.split(' ').next().unwrap_or_default();
+                    let known = |name: &String| KNOWN.lines().any(|line| line.starts_with(&format!("{of} {name}: ")));
                     if case.breakages.iter().any(known) {
                         self.known += 1;
                     } else {
@@ -160,7 +185,7 @@ impl Tally {
     pub fn conclude(&self, engine: &str, at_least: usize) {
         eprintln!(
             "{engine}: {} cases; {} that dbt does not compile; {} broken: {} caught, {} named as not checked, {} missed; \
-             {} that dbt builds: {} failed by premerge for a known reason, {} for none; {}",
+             {} that dbt builds: {} failed by premerge for a known reason, {} for none; {}; {} entries not checked",
             self.cases,
             self.refused,
             self.broken,
@@ -171,6 +196,7 @@ impl Tally {
             self.known,
             self.too_strict.len(),
             self.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect::<Vec<_>>().join(", "),
+            self.not_checked,
         );
         assert!(self.cases >= at_least && self.caught > 0 && self.passed > 0, "only {} cases", self.cases);
         let wrong: Vec<_> = self
@@ -191,7 +217,7 @@ impl Failed {
 }
 
 /// Lets premerge check all cases of an engine: `check` lays one out and runs it. At least the committed ones.
-pub fn run(engine: &str, committed: &Path, at_least: usize, check: impl Fn(&Case) -> Checked + Sync) {
+pub fn run(engine: &str, committed: &Path, at_least: usize, check: impl Fn(&Case, Sql) -> Checked + Sync) {
     let (lines, at_least): (Box<dyn BufRead + Send>, usize) = match std::env::var("PREMERGE_BREAKAGES") {
         Ok(number) if number.parse::<usize>().is_ok() => (made_now(engine, &number), 1),
         Ok(folder) => (unpacked(&Path::new(&folder).join(format!("{engine}.jsonl.gz"))), 1),
@@ -209,19 +235,28 @@ pub fn run(engine: &str, committed: &Path, at_least: usize, check: impl Fn(&Case
         }
     });
     let base = lines.next().expect("the first line is the project's own manifest")["base"].take();
-    let (lines, tally) = (Mutex::new(lines), Mutex::new(Tally::default()));
+    let with_dbt = std::env::var_os("PREMERGE_BREAKAGES_COMPILE").is_some();
+    let (lines, tally, second) = (Mutex::new(lines), Mutex::new(Tally::default()), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let Some(line) = lines.lock().unwrap().next() else { break };
                     let case = Case::read(&line, &base);
-                    let checked = case.manifest.is_some().then(|| check(&case));
-                    tally.lock().unwrap().count(engine, &case, checked.as_ref());
+                    let checked = |sql: Sql| case.manifest.is_some().then(|| check(&case, sql));
+                    let given = checked(Sql::Given);
+                    tally.lock().unwrap().count(engine, &case, given.as_ref());
+                    if with_dbt {
+                        let from_dbt = checked(Sql::FromDbt);
+                        second.lock().unwrap().count(&format!("{engine} --compile"), &case, from_dbt.as_ref());
+                    }
                 }
             });
         }
     });
+    if with_dbt {
+        second.into_inner().unwrap().conclude(&format!("{engine} --compile"), at_least);
+    }
     tally.into_inner().unwrap().conclude(engine, at_least);
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use crate::cases::{Case, Checked, run};
+use crate::cases::{Case, Checked, Sql, run};
 use crate::cluster::Cluster;
 use crate::ferry::{fixtures, with_production};
 
@@ -15,7 +15,7 @@ fn nothing_that_dbt_fails_at_is_safe_to_merge() {
     run("postgres", &fixtures().join("postgres/breakages.jsonl.gz"), 30, check);
 }
 
-fn check(case: &Case) -> Checked {
+fn check(case: &Case, sql: Sql) -> Checked {
     let dir = tempfile::tempdir().unwrap();
     let project = dir.path().join("project");
     let copied = Command::new("cp").arg("-r").arg(fixtures().join("project")).arg(&project).status().unwrap();
@@ -32,7 +32,7 @@ fn check(case: &Case) -> Checked {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nonexistent");
     command.env("PREMERGE_STATE_MAX_AGE_HOURS", "0").current_dir(dir.path()).stdin(Stdio::null());
     command.arg("check").arg("--state").arg(fixtures().join("postgres/production.manifest.json.gz"));
-    command.arg("--manifest").arg(manifest).arg("--project-dir").arg(&project).arg("--profiles-dir").arg(&project);
+    command.args(sql.arguments(manifest)).arg("--project-dir").arg(&project).arg("--profiles-dir").arg(&project);
     command.args(["--pr", &case.number.to_string()]).arg("--output").arg(&report);
     Checked::new(&command.output().unwrap(), &report)
 }

@@ -10,7 +10,7 @@ use super::Began;
 use super::compiling::{self, Compiling};
 use super::identity::{run_id, who};
 use super::settings::Settings;
-use crate::artifacts::{Manifest, UniqueId};
+use crate::artifacts::Manifest;
 use crate::build::{self, Inputs, Observer, RunOptions};
 use crate::commands::CommandError;
 use crate::commands::signals::signals;
@@ -163,13 +163,6 @@ impl Job<'_> {
         let Limits { heartbeat, give_way, .. } = settings.limits;
         let lease = Lease::keep(kept, &schema, heartbeat, give_way, settings.threads, stop).await?;
         draft.add_limit(schema.name(), lease.notice());
-        let is_planned = |id: &UniqueId| {
-            plan.tests.iter().any(|test| test.unique_id == *id)
-                || plan.nodes.iter().any(|node| node.unique_id == *id)
-                || plan.trials.iter().any(|trial| trial.unique_id == *id)
-        };
-        let late =
-            compiling.as_ref().map_or(0, |compiling| compiling.at_turn.iter().filter(|id| is_planned(id)).count());
         let at_turn = match compiling {
             Some(Compiling { mut dbt, at_turn }) => {
                 let places = places(plan, state, &schema, warehouse.dialect());
@@ -206,8 +199,8 @@ impl Job<'_> {
         let options = RunOptions { threads: settings.threads, fail_fast: settings.fail_fast };
         let outcome = build::run(warehouse, &schema, prepared, session, options, stopped, observer).await;
         if let Some(at_turn) = at_turn {
-            let (dbt, catalogue) = at_turn.end();
-            draft.add_compiled(&dbt, late, catalogue);
+            let (dbt, askers) = at_turn.end();
+            draft.add_compiled(&dbt, askers);
         }
         let lost = lease.is_lost();
         if let Err(error) = lease.end().await {

@@ -137,7 +137,9 @@ pub(super) async fn fill<'m>(
                     let source = serde_json::value::to_raw_value(&text);
                     drop(source.map(|source| texts.insert(id, source)));
                 }
-                Made::Asks | Made::Refused(_) | Made::Failed(_) | Made::Unanswered(_) => drop(late.at_turn.insert(id)),
+                Made::Asks | Made::Refused(_) | Made::NoValues(_) | Made::Failed(_) | Made::Unanswered(_) => {
+                    late.at_turn.insert(id);
+                }
             }
         }
         tried.extend(wanted.into_iter().cloned());
