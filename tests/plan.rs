@@ -155,7 +155,7 @@ fn what_production_lacks_is_built_even_if_excluded() {
         ("model.p.was_ephemeral", json!({"parents": ["model.p.new"]})),
         ("model.p.c", json!({"parents": ["model.p.was_ephemeral"], "raw_code": CHANGED})),
     ]);
-    let only_c = PlanOptions { select: Some(BTreeSet::from(["model.p.c".to_owned()])), ..options() };
+    let only_c = PlanOptions { select: Some(BTreeSet::from(["model.p.c".into()])), ..options() };
     let plan = plan_files(&state, &pr, &only_c);
     assert_eq!(built(&plan), ["model.p.new", "model.p.was_ephemeral", "model.p.c"]);
     assert_eq!(plan.nodes[0].why, Why::NeededNew { by: vec!["model.p.was_ephemeral".into()] });
@@ -270,7 +270,7 @@ fn both_spellings_of_a_parent_move() {
         ])
     };
     let (state, pr) = (one("prod", "select 1"), one("ci", CHANGED));
-    let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.a".to_owned()]), ..options() };
+    let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.a".into()]), ..options() };
     let plan = plan_files(&state, &pr, &exclude);
     let (state, pr) = (state.parse().unwrap(), pr.parse().unwrap());
     let map = plan.relocation(&state, &pr, Dialect::DuckDb, &temporary(&plan, None));
@@ -499,7 +499,7 @@ fn broken_contracts_stand_first_and_say_what_broke() {
     assert!(text.contains(first), "{text}");
     assert!(text.contains("\nNote\n  big is above 1 MiB, so dbt did not compare its content\n"), "{text}");
     // What is left out by hand is not the run's concern.
-    let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.plain".to_owned()]), ..options() };
+    let exclude = PlanOptions { exclude: BTreeSet::from(["model.p.plain".into()]), ..options() };
     assert!(plan_files(&state, &pr, &exclude).notices.iter().all(|it| it.level != NoticeLevel::Warn));
 }
 

@@ -21,7 +21,7 @@ const NEWEST: u32 = 12;
 pub struct ManifestIssue {
     /// Whether premerge can go on.
     pub severity: IssueSeverity,
-    /// Which.
+    /// What is wrong, as a code that stays the same.
     pub code: IssueCode,
     /// The node it is about; `None` for the whole manifest.
     pub unique_id: Option<String>,

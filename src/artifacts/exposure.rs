@@ -33,7 +33,7 @@ pub struct Exposure<'a> {
     /// Prose.
     #[serde(borrow, default)]
     pub description: Text<'a>,
-    /// Whose it is.
+    /// `name`, `email` and whatever else the project keeps.
     #[serde(default, deserialize_with = "lenient")]
     pub owner: Option<serde_json::Value>,
     /// Its parents.
@@ -45,7 +45,7 @@ pub struct Exposure<'a> {
     /// Path of the YAML file.
     #[serde(borrow, default, deserialize_with = "text")]
     pub original_file_path: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// For the selector `tag:`.
@@ -65,7 +65,7 @@ pub struct Group<'a> {
     /// What a node's `group` names.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
-    /// Whose it is.
+    /// `name`, `email` and whatever else the project keeps.
     #[serde(default, deserialize_with = "lenient")]
     pub owner: Option<serde_json::Value>,
 }

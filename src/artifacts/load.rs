@@ -89,7 +89,7 @@ pub enum ArtifactError {
     OtherFile {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What the file is instead.
         kind: OtherFile,
     },
     /// It was written by a dbt that is too old.

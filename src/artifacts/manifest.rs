@@ -28,16 +28,16 @@ pub struct Manifest<'a> {
     /// Models, seeds, snapshots, tests, analyses, operations.
     #[serde(borrow, deserialize_with = "map")]
     pub nodes: Members<'a, Node<'a>>,
-    /// Sources.
+    /// Relations that dbt reads and does not make, by unique_id.
     #[serde(borrow, deserialize_with = "map")]
     pub sources: Members<'a, Source<'a>>,
     /// Macros; bodies are not decoded.
     #[serde(borrow, deserialize_with = "map")]
     pub macros: Members<'a, Macro<'a>>,
-    /// Exposures.
+    /// Dashboards, notebooks and the like that read nodes.
     #[serde(borrow, deserialize_with = "map")]
     pub exposures: Members<'a, Exposure<'a>>,
-    /// Groups.
+    /// Owners of models.
     #[serde(borrow, deserialize_with = "map")]
     pub groups: Members<'a, Group<'a>>,
     /// Unit tests (v12).
@@ -46,13 +46,13 @@ pub struct Manifest<'a> {
     /// User-defined functions (dbt 1.11).
     #[serde(borrow, deserialize_with = "map")]
     pub functions: Members<'a, Node<'a>>,
-    /// Metrics.
+    /// Measures of semantic models, and what is computed from them.
     #[serde(borrow, deserialize_with = "map")]
     pub metrics: Members<'a, Metric<'a>>,
-    /// Semantic models.
+    /// What MetricFlow knows of a model: entities, dimensions, measures.
     #[serde(borrow, deserialize_with = "map")]
     pub semantic_models: Members<'a, SemanticModel<'a>>,
-    /// Saved queries.
+    /// Queries of metrics that the project keeps.
     #[serde(borrow, deserialize_with = "map")]
     pub saved_queries: Members<'a, SavedQuery<'a>>,
     /// Selectors of selectors.yml by name, as they stand in the file.
@@ -66,7 +66,7 @@ pub struct Manifest<'a> {
 /// A macro of the project, of a package or of dbt itself; tests' and materializations' too.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Macro<'a> {
-    /// Its text.
+    /// The whole block, from `{% macro … %}` to its end.
     #[serde(borrow, default)]
     pub macro_sql: Text<'a>,
     /// The package it comes from.

@@ -19,7 +19,7 @@ pub struct Node<'a> {
     /// `model.<package>.<name>[.v<version>]`, `test.<package>.<name>.<hash>`, …
     #[serde(borrow, default, deserialize_with = "text")]
     pub unique_id: Cow<'a, str>,
-    /// What it is.
+    /// Model, seed, snapshot, test, analysis, operation or function.
     #[serde(default = "other")]
     pub resource_type: ResourceType,
     /// The name that `ref` uses.
@@ -127,7 +127,7 @@ fn other() -> ResourceType {
     ResourceType::Other
 }
 
-/// `checksum`.
+/// A hash of the file that dbt compares instead of its text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Checksum<'a> {
@@ -139,7 +139,7 @@ pub struct Checksum<'a> {
     pub checksum: Cow<'a, str>,
 }
 
-/// `depends_on`.
+/// What a node reads and which macros it calls.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct DependsOn<'a> {
@@ -151,7 +151,7 @@ pub struct DependsOn<'a> {
     pub macros: Vec<Cow<'a, str>>,
 }
 
-/// `contract`.
+/// Whether the declared columns and types are enforced.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Contract<'a> {
@@ -163,7 +163,7 @@ pub struct Contract<'a> {
     pub checksum: Option<Cow<'a, str>>,
 }
 
-/// `test_metadata`.
+/// Which generic test it is, and with which arguments.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TestMetadata<'a> {

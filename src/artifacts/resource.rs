@@ -91,7 +91,7 @@ macro_rules! each {
 }
 
 impl<'m, 'a> Resource<'m, 'a> {
-    /// What it is.
+    /// Its type, as dbt names it.
     #[must_use]
     pub fn resource_type(self) -> ResourceType {
         match self {

@@ -19,7 +19,7 @@ pub struct Metric<'a> {
     /// What `metric:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// Path of the YAML file.
@@ -60,7 +60,7 @@ pub struct SemanticModel<'a> {
     /// What `semantic_model:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// Path of the YAML file.
@@ -110,7 +110,7 @@ pub struct SavedQuery<'a> {
     /// What `saved_query:` selects.
     #[serde(borrow, default, deserialize_with = "text")]
     pub name: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// Path of the YAML file.

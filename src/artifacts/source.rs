@@ -25,7 +25,7 @@ pub struct Source<'a> {
     /// The table's identifier in the warehouse.
     #[serde(borrow, default, deserialize_with = "text")]
     pub identifier: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// Path of the YAML file, below the models folder.

@@ -29,7 +29,7 @@ pub struct UnitTest<'a> {
     /// Path of the YAML file.
     #[serde(borrow, default, deserialize_with = "text")]
     pub original_file_path: Cow<'a, str>,
-    /// The package.
+    /// The project or package that defines it.
     #[serde(borrow, default, deserialize_with = "text")]
     pub package_name: Cow<'a, str>,
     /// dbt's checksum of the definition.

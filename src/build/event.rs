@@ -28,16 +28,16 @@ pub enum Event<'a> {
     },
     /// A node was built, or was not.
     Node {
-        /// How.
+        /// What became of it.
         status: &'a NodeStatus,
-        /// Which.
+        /// Its name, its position among all, and how long it took.
         ended: Ended<'a>,
     },
     /// A test ended, or was skipped.
     Test {
-        /// How.
+        /// What it found.
         status: &'a TestStatus,
-        /// Which.
+        /// Its name, its position among all, and how long it took.
         ended: Ended<'a>,
     },
 }

@@ -76,7 +76,7 @@ pub struct FailedProxy {
 pub enum Stop {
     /// SIGINT or SIGTERM.
     Signal,
-    /// `--fail-fast`.
+    /// The first failure, under `--fail-fast`.
     FailFast,
 }
 

@@ -152,7 +152,7 @@ impl Work {
 /// How a node is built.
 #[derive(Debug)]
 pub enum Build {
-    /// A view.
+    /// A view, by its query.
     View {
         /// Its query.
         select: Select,
@@ -170,11 +170,11 @@ pub enum Build {
         /// What is built of it.
         made: Contracted,
     },
-    /// A seed.
+    /// A table with the rows of a file.
     Seed {
         /// The table.
         at: TempRelation,
-        /// Its file.
+        /// Where its rows are, and how they are read.
         seed: SeedFile,
     },
 }
@@ -223,7 +223,7 @@ pub struct Test {
 /// A query and where its result goes.
 #[derive(Debug)]
 pub struct Select {
-    /// The relation.
+    /// Where its result goes.
     pub at: TempRelation,
     /// dbt's `sql_header`.
     pub header: Option<String>,

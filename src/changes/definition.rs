@@ -43,7 +43,7 @@ impl Fields {
     }
 }
 
-/// A source.
+/// How a source differs: its relation, its configuration, its freshness.
 pub(super) fn compare_source(old: &Source<'_>, new: &Source<'_>, context: Context<'_>) -> (StateChecks, Vec<Reason>) {
     let mut checks = StateChecks::default();
     let mut fields = Fields::default();
@@ -90,7 +90,7 @@ fn same_but_moved(key: &str, old: &Source<'_>, new: &Source<'_>) -> bool {
     moved.contains(&key) && equal_but_empty(&either(old), &either(new))
 }
 
-/// An exposure.
+/// How an exposure differs, in the fields that dbt compares.
 pub(super) fn compare_exposure(
     old: &Exposure<'_>,
     new: &Exposure<'_>,

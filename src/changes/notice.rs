@@ -8,7 +8,7 @@ use crate::project::StateCheck;
 /// A warning, or the error that dbt would stop with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
-    /// Which.
+    /// What dbt warns of or stops with.
     pub kind: NoticeKind,
     /// The node it is about.
     pub unique_id: UniqueId,

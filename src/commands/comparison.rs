@@ -224,10 +224,10 @@ pub(super) fn refuse(issues: &[ManifestIssue]) -> Result<(), CommandError> {
     Err(CommandError::Input { message: format!("{}{more}", first.message), remedy: first.remedy.clone() })
 }
 
-fn chosen(context: SelectionContext<'_>, selection: &Selection) -> Result<BTreeSet<String>, CommandError> {
+fn chosen(context: SelectionContext<'_>, selection: &Selection) -> Result<BTreeSet<UniqueId>, CommandError> {
     let selected = select(context, selection)?;
     for warning in &selected.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(selected.nodes.into_iter().map(|node| context.graph.unique_id(node).to_owned()).collect())
+    Ok(selected.nodes.into_iter().map(|node| UniqueId::from(context.graph.unique_id(node))).collect())
 }

@@ -37,9 +37,9 @@ pub struct Options {
     pub profiles_dir: Option<PathBuf>,
     /// The text of another profiles.yml than dbt would find.
     pub profiles: Option<String>,
-    /// The profile.
+    /// Name of the profile.
     pub profile: String,
-    /// The target.
+    /// Name of the profile's output.
     pub target: String,
     /// `--vars`, as dbt takes them.
     pub vars: Option<String>,

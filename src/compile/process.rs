@@ -31,7 +31,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `command`.
+    /// Starts `command`, which answers within `limit` or is ended.
     pub(super) fn start(mut command: Command, limit: Duration) -> Result<Self, CompileError> {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -27,7 +27,7 @@ pub(super) enum Counting {
     OnDisk,
     /// The base commit's.
     Base {
-        /// That commit.
+        /// Whose text it is.
         commit: String,
         text: String,
         /// The checkout has another text, or none.
@@ -40,7 +40,7 @@ pub(super) enum Counting {
     },
     /// The pull request's own, as no other can be had.
     PullRequest {
-        /// Why.
+        /// Why no base commit can be asked.
         why: String,
     },
 }

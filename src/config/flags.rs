@@ -38,7 +38,7 @@ pub struct ProjectArgs {
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
-/// Which manifests.
+/// Where the manifests are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Manifests")]
 pub struct ManifestArgs {

@@ -41,7 +41,7 @@ pub enum StyleSwitch {
     Auto,
     /// Always; with sqlfluff's defaults where there is no configuration.
     Always,
-    /// Never.
+    /// Not at all, whatever the project configures.
     Never,
 }
 
@@ -69,7 +69,7 @@ pub struct LintConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerConfig {
-    /// What the layer is for.
+    /// Which rules its models follow.
     pub role: LayerRole,
     /// Folder names below the model folder that make a model part of it.
     #[serde(default)]
@@ -109,7 +109,7 @@ pub struct RuleConfig {
 pub struct RuleOverride {
     /// What its findings weigh there.
     pub severity: LintSeverity,
-    /// Where.
+    /// The models that it holds for.
     pub models: Where,
 }
 
@@ -119,7 +119,7 @@ pub struct RuleOverride {
 pub struct Where {
     /// Folders below the project, also as globs: `models/legacy`, `models/*/old`.
     pub folders: Vec<String>,
-    /// Tags.
+    /// dbt tags; one of them is enough.
     pub tags: Vec<String>,
     /// Names, also as globs.
     pub names: Vec<String>,

@@ -13,13 +13,13 @@ use super::{ConfigError, read_regular_text, secret, yaml};
 /// What a run asks of profiles.yml.
 #[derive(Debug, Clone, Default)]
 pub struct ProfileQuery {
-    /// `--profiles-dir`.
+    /// The folder of profiles.yml; `None` for where dbt looks.
     pub profiles_dir: Option<PathBuf>,
     /// `--profile`, else the project's.
     pub profile: Option<String>,
     /// `--target`, else the profile's.
     pub target: Option<String>,
-    /// `--project-dir`.
+    /// The folder of dbt_project.yml.
     pub project_dir: PathBuf,
 }
 
@@ -54,7 +54,7 @@ pub enum ProfileSource {
     Own,
     /// The base commit's.
     Base {
-        /// Which one.
+        /// The commit that the text was read from.
         commit: String,
         /// The checkout's is another one.
         differs: bool,

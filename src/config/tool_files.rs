@@ -29,7 +29,7 @@ pub enum ToolFiles {
 /// The files of some names that a commit has.
 #[derive(Debug)]
 pub struct BaseFiles {
-    /// The commit.
+    /// The commit that they are read from.
     pub commit: String,
     /// The repository's root.
     root: PathBuf,

@@ -12,7 +12,7 @@ use crate::text::words::count_of;
 /// The files, and those that cannot be linted.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// To lint.
+    /// What is linted.
     pub files: Vec<LintFile>,
     /// Not to lint, and why.
     pub not_linted: Vec<NotLinted>,

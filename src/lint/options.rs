@@ -7,7 +7,7 @@ use super::finding::Severity;
 pub use crate::config::LintScope as Scope;
 use crate::config::ToolFiles;
 
-/// A file to lint.
+/// A file to lint, with what is known of it.
 #[derive(Debug, Clone, Default)]
 pub struct LintFile {
     /// Path below the project, with `/`.

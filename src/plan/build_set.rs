@@ -10,7 +10,7 @@ use crate::project::NodeId;
 /// What becomes of each node that dbt's `state:modified+` means, and of what those need.
 #[derive(Default)]
 pub(super) struct BuildSet {
-    /// Built, with its materialization.
+    /// What is built, and as what.
     pub(super) built: BTreeMap<NodeId, Materialization>,
     /// Built though nothing upstream changed: the built nodes that read it.
     pub(super) needed: BTreeMap<NodeId, BTreeSet<NodeId>>,

@@ -186,9 +186,9 @@ pub enum Needs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Materialization {
-    /// A view.
+    /// dbt's `view`.
     View,
-    /// A table.
+    /// dbt's `table`.
     Table,
     /// An incremental model, built in full as a table.
     IncrementalAsTable,
@@ -196,7 +196,7 @@ pub enum Materialization {
     ExternalAsTable,
     /// A materialized view or dynamic table, built as a table.
     MaterializedViewAsTable,
-    /// A seed.
+    /// A table with the rows of the seed's file.
     Seed,
     /// A snapshot as after its first run; there is no history in the temporary schema.
     SnapshotFirstRun,
@@ -308,7 +308,7 @@ pub enum TestWhy {
     },
     /// It tests these nodes, which are built, inlined, or changed sources.
     Tests {
-        /// unique_ids.
+        /// unique_ids of what it tests.
         nodes: Vec<UniqueId>,
     },
 }
@@ -370,7 +370,7 @@ pub struct NotChecked {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum NotCheckedReason {
-    /// A Python model.
+    /// A Python model: it needs the adapter's own runtime.
     PythonModel,
     /// A materialization that premerge does not know.
     UnknownMaterialization {
@@ -381,12 +381,12 @@ pub enum NotCheckedReason {
     NotCompiled,
     /// It reads a node that is neither built nor in production.
     ParentNotAvailable {
-        /// The parent.
+        /// The node that it reads.
         parent: UniqueId,
     },
     /// It depends on something that the manifest does not have.
     MissingParent {
-        /// The parent.
+        /// What the manifest does not have.
         parent: UniqueId,
     },
     /// A test that reads a node which the pull request affects and which is not built: production's rows, from before
@@ -404,7 +404,7 @@ pub enum NotCheckedReason {
     },
     /// A test of a built node that `--select`, `--exclude` or `--selector` leaves out.
     NotSelected,
-    /// A unit test.
+    /// A unit test: its mocked inputs are not run.
     UnitTestUnsupported,
     /// A function: it is not created, so what is built calls production's.
     FunctionUnsupported,
@@ -418,7 +418,7 @@ pub enum NotCheckedReason {
     /// The project's macros take the place of those by which dbt builds or judges it, and they are not run: a node is
     /// built by dbt's own, a test is not run.
     OwnMacros {
-        /// The macros.
+        /// unique_ids of those macros.
         macros: Vec<UniqueId>,
     },
     /// The project's own `is_incremental` let it be compiled for a later run than its first.
@@ -482,7 +482,7 @@ pub struct NotYours {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotYoursFate {
-    /// It is not built.
+    /// Nothing that the pull request changes needs it.
     NotBuilt,
     /// It is built because the pull request's change reads it; it does not gate.
     Needed,
@@ -495,7 +495,7 @@ pub enum NotYoursFate {
 pub struct LeftOut {
     /// The built node, the test or the operation.
     pub unique_id: UniqueId,
-    /// What.
+    /// What dbt would do.
     pub what: LeftOutKind,
     /// How many: hooks, grantees' privileges, statements, settings.
     pub count: usize,
@@ -515,7 +515,7 @@ pub enum LeftOutKind {
     PreHook,
     /// Hooks after the build.
     PostHook,
-    /// Grants.
+    /// Privileges that dbt would grant.
     Grants,
     /// An `on-run-start` operation.
     OnRunStart,
@@ -583,7 +583,7 @@ impl std::fmt::Display for Weakening {
 pub enum Weakening {
     /// What it tests is still there, and the test is not.
     Removed,
-    /// It is disabled.
+    /// `enabled` is false.
     Disabled,
     /// Its severity is no longer `error`.
     SeverityWarn,
@@ -690,7 +690,7 @@ pub enum NoticeLevel {
     Error,
     /// Somebody should look at it.
     Warn,
-    /// A note.
+    /// For information only.
     #[default]
     Note,
 }

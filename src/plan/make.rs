@@ -26,9 +26,9 @@ pub struct PlanOptions {
     /// The temporary schema.
     pub schema: String,
     /// unique_ids that `--select` means; `None` for all. Tests are in it too, as dbt's selection has them.
-    pub select: Option<BTreeSet<String>>,
+    pub select: Option<BTreeSet<UniqueId>>,
     /// unique_ids that `--exclude` means.
-    pub exclude: BTreeSet<String>,
+    pub exclude: BTreeSet<UniqueId>,
     /// Which tests come along.
     pub indirect: IndirectSelection,
     /// unique_ids whose text dbt makes at their turn, because it asks the warehouse; `None` where all texts are the

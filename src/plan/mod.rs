@@ -8,6 +8,7 @@ mod data_tests;
 mod document;
 mod facts;
 mod gates;
+mod gone_tests;
 mod identifiers;
 mod kept;
 mod make;
@@ -20,6 +21,7 @@ mod render;
 mod settings;
 mod unbuilt;
 mod weaker;
+mod weakenings;
 
 pub use document::{
     ChangedDefinition, DOWNSTREAM_SHOWN, KeptReader, KeptTable, LeftOut, LeftOutKind, Materialization, Needs,

@@ -91,13 +91,13 @@ impl<'m> Graph<'m> {
         self.index.get(unique_id).copied()
     }
 
-    /// The unique_id of a node.
+    /// The unique_id of a node; empty for an id of another graph.
     #[must_use]
     pub fn unique_id(&self, id: NodeId) -> &'m str {
         self.ids.get(id.0 as usize).copied().unwrap_or_default()
     }
 
-    /// What a node is.
+    /// The type of a node; [`ResourceType::Other`] for an id of another graph.
     #[must_use]
     pub fn resource_type(&self, id: NodeId) -> ResourceType {
         self.types.get(id.0 as usize).copied().unwrap_or(ResourceType::Other)

@@ -41,10 +41,10 @@ pub(super) trait Host: Send + Sync {
     /// How a comment is edited.
     fn edit(&self) -> Method;
 
-    /// One comment of an answer.
+    /// Reads one comment; `what` was asked for, for the error.
     fn read(&self, answer: &Answer, what: &str) -> Result<Comment, PublishError>;
 
-    /// The comments of a page.
+    /// Reads the comments of one page; `what` was asked for, for the error.
     fn read_page(&self, answer: &Answer, what: &str) -> Result<Vec<Comment>, PublishError>;
 
     /// The comment of at most `cap` bytes, in the host's Markdown.

@@ -16,7 +16,7 @@ use crate::text::escape;
 /// How long to wait, for whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For one answer.
+    /// How long one answer may take.
     pub answer: Duration,
     /// Before the second attempt; it doubles from there.
     pub pause: Duration,

@@ -162,7 +162,7 @@ fn count_all<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
-/// The name of a check.
+/// What the report's table says something about, one row each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CheckName {
     /// Models, seeds and snapshots built.

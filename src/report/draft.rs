@@ -30,7 +30,7 @@ pub struct Draft {
     #[serde(default, with = "v1::state_facts", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<v1::StateFacts>")]
     pub base: Option<StateFacts>,
-    /// The temporary schema.
+    /// Where it was built; absent when nothing was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporary_schema: Option<TemporarySchema>,
     /// Where the time went.

@@ -54,7 +54,7 @@ pub struct RunFacts {
 /// The temporary schema of the run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemporarySchema {
-    /// Its name.
+    /// The schema's name.
     pub name: String,
     /// The database, catalog or project it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,7 +22,7 @@ pub struct Impact {
 pub struct DownstreamModel {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// Who owns it: its group's owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub struct ExposedUse {
 pub struct OtherChange {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// dbt's name of its type, such as `source`.
     pub resource_type: String,
@@ -85,7 +85,7 @@ pub enum OtherFate {
 pub struct CosmeticChange {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// In which ways dbt calls it modified.
     #[serde(default)]
@@ -97,7 +97,7 @@ pub struct CosmeticChange {
 pub struct RemovedNode {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// dbt's name of its type, such as `model`.
     #[serde(default)]

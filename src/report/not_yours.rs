@@ -11,7 +11,7 @@ use crate::artifacts::UniqueId;
 pub struct NotYours {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// In which ways it differs from production.
     #[serde(default)]

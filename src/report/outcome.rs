@@ -15,7 +15,7 @@ use crate::artifacts::UniqueId;
 #[schemars(with = "v1::Why")]
 #[serde(from = "v1::Why", into = "v1::Why")]
 pub enum Why {
-    /// It changed.
+    /// The node itself differs from production.
     Changed {
         /// In which way: [`Reason::kind`](crate::changes::Reason::kind).
         kind: Cow<'static, str>,
@@ -299,7 +299,7 @@ impl TestStatus {
 pub struct TestOutcome {
     /// dbt's unique_id.
     pub unique_id: UniqueId,
-    /// Name.
+    /// dbt's name.
     pub name: String,
     /// Data or unit test.
     #[serde(default)]

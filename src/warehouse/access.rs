@@ -78,7 +78,7 @@ pub struct OpenContext<'a> {
 /// How long the run waits; nothing waits without a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For one statement.
+    /// How long one statement may run.
     pub statement: Duration,
     /// For a cancelled statement to end, and for another run's to.
     pub grace: Duration,

@@ -30,7 +30,7 @@ pub struct Unreadable {
 /// What became of a schema that was to be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// It is gone.
+    /// The schema and all in it.
     Gone,
     /// What premerge made is gone; somebody else's relations are left in it, and so is it.
     OthersLeft,

@@ -60,7 +60,7 @@ pub(super) struct Under<'a> {
 pub(super) enum Listed<'a> {
     /// The schema of that name: one, or none.
     Schema { database: Option<&'a str>, schema: &'a str },
-    /// All relations in a schema.
+    /// Tables and views in a schema, by name.
     Relations { database: Option<&'a str>, schema: &'a str },
     /// The relations in a schema that belong to relations outside of it, themselves or by what they read.
     Bound { schema: &'a str },

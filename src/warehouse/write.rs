@@ -10,14 +10,14 @@ use crate::sql::ProjectText;
 /// [`TempSchema`] itself.
 #[derive(Debug, Clone)]
 pub enum Write<'a> {
-    /// `create schema`.
+    /// `create schema`, which fails where it exists.
     CreateSchema {
-        /// The schema.
+        /// The schema to make.
         schema: &'a TempSchema,
     },
     /// The register and then the schema, both or neither: neither when something else is left in it.
     DropSchema {
-        /// The schema.
+        /// The schema to drop.
         schema: &'a TempSchema,
     },
     /// A view that stands for a relation of production.
@@ -82,7 +82,7 @@ pub enum Write<'a> {
     },
     /// `drop … if exists`, whatever kind it is.
     Drop {
-        /// The relation.
+        /// What is dropped.
         at: &'a TempRelation,
     },
     /// Rows of the register, as literals.

@@ -78,15 +78,15 @@ impl<'c> SelectionContext<'c> {
 pub struct Selection {
     /// `--select`; each may hold several, separated by spaces.
     pub select: Vec<String>,
-    /// `--exclude`.
+    /// `--exclude`: what is taken out of the selection; written as in `select`.
     pub exclude: Vec<String>,
     /// `--selector`: a name of selectors.yml.
     pub selector: Option<String>,
-    /// `--indirect-selection`.
+    /// `--indirect-selection`: which tests of selected nodes come along.
     pub indirect: IndirectSelection,
     /// `--resource-type`; empty means dbt's default for `ls`: all but analyses and operations.
     pub resource_types: Vec<ResourceType>,
-    /// `--exclude-resource-type`.
+    /// `--exclude-resource-type`; taken from `resource_types`.
     pub exclude_resource_types: Vec<ResourceType>,
 }
 

@@ -28,7 +28,7 @@ pub enum ReadError {
     /// It is too large to be ours.
     #[error("the report has {size} bytes; the limit is {READ_LIMIT}")]
     TooLarge {
-        /// Its size.
+        /// Bytes of the document.
         size: usize,
     },
     /// It is not JSON, or not a report.
