@@ -343,6 +343,24 @@ fn a_pull_request_that_changes_nothing_is_safe_and_compiles_nothing() {
 }
 
 #[test]
+fn what_dbt_has_parsed_before_is_read_where_it_is() {
+    let on = OnDuckDb::new(&[("README.md".to_owned(), "words".to_owned())]);
+    let parsed = on.shelf.dbt("pr", &["parse", "--target", "ci", "--target-path", "made/here"]);
+    assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stdout));
+    let said = |target: &str| {
+        let output = on.shelf.check().env("DBT_TARGET_PATH", target).arg("-v").output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said("elsewhere").contains("saved manifest not found"));
+    assert!(!said("made/here").contains("saved manifest not found"));
+    let project = on.shelf.path("pr/dbt_project.yml");
+    let text = fs_err::read_to_string(&project).unwrap();
+    fs_err::write(&project, format!("{text}\ntarget-path: made/here\n")).unwrap();
+    assert!(!said("").contains("saved manifest not found"));
+}
+
+#[test]
 fn without_compile_what_looks_at_the_command_or_asks_is_not_checked() {
     let on = OnDuckDb::new(&Shelf::pull_request("askers"));
     let state = on.shelf.path("state");

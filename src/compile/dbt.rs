@@ -132,7 +132,8 @@ impl Dbt {
         let start = began.elapsed();
         let began = Instant::now();
         let arguments = arguments(options, folder.path());
-        process.ask(&Request::Start { folder: &folder.path().to_string_lossy(), arguments: &arguments }).await?;
+        let (own, project) = (folder.path().to_string_lossy(), options.project_dir.to_string_lossy());
+        process.ask(&Request::Start { folder: &own, project: &project, arguments: &arguments }).await?;
         let (manifest, adapter) = match process.next("parse the project").await? {
             Event::Parsed { manifest, adapter } => (PathBuf::from(manifest), adapter),
             Event::Ended { failed, stage } => {
@@ -367,11 +368,6 @@ fn arguments(options: &Options, folder: &Path) -> Vec<String> {
     }
     add("--target-path", path(&folder.join("target")));
     add("--log-path", path(&folder.join("logs")));
-    // Read where the user's dbt left it, and written to our own folder.
-    let parsed = options.project_dir.join("target/partial_parse.msgpack");
-    if parsed.is_file() {
-        add("--partial-parse-file-path", path(&parsed));
-    }
     arguments.extend(["--no-defer".to_owned(), "--no-write-json".to_owned()]);
     arguments
 }

@@ -359,6 +359,25 @@ def serve(task):
             say(event="done")
 
 
+def parsed_before(project):
+    """The arguments that let dbt begin with what it has parsed before: read where the user's own dbt left it, and
+    written to premerge's folder."""
+    import yaml
+
+    if os.environ.get("DBT_PARTIAL_PARSE_FILE_PATH"):
+        return []
+    target = os.environ.get("DBT_TARGET_PATH")
+    if not target:
+        try:
+            with open(os.path.join(project, "dbt_project.yml"), encoding="utf-8") as file:
+                target = yaml.safe_load(file).get("target-path")
+        except (OSError, ValueError, AttributeError, yaml.YAMLError):
+            # dbt says what is wrong with it.
+            return []
+    found = os.path.join(project, target if isinstance(target, str) else "target", "partial_parse.msgpack")
+    return ["--partial-parse-file-path", found] if os.path.isfile(found) else []
+
+
 def main():
     global start
     requests.start()
@@ -386,7 +405,7 @@ def main():
     cut = set()
     factory.AdapterContainer.register_adapter = register_adapter
     BuildTask.run = serve
-    result = dbtRunner().invoke(start["arguments"])
+    result = dbtRunner().invoke([*start["arguments"], *parsed_before(start["project"])])
     failed = getattr(result, "exception", None)
     say(event="ended", failed="%s: %s" % (type(failed).__name__, failed), stage="parse")
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(super) enum Request<'a> {
-    /// The first: how dbt is invoked, and where files may be left.
-    Start { folder: &'a str, arguments: &'a [String] },
+    /// The first: how dbt is invoked, where files may be left, and where the project is.
+    Start { folder: &'a str, project: &'a str, arguments: &'a [String] },
     /// Where nodes are from now on.
     Place { places: &'a BTreeMap<&'a str, Place<'a>> },
     /// Their texts are wanted. `offline`: nothing can be asked yet.
