@@ -5,6 +5,7 @@ use super::contract::without_arguments;
 use crate::artifacts::UniqueId;
 use crate::plan::KeptReader;
 use crate::sql::RelationName;
+use crate::text::whole_word::has_word;
 use crate::text::words::count_of;
 use crate::warehouse::ColumnType;
 
@@ -52,15 +53,7 @@ impl LaterText {
     fn may_read(&self, column: &str) -> bool {
         match self {
             Self::OfMacros => true,
-            Self::OfFile(text) => {
-                let is_letter = |c: char| c.is_alphanumeric() || c == '_';
-                let (text, column) = (text.to_lowercase(), column.to_lowercase());
-                text.match_indices(&column).any(|(at, _)| {
-                    let before = text.get(..at).and_then(|before| before.chars().next_back());
-                    let after = text.get(at + column.len()..).and_then(|after| after.chars().next());
-                    !before.is_some_and(is_letter) && !after.is_some_and(is_letter)
-                })
-            }
+            Self::OfFile(text) => has_word(&text.to_lowercase(), &column.to_lowercase()),
         }
     }
 }

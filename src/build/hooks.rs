@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::artifacts::{Manifest, ResourceType};
 use crate::sql::{Dialect, Facts};
+use crate::text::whole_word::has_word;
 
 /// What the hooks say, with the macros that they call.
 #[derive(Debug, Default)]
@@ -53,15 +54,6 @@ impl<'a> Hooks<'a> {
 
 fn lower(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(text.to_lowercase())
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Tests whose result depends on where dbt runs, as far as the manifests show it: a severity of `dbt_project.yml`, the
 //! configuration of a singular test, a macro of a generic one.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use super::build_macros::is_dbts_own;
-use crate::artifacts::{Manifest, Node, ResourceType, UniqueId, UniqueIdRef};
+use super::macro_calls::{callable_names, with_callers};
+use crate::artifacts::{Manifest, Node, ResourceType, UniqueId};
 use crate::config::is_judged;
 use crate::sql::surroundings::readings;
 
@@ -26,8 +27,7 @@ pub struct TestElsewhere {
 /// Those of the pull request, in the order of their ids. `before`: what its SQL is compared with.
 #[must_use]
 pub fn tests_elsewhere(before: &Manifest<'_>, pr: &Manifest<'_>) -> Vec<TestElsewhere> {
-    let names: HashSet<&str> =
-        pr.macros.keys().map(|id| UniqueIdRef::new(id)).flat_map(|id| [id.name(), id.package()]).collect();
+    let names = callable_names(pr);
     let is_macro = |name: &str| names.contains(name);
     let usual: BTreeSet<(String, String)> = before.nodes.values().flat_map(|node| unrendered(node)).collect();
     let changed_macros = changed_macros(before, pr, &is_macro);
@@ -84,10 +84,9 @@ fn changed_macros<'m>(
     before: &Manifest<'_>,
     pr: &'m Manifest<'_>,
     is_macro: &dyn Fn(&str) -> bool,
-) -> BTreeMap<&'m str, (Option<String>, String)> {
+) -> HashMap<&'m str, (Option<String>, String)> {
     let project = pr.metadata.project_name.as_deref();
-    let mut found: BTreeMap<&str, (Option<String>, String)> = BTreeMap::new();
-    let mut fresh = Vec::new();
+    let mut found: HashMap<&str, (Option<String>, String)> = HashMap::new();
     for (id, of) in pr.macros.iter().filter(|(id, _)| !is_dbts_own(id)) {
         if before.macros.get(id).is_some_and(|old| old.macro_sql == of.macro_sql) {
             continue;
@@ -97,24 +96,8 @@ fn changed_macros<'m>(
             readings(&of.macro_sql.get(), is_macro).into_iter().find(|reading| is_own || reading.key.is_some());
         if let Some(reading) = reading {
             found.insert(id.as_ref(), (reading.key, reading.what));
-            fresh.push(id.as_ref());
         }
     }
-    if fresh.is_empty() {
-        return found;
-    }
-    let mut callers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (id, of) in &pr.macros {
-        of.depends_on.macros.iter().for_each(|called| callers.entry(called.as_ref()).or_default().push(id.as_ref()));
-    }
-    while let Some(id) = fresh.pop() {
-        let Some(reading) = found.get(id).cloned() else { continue };
-        for caller in callers.get(id).into_iter().flatten() {
-            if !found.contains_key(caller) {
-                found.insert(caller, reading.clone());
-                fresh.push(caller);
-            }
-        }
-    }
-    found
+    // dbt's own macros call those that stand in for others of dbt's.
+    with_callers(pr, found, |_| true)
 }

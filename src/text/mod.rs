@@ -4,4 +4,5 @@
 //! command) has one function here, and nobody escapes, cuts or counts by other means.
 
 pub mod escape; // text that is not ours, made harmless for each target
+pub mod whole_word; // names found as whole words
 pub mod words; // numbers, spans and plurals

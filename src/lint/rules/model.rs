@@ -11,6 +11,7 @@ use crate::config::{LayerConfig, LayerRole};
 use crate::lint::ephemeral::without_injected;
 use crate::lint::text::LintText;
 use crate::sql::Dialect;
+use crate::text::whole_word::has_word;
 
 /// A macro, and what of its surroundings it reads.
 pub(super) type Reader<'m> = (&'m str, String);
@@ -173,14 +174,9 @@ impl<'m> Model<'m> {
     /// Whether the author wrote this name, in the model's own text or as a documented column. What a macro wrote may be
     /// a row's value: `dbt_utils.pivot` names columns after them.
     pub(super) fn names(&self, name: &str) -> bool {
-        let word = |c: char| c.is_alphanumeric() || c == '_';
         let (text, name) = (self.node.raw_code.get().to_lowercase(), name.to_lowercase());
-        let whole = |(at, _): (usize, &str)| {
-            let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
-            !before.ends_with(word) && !after.starts_with(word)
-        };
         let documented = || self.node.columns().values().any(|column| bare(&column.name).eq_ignore_ascii_case(&name));
-        !name.is_empty() && (text.match_indices(name.as_str()).any(whole) || documented())
+        !name.is_empty() && (has_word(&text, &name) || documented())
     }
 
     /// What the last `select` gives; nothing known where the SQL is not a tree.

@@ -3,12 +3,12 @@
 //! What a template reads of its surroundings is told by [`readings`]. A macro that the model calls is as much its SQL as
 //! the model's own text. In `config` all counts but what says where the relation goes and how it is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::model::Reader;
 use super::{Hit, Model, Rule};
 use crate::artifacts::{Manifest, UniqueIdRef};
-use crate::changes::is_dbts_own;
+use crate::changes::{callable_names, is_dbts_own, with_callers};
 use crate::lint::finding::Severity;
 use crate::lint::pieces::{Kind, Role, cut, is_call, line_of};
 use crate::sql::surroundings::{Reading, readings};
@@ -20,7 +20,7 @@ fn check(model: &Model<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let source = model.node.raw_code.get();
-    let (readers, names) = model.project.surroundings(readers_of_surroundings, names_of_macros);
+    let (readers, names) = model.project.surroundings(readers_of_surroundings, callable_names);
     let mut hits: Vec<Hit> = Vec::new();
     for reading in readings(&source, &|name| names.contains(name)) {
         let hit = Hit::at(Some(line_of(&source, reading.at)), in_words(&reading));
@@ -64,37 +64,17 @@ fn through_macros(model: &Model<'_>, source: &str, readers: &HashMap<&str, Reade
     hits
 }
 
-/// What templates may call: every macro's name, and that of every package with macros.
-fn names_of_macros<'m>(manifest: &'m Manifest<'m>) -> HashSet<&'m str> {
-    let ids = manifest.macros.keys().map(|id| UniqueIdRef::new(id));
-    ids.flat_map(|id| [id.name(), id.package()]).collect()
-}
-
 /// For each macro whose text depends on its surroundings, the macro that reads them, and what it reads. dbt's own
 /// macros aside.
 fn readers_of_surroundings<'m>(manifest: &'m Manifest<'m>) -> HashMap<&'m str, Reader<'m>> {
-    let names = names_of_macros(manifest);
-    let mut readers: HashMap<&str, Reader<'_>> = HashMap::new();
-    let mut callers: HashMap<&str, Vec<&str>> = HashMap::new();
-    let mut fresh = Vec::new();
-    for (id, of) in manifest.macros.iter().filter(|(id, _)| !is_dbts_own(id)) {
-        of.depends_on.macros.iter().for_each(|called| callers.entry(called.as_ref()).or_default().push(id.as_ref()));
-        let found = readings(&of.macro_sql.get(), &|name| names.contains(name));
-        if let Some(reading) = found.into_iter().next() {
-            readers.insert(id.as_ref(), (id.as_ref(), reading.what));
-            fresh.push(id.as_ref());
-        }
-    }
-    while let Some(id) = fresh.pop() {
-        let Some(reader) = readers.get(id).cloned() else { continue };
-        for caller in callers.get(id).into_iter().flatten() {
-            if !readers.contains_key(caller) {
-                readers.insert(caller, reader.clone());
-                fresh.push(caller);
-            }
-        }
-    }
-    readers
+    let names = callable_names(manifest);
+    let is_own = |id: &str| !is_dbts_own(id);
+    let own = manifest.macros.iter().filter(|(id, _)| is_own(id));
+    let readers = own.filter_map(|(id, of)| {
+        let reading = readings(&of.macro_sql.get(), &|name| names.contains(name)).into_iter().next()?;
+        Some((id.as_ref(), (id.as_ref(), reading.what)))
+    });
+    with_callers(manifest, readers.collect(), is_own)
 }
 
 /// One Jinja tag of a text, and where it begins.
